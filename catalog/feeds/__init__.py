@@ -1,0 +1,44 @@
+"""Feeds: one file a format; a new format is one file here and a line in each of the two dicts below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from catalog.feeds.feed import FeedBatch, FeedError, FeedReader
+from catalog.feeds.google_tsv import read_google_tsv
+from catalog.feeds.google_xml import read_google_xml
+from catalog.feeds.tabular import read_csv, read_parquet
+
+__all__ = ["FEED_READERS", "FORMAT_OF_SUFFIX", "FeedBatch", "FeedError", "FeedReader", "format_of"]
+
+FEED_READERS: Mapping[str, FeedReader] = MappingProxyType(
+    {
+        "google_tsv": read_google_tsv,
+        "google_xml": read_google_xml,
+        "parquet": read_parquet,
+        "csv": read_csv,
+    }
+)
+
+FORMAT_OF_SUFFIX: Mapping[str, str] = MappingProxyType(
+    {
+        ".tsv": "google_tsv",
+        ".txt": "google_tsv",
+        ".xml": "google_xml",
+        ".parquet": "parquet",
+        ".csv": "csv",
+    }
+)
+
+
+def format_of(filename: str) -> str:
+    """The key of `FEED_READERS` that a file's suffix stands for. Raises `ValueError` for an unknown one."""
+    suffix = PurePosixPath(filename).suffix.lower()
+    if suffix not in FORMAT_OF_SUFFIX:
+        known = ", ".join(FORMAT_OF_SUFFIX)
+        raise ValueError(
+            f"{filename}: unknown feed suffix {suffix!r}; known are {known}; rename or convert the file"
+        )
+    return FORMAT_OF_SUFFIX[suffix]

@@ -1,0 +1,169 @@
+"""Confusion: what the pictures of each category were taken for, as a table, a picture and in words."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_NUMBERED_CLASSES = 20  # beyond that the numbers no longer fit into the cells
+MAX_NAME_CHARACTERS = 32
+OTHER = "all others"
+
+_INK, _FAINT_INK, _PAPER = "#1a2a3a", "#6b7885", "#ffffff"
+
+
+def confusion_cells(
+    true_ids: NDArray[np.int64], predicted_ids: NDArray[np.int64], values: Mapping[int, float]
+) -> pl.DataFrame:
+    """One row a pair that occurs: true_id, predicted_id, num, share_of_true, business_value.
+
+    The business value of a cell is the true category's value times the cell's share of it: the units sold
+    whose pictures went there. Raises `ValueError` for no samples.
+    """
+    if len(true_ids) == 0 or len(true_ids) != len(predicted_ids):
+        raise ValueError(
+            f"{len(true_ids)} labels and {len(predicted_ids)} predictions; give one of each a sample"
+        )
+    pairs = pl.DataFrame({"true_id": true_ids, "predicted_id": predicted_ids}).cast(pl.Int64)
+    value = pl.Series([float(values.get(true_id, 0.0)) for true_id in true_ids.tolist()], dtype=pl.Float64)
+    return (
+        pairs.with_columns(value.alias("value"))
+        .group_by("true_id", "predicted_id")
+        .agg(pl.len().cast(pl.Int64).alias("num"), pl.col("value").first())
+        .with_columns((pl.col("num") / pl.col("num").sum().over("true_id")).alias("share_of_true"))
+        .with_columns((pl.col("value") * pl.col("share_of_true")).alias("business_value"))
+        .drop("value")
+        .sort("true_id", "predicted_id")
+    )
+
+
+def most_valuable(cells: pl.DataFrame, values: Mapping[int, float], n: int) -> list[int]:
+    """The ids of the n most valuable categories that have samples; of equal ones, those with most."""
+    nums = cells.group_by("true_id").agg(pl.col("num").sum())
+    ranked = sorted(nums.iter_rows(), key=lambda row: (-values.get(row[0], 0.0), -row[1], row[0]))
+    return [true_id for true_id, _ in ranked[:n]]
+
+
+def largest_confusions(cells: pl.DataFrame, names: Mapping[int, str], n: int) -> list[str]:
+    """Sentences on the n mistakes that cost most: by business value, then by number of samples."""
+    nums = cells.group_by("true_id").agg(pl.col("num").sum().alias("num_true"))
+    worst = (
+        cells.join(nums, on="true_id")
+        .filter(pl.col("true_id") != pl.col("predicted_id"))
+        .sort(
+            "business_value",
+            "num",
+            "true_id",
+            "predicted_id",
+            descending=[True, True, False, False],
+            maintain_order=True,
+        )
+        .head(n)
+    )
+    return [
+        f"{_percent(row['share_of_true'])} of {_name(names, row['true_id'])} are taken for "
+        f"{_name(names, row['predicted_id'])} ({row['num']:,} of {row['num_true']:,})"
+        for row in worst.iter_rows(named=True)
+    ]
+
+
+def draw_confusion(cells: pl.DataFrame, ids: Sequence[int], names: Mapping[int, str]) -> bytes:
+    """A PNG of the confusion matrix of the categories `ids`, in that order; a row is a true one, 100 %.
+
+    Predictions outside `ids` are the last column, if there are any. One hue, the darker the more; up to
+    twenty categories have their numbers in the cells. Raises `ValueError` for a category without a sample.
+    """
+    # Loaded here: matplotlib costs half a second that only the drawing is worth.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import PowerNorm
+    from matplotlib.figure import Figure
+
+    shares = _shares(cells, ids)
+    rows = [_shortened(_name(names, category_id)) for category_id in ids]
+    columns = rows + [OTHER] * (shares.shape[1] - len(rows))
+    is_numbered = len(rows) <= MAX_NUMBERED_CLASSES
+    cell_inches = 0.62 if is_numbered else 0.27
+    label_inches = 0.5 + 0.075 * max(map(len, columns))
+    width = shares.shape[1] * cell_inches + label_inches + (0.4 if is_numbered else 1.2)
+    height = shares.shape[0] * cell_inches + label_inches * 0.75 + 0.6
+    figure = Figure(figsize=(width, height), dpi=110, facecolor=_PAPER, layout="constrained")
+    axes = figure.add_subplot()
+    # The root lifts what matters: mistakes of a few percent beside a diagonal of ninety.
+    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1), aspect="equal")
+    _label(axes, rows, columns, font_size=10 if is_numbered else 7)
+    if is_numbered:
+        _number(axes, shares)
+    else:
+        bar = figure.colorbar(image, ax=axes, fraction=0.02, pad=0.01, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
+        bar.ax.set_yticklabels(["0 %", "1 %", "5 %", "20 %", "50 %", "100 %"], fontsize=8, color=_FAINT_INK)
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(length=0)
+    picture = io.BytesIO()
+    FigureCanvasAgg(figure)  # pyplot would keep the figure in a global list
+    figure.savefig(picture, format="png", bbox_inches="tight", pad_inches=0.15)
+    return picture.getvalue()
+
+
+def _shares(cells: pl.DataFrame, ids: Sequence[int]) -> NDArray[np.float64]:
+    """share_of_true as a matrix, (n, n), or (n, n + 1) with a last column for all other predictions."""
+    if not ids:
+        raise ValueError("no category to draw; give the ids of at least one")
+    places = {category_id: place for place, category_id in enumerate(ids)}
+    shares = np.zeros((len(ids), len(ids) + 1))
+    for true_id, predicted_id, share in cells.select("true_id", "predicted_id", "share_of_true").iter_rows():
+        if true_id in places:
+            shares[places[true_id], places.get(predicted_id, len(ids))] += share
+    missing = [category_id for category_id in ids if not shares[places[category_id]].any()]
+    if missing:
+        raise ValueError(f"categories {missing} have no sample; draw those that `most_valuable` gives")
+    return shares if shares[:, -1].any() else shares[:, :-1]
+
+
+def _label(axes: Axes, rows: Sequence[str], columns: Sequence[str], font_size: int) -> None:
+    axes.set_xticks(
+        range(len(columns)), columns, rotation=45, ha="left", rotation_mode="anchor", fontsize=font_size
+    )
+    axes.set_yticks(range(len(rows)), rows, fontsize=font_size)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0, colors=_INK, pad=4)
+    axes.set_ylabel("true category", color=_FAINT_INK, fontsize=font_size + 1, labelpad=8)
+    axes.set_xlabel("predicted category, % of the row", color=_FAINT_INK, fontsize=font_size + 1, labelpad=8)
+    axes.xaxis.set_label_position("bottom")
+    axes.spines[:].set_visible(False)
+    # White gaps between the cells.
+    axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color=_PAPER, linewidth=1.5)
+    axes.tick_params(which="minor", length=0)
+
+
+def _number(axes: Axes, shares: NDArray[np.float64]) -> None:
+    """The percent of every cell that rounds to one or more, white on dark cells."""
+    for (row, column), share in np.ndenumerate(shares):
+        if round(100 * share) >= 1:
+            color = _PAPER if share > 0.35 else _INK
+            weight = "bold" if row == column else "normal"
+            text = f"{100 * share:.0f}"
+            axes.text(
+                column, row, text, ha="center", va="center", color=color, fontsize=10, fontweight=weight
+            )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.2g} %"
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MAX_NAME_CHARACTERS else name[: MAX_NAME_CHARACTERS - 1] + "…"
+
+
+def _name(names: Mapping[int, str], category_id: int) -> str:
+    return names.get(category_id, str(category_id))

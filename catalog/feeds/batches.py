@@ -1,0 +1,115 @@
+"""Rows on their way from a reader into batches, where every value is judged before anybody uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from catalog.feeds.feed import (
+    ATTRIBUTES,
+    COLUMNS,
+    FEED_SCHEMA,
+    MAX_BATCH_BYTES,
+    MAX_BATCH_ROWS,
+    MAX_FIELD_BYTES,
+    MAX_RAW_CHARACTERS,
+    REFUSED_SCHEMA,
+    FeedBatch,
+    FeedError,
+)
+
+VALUES_SCHEMA = pl.Schema({"row": pl.Int64, **dict.fromkeys(COLUMNS, pl.Binary)})
+
+
+class BatchBuilder:
+    """The next batch in the making: at most `MAX_BATCH_ROWS` rows and about `MAX_BATCH_BYTES`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._num_rows = 0  # of the whole feed so far
+        self._start()
+
+    def _start(self) -> None:
+        self._values: list[tuple[int | bytes | None, ...]] = []
+        self._refused: list[tuple[int, str, str, str]] = []
+        self._num_bytes = 0
+
+    def take(self, values: Sequence[bytes | None]) -> None:
+        """Adds the next row: the bytes of its six attributes in the order of `COLUMNS`."""
+        self._num_rows += 1
+        self._num_bytes += sum(len(value) for value in values if value)
+        self._values.append((self._num_rows, *values))
+
+    def refuse(self, raw: bytes, reason: str, detail: str) -> None:
+        """Adds the next row as one that cannot be read."""
+        self._num_rows += 1
+        self._refused.append((self._num_rows, raw_text(raw), reason, detail))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the batch should go out before another row comes in."""
+        return len(self._values) + len(self._refused) >= MAX_BATCH_ROWS or self._num_bytes >= MAX_BATCH_BYTES
+
+    def last_batch(self) -> FeedBatch:
+        """The rest, at the feed's end. Raises `FeedError` where the whole feed had no row."""
+        if not self._num_rows:
+            raise FeedError(f"{self._name}: no product in it; deliver the file again, with its rows")
+        return self.batch()
+
+    def batch(self) -> FeedBatch:
+        """The rows since the last batch."""
+        batch = judged(pl.DataFrame(self._values, schema=VALUES_SCHEMA, orient="row"))
+        refused = pl.DataFrame(self._refused, schema=REFUSED_SCHEMA, orient="row")
+        self._start()
+        return FeedBatch(batch.rows, pl.concat([batch.rejected, refused]).sort("row"))
+
+
+def judged(values: pl.DataFrame) -> FeedBatch:
+    """A batch made from raw bytes, `VALUES_SCHEMA`; rows with a value that is no clean text are rejected."""
+    frame = values.with_columns(_text(values[column]).alias(_text_of(column)) for column in COLUMNS)
+    frame = frame.with_columns(fault=pl.coalesce(_faults()))
+    clean = [pl.col(_text_of(column)).str.strip_chars().alias(column) for column in COLUMNS]
+    rows = frame.filter(pl.col("fault").is_null()).select("row", *clean)
+    rows = rows.with_columns(pl.when(pl.col(column) != "").then(pl.col(column)) for column in COLUMNS)
+    faulty = frame.filter(pl.col("fault").is_not_null())
+    raw = [raw_text(b"\t".join(value or b"" for value in row)) for row in faulty.select(COLUMNS).iter_rows()]
+    rejected = faulty.select("row", pl.Series("raw", raw, dtype=pl.String), "fault").unnest("fault")
+    return FeedBatch(rows.select(FEED_SCHEMA.names()), rejected.select(REFUSED_SCHEMA.names()))
+
+
+def raw_text(raw: bytes) -> str:
+    """The start of an unreadable row, for the person who repairs the feed."""
+    return raw[: 4 * MAX_RAW_CHARACTERS].decode("utf-8", errors="replace")[:MAX_RAW_CHARACTERS]
+
+
+def _text_of(column: str) -> str:
+    return f"{column}_text"
+
+
+def _text(column: pl.Series) -> pl.Series:
+    """The bytes as text, null where they are not UTF-8."""
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.ComputeError:  # all or nothing is fast; now one value after the other
+        return pl.Series(column.name, [_decoded(value) for value in column], dtype=pl.String)
+
+
+def _decoded(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _faults() -> Iterator[pl.Expr]:
+    """For each attribute and fault: a struct of reason and detail, null where all is well."""
+    for attribute, column in ATTRIBUTES.items():
+        value, text = pl.col(column), pl.col(_text_of(column))
+        for reason, words, occurs in (
+            ("field_too_large", f"longer than {MAX_FIELD_BYTES:,} bytes", value.bin.size() > MAX_FIELD_BYTES),
+            ("invalid_utf8", "not UTF-8", value.is_not_null() & text.is_null()),
+            ("nul_byte", "text with a NUL byte", text.str.contains("\0", literal=True)),
+        ):
+            said = pl.struct(reason=pl.lit(reason), detail=pl.lit(f"{attribute} is {words}"))
+            yield pl.when(occurs).then(said)

@@ -1,0 +1,104 @@
+"""Table files as feeds: Parquet and CSV, with Merchant Center's attribute names as column names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from catalog.feeds.batches import VALUES_SCHEMA, judged
+from catalog.feeds.delimited import Dialect, read_delimited
+from catalog.feeds.feed import ATTRIBUTES, COLUMNS, MAX_FIELD_BYTES, FeedBatch, FeedError, attribute_positions
+
+# Fewer rows than a batch may have: a dictionary in a small file can stand for a large text in every row.
+_PARQUET_BATCH_ROWS = 2_000
+
+_CSV_FIELD = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)")?+([^,]*+)')
+
+
+def read_csv(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
+    """Reads a comma-separated feed; quoted fields may hold commas, line ends and doubled quotes."""
+    return read_delimited(source, name, COMMAS)
+
+
+def split_commas(record: bytes) -> list[bytes]:
+    """The fields of a record as Python's csv module splits it, which takes no bytes."""
+    if b'"' not in record:
+        return record.split(b",")
+    fields, position = [], 0
+    while matched := _CSV_FIELD.match(record, position):
+        quoted, plain = matched.groups()
+        fields.append((quoted or b"").replace(b'""', b'"') + plain)
+        position = matched.end() + 1
+        if position > len(record):
+            break
+    return fields
+
+
+COMMAS = Dialect(words="fields separated by commas", split=split_commas, has_multiline_fields=True)
+
+
+def read_parquet(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
+    """Reads a Parquet file whose attribute columns hold text or whole numbers.
+
+    Raises `FeedError` for another schema and for a file that is damaged or no Parquet.
+    """
+    try:
+        yield from _parquet_batches(source, name)
+    except (pa.ArrowException, OSError) as error:
+        first_line = str(error).splitlines()[0].rstrip(".")
+        raise FeedError(
+            f"{name}: not a readable Parquet file ({first_line}); deliver it again, whole"
+        ) from error
+
+
+def _parquet_batches(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
+    schema = pq.read_schema(source)
+    columns = {a: schema.names[place] for a, place in attribute_positions(schema.names, name).items()}
+    for column in columns.values():
+        _check_type(column, schema.field(column).type, name)
+    source.seek(0)
+    # Dictionaries stay dictionaries and buffers small: memory is bounded by the batch, not by the row group.
+    file = pq.ParquetFile(
+        source, read_dictionary=list(columns.values()), buffer_size=1 << 20, pre_buffer=False
+    )
+    if not file.metadata.num_rows:
+        raise FeedError(f"{name}: no product in it; deliver the file again, with its rows")
+    row = 1
+    for batch in file.iter_batches(_PARQUET_BATCH_ROWS, columns=list(columns.values())):
+        values = {"row": pl.Series(range(row, row + batch.num_rows), dtype=pl.Int64)} | {
+            ATTRIBUTES[attribute]: pl.Series(_bytes(batch.column(column)))
+            for attribute, column in columns.items()
+        }
+        missing = [pl.lit(None, pl.Binary).alias(column) for column in COLUMNS if column not in values]
+        yield judged(pl.DataFrame(values).with_columns(missing).select(VALUES_SCHEMA.names()))
+        row += batch.num_rows
+
+
+def _check_type(column: str, kind: pa.DataType, name: str) -> None:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    others = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_binary_view,
+        pa.types.is_integer,
+        pa.types.is_null,
+    )
+    if not any(is_kind(kind) for is_kind in (*text, *others)):
+        raise FeedError(f"{name}: column {column!r} holds {kind}; write it as text or whole numbers")
+
+
+def _bytes(values: pa.Array) -> pa.Array:
+    """The column as bytes; texts that are too long keep just enough bytes for their row to be refused."""
+    if pa.types.is_dictionary(values.type):
+        return _bytes(values.dictionary).take(values.indices)
+    if pa.types.is_integer(values.type):
+        values = values.cast(pa.string())
+    return pc.binary_slice(values.cast(pa.large_binary()), 0, MAX_FIELD_BYTES + 1)

@@ -1,0 +1,174 @@
+"""Decoding: from the bytes of a stranger's picture to the small upright JPEG that is stored, and its hashes.
+
+`decode` is a plain function of bytes, so that threads, worker processes and Spark executors can all run it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from catalog.images.outcomes import Status
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")
+MAX_SIDE_PX = 65_500  # the longest side that a JPEG can have in libjpeg
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_GREY_MODES = frozenset({"1", "L"})
+
+# Pillow warns about damaged metadata, once a process and without naming the picture: outcomes name it.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+Image.init()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureRules:
+    """What pictures are taken, and how they are stored: JPEG of this `quality`, `short_side_px` at most."""
+
+    max_pixels: int = 50_000_000
+    min_side_px: int = 16
+    short_side_px: int = 256
+    quality: int = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture as it is stored: an upright JPEG, grey or RGB."""
+
+    data: bytes
+    width: int
+    height: int
+    sha256: str  # hex, of `data`
+    dhash: int  # 64 bits
+
+
+def decode(data: bytes, rules: PictureRules) -> Picture | Status:
+    """The picture to store, or the status that says why these bytes give none.
+
+    The format is told by the content, the size by the header before any pixel is decoded. An upright grey or
+    RGB JPEG that is small enough is kept byte for byte; of an animation the first frame is taken.
+    """
+    opened = _open(data)
+    if isinstance(opened, Status):
+        return opened
+    width, height = opened.size
+    if width * height > rules.max_pixels or max(width, height) > MAX_SIDE_PX:
+        return Status.TOO_LARGE
+    if min(width, height) < rules.min_side_px:
+        return Status.TOO_SMALL
+    loaded = _load(opened, rules)
+    if loaded is None:
+        return Status.CORRUPT
+    image, as_it_came = loaded
+    if as_it_came and min(width, height) <= rules.short_side_px:
+        stored = data
+    else:
+        image = _resized(image, rules.short_side_px)
+        stored = _encoded(image, rules.quality)
+    return Picture(stored, image.width, image.height, hashlib.sha256(stored).hexdigest(), dhash(image))
+
+
+def dhash(image: Image.Image) -> int:
+    """64 bits: where grey grows from left to right, in 8 rows of 9 cells; the first row is the top byte."""
+    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX))  # (8 rows, 9 columns)
+    return int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")
+
+
+def _open(data: bytes) -> ImageFile.ImageFile | Status:
+    """The picture with its header read. As Image.open, but for our formats only and without its pixel limit:
+    that one belongs to the process, warns up to twice its value, and `max_pixels` stands in its place."""
+    for name in FORMATS:
+        factory, accepts = Image.OPEN[name]
+        if accepts is None or accepts(data[:16]) is not True:
+            continue
+        try:
+            return factory(BytesIO(data), "")
+        except Image.DecompressionBombError:
+            return Status.TOO_LARGE
+        except MemoryError:
+            raise
+        except Exception:  # Pillow's readers raise nearly anything on damaged input
+            return Status.CORRUPT
+    return Status.NOT_AN_IMAGE
+
+
+def _load(image: ImageFile.ImageFile, rules: PictureRules) -> tuple[Image.Image, bool] | None:
+    """The upright pixels in grey or RGB, and whether the file holds them so; None if it is damaged."""
+    is_jpeg = image.format in {"JPEG", "MPO"}
+    try:
+        if is_jpeg:  # halved in the decoder as long as the short side stays long enough
+            scale = rules.short_side_px / min(image.size)
+            image.draft(None, (round(image.width * scale), round(image.height * scale)))
+        image.load()
+        orientation = (
+            1 if image.format == "TIFF" else _orientation(image.info.get("exif"))
+        )  # TIFF turns itself
+        pixels = _in_grey_or_rgb(image)
+    except MemoryError:
+        raise
+    except Exception:  # as in _open
+        return None
+    if orientation in _UPRIGHT_BY:
+        pixels = pixels.transpose(_UPRIGHT_BY[orientation])
+    return pixels, is_jpeg and pixels is image
+
+
+def _in_grey_or_rgb(image: Image.Image) -> Image.Image:
+    """The picture in mode L or RGB: itself where it is so already, alpha laid on white."""
+    if image.has_transparency_data:
+        with_alpha = image.convert("RGBA")
+        flat = Image.new("RGB", image.size, "white")
+        flat.paste(with_alpha, mask=with_alpha.getchannel("A"))
+        return flat
+    if image.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would cut them off at 255
+        return Image.fromarray((np.asarray(image).clip(0, 65_535) // 257).astype(np.uint8))
+    wanted = "L" if image.mode in _GREY_MODES else "RGB"
+    return image if image.mode == wanted else image.convert(wanted)
+
+
+def _orientation(exif: object) -> int:
+    """The EXIF orientation; 1, upright, where it is missing or damaged. Pillow's reader is slow and warns."""
+    if not isinstance(exif, bytes):
+        return 1
+    tiff = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    try:
+        if order is None:
+            return 1
+        (start,) = struct.unpack_from(order + "I", tiff, 4)
+        (num_tags,) = struct.unpack_from(order + "H", tiff, start)
+        for index in range(num_tags):
+            tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, start + 2 + 12 * index)
+            if tag == _ORIENTATION_TAG:
+                return int(value)
+    except struct.error:
+        return 1
+    return 1
+
+
+def _resized(image: Image.Image, short_side_px: int) -> Image.Image:
+    scale = short_side_px / min(image.size)
+    if scale >= 1:
+        return image
+    return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BILINEAR)
+
+
+def _encoded(image: Image.Image, quality: int) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=quality, comment=b"")
+    return buffer.getvalue()

@@ -1,0 +1,268 @@
+"""Fetching: the bytes behind one link, or the status that says why there are none."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from catalog.images.decoding import PictureRules
+from catalog.images.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
+from catalog.images.outcomes import Status
+from catalog.images.places import Places
+from catalog.images.politeness import Host, HostPausedError, Hosts, Politeness, retry_after_s
+
+USER_AGENT = "shelfsight/0.1 (product pictures; set user_agent to name whom to contact)"
+HOME_PATHS = frozenset({"", "/", "/index.html"})
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_GONE = frozenset({404, 410})
+_REFUSED = frozenset({403, 429})
+# Asked again within the same download. A timeout is not among them: it has used up the picture's whole time.
+_WORTH_ANOTHER_ATTEMPT = frozenset(
+    {Status.CONNECT_ERROR, Status.DNS_ERROR, Status.HTTP_ERROR, Status.HOST_REFUSED}
+)
+# The first kind that fits counts.
+_STATUS_OF_ERROR = (
+    (BlockedAddressError, Status.BLOCKED_ADDRESS),
+    (TimeoutError, Status.TIMEOUT),  # ours, and aiohttp's for connecting and for silence
+    (aiohttp.ClientConnectorDNSError, Status.DNS_ERROR),
+    (aiohttp.InvalidURL, Status.INVALID_URL),
+    (aiohttp.ClientResponseError, Status.HTTP_ERROR),  # an answer that is not HTTP, headers beyond measure
+    (Exception, Status.CONNECT_ERROR),  # refused, reset, bad TLS, body cut off
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchSettings(PictureRules):
+    """Everything a download may be told: how pictures are asked for, which are taken and how they are stored.
+
+    `timeout_s` is the hard limit on one picture's time on the wire, all its attempts and redirects together;
+    waiting for a host's turn does not count. `idle_timeout_s` ends a response that stays silent for so long.
+    """
+
+    user_agent: str = USER_AGENT
+    connect_timeout_s: float = 5.0
+    idle_timeout_s: float = 10.0
+    timeout_s: float = 30.0
+    max_bytes: int = 20_000_000
+    max_redirects: int = 5
+    max_attempts: int = 3
+    backoff_s: float = 0.5  # before the second attempt, doubled before each further one, give or take a half
+    max_connections: int = 128
+    politeness: Politeness = field(default_factory=Politeness)
+    allowed_networks: tuple[str, ...] = ()  # networks or addresses let through though they are not public
+    shard_rows: int = 1000
+    max_open_shards: int = 8
+    num_decoding_threads: int | None = None  # None: as many as there are cores to use
+
+    def __post_init__(self) -> None:
+        counts = ("max_bytes", "max_attempts", "max_connections", "shard_rows", "max_open_shards")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What asking for one link gave: the bytes where the status is ok, and the trail that led there."""
+
+    status: Status
+    data: bytes | None = None
+    http_status: int | None = None
+    final_url: str | None = None
+    attempts: int = 0
+    duration_ms: float = 0.0  # on the wire; waiting for turns and backing off not counted
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """The answer to one request: a status, or for a redirect its target."""
+
+    status: Status
+    http_status: int | None = None
+    data: bytes | None = None
+    location: str | None = None
+
+
+@dataclass(slots=True)
+class _Trail:
+    """Where the fetching of one picture stands."""
+
+    asked: URL
+    rank: int
+    left_s: float
+    url: URL  # of the current hop
+    attempts: int = 0  # that have reached their host, or tried to
+
+
+class Fetcher:
+    """An HTTP client for pictures: polite to every host, guarded against links that point inside.
+
+    Use as an async context manager. While `ready` is cleared no new request starts: back pressure for a
+    caller that cannot take more bytes. `resolver` replaces the system's resolution of names.
+    """
+
+    def __init__(
+        self,
+        settings: FetchSettings,
+        *,
+        ready: asyncio.Event | None = None,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        self._settings = settings
+        self._guard = Guard.allowing(settings.allowed_networks)
+        self._hosts = Hosts(settings.politeness)
+        self._connections = Places(settings.max_connections)
+        self._ready = ready
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,  # the semaphores above count connections: their waiting costs no picture its time
+                resolver=GuardedResolver(self._guard, resolver),
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # A compressed body would only hide its size.
+            headers={
+                "User-Agent": settings.user_agent,
+                "Accept": "image/*,*/*;q=0.5",
+                "Accept-Encoding": "identity",
+            },
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=settings.connect_timeout_s, sock_read=settings.idle_timeout_s
+            ),
+        )
+
+    async def __aenter__(self) -> Fetcher:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def fetch(self, url: str, rank: int = 0) -> Fetched:
+        """The picture's bytes, after as many attempts as it takes and may take; never raises for a link.
+
+        Where several wait for the same host, or for one of the `max_connections`, the lowest rank goes first.
+        """
+        try:
+            asked = self._guard.check_url(url)
+        except InvalidUrlError:
+            return Fetched(status=Status.INVALID_URL)
+        except BlockedAddressError:
+            return Fetched(status=Status.BLOCKED_ADDRESS)
+        settings = self._settings
+        trail = _Trail(asked, rank, settings.timeout_s, asked)
+        reply = await self._follow(trail)
+        while trail.attempts < settings.max_attempts and _worth_another_attempt(reply):
+            backoff_s = settings.backoff_s * 2 ** (trail.attempts - 1)
+            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.5))  # noqa: S311 no secret
+            again = await self._follow(trail)
+            if again.status is Status.HOST_PAUSED:  # what the last attempt met stays the answer
+                break
+            reply = again
+        return Fetched(
+            status=reply.status,
+            data=reply.data,
+            http_status=reply.http_status,
+            final_url=str(trail.url) if trail.url != asked else None,
+            attempts=trail.attempts,
+            duration_ms=(settings.timeout_s - trail.left_s) * 1000,
+        )
+
+    async def _follow(self, trail: _Trail) -> _Reply:
+        """One attempt: the link and its redirects, every hop checked like a link of its own."""
+        trail.url = trail.asked
+        for hop in range(self._settings.max_redirects + 1):
+            reply = await self._take_turn(trail, is_first_hop=hop == 0)
+            if reply.location is None:
+                return reply
+            try:
+                target = trail.url.join(URL(reply.location))
+                trail.url = self._guard.check_url(target)
+            except BlockedAddressError:
+                return _Reply(Status.BLOCKED_ADDRESS, reply.http_status)
+            except ValueError:  # InvalidUrlError among them: file://, credentials, nonsense
+                return _Reply(Status.INVALID_URL, reply.http_status)
+            if trail.url.path in HOME_PATHS and trail.asked.path not in HOME_PATHS:
+                return _Reply(Status.REDIRECTED_HOME, reply.http_status)
+        return _Reply(Status.TOO_MANY_REDIRECTS, reply.http_status)
+
+    async def _take_turn(self, trail: _Trail, *, is_first_hop: bool) -> _Reply:
+        """One request when its host and the machine have room for it, timed and noted for the host."""
+        host = self._hosts[f"{trail.url.raw_host}:{trail.url.port}"]
+        try:
+            # The host first: whoever waits for a slow host must not keep a connection from the others.
+            async with host.turn(trail.rank), self._connections.place(trail.rank):
+                if self._ready is not None:
+                    await self._ready.wait()
+                trail.attempts += is_first_hop
+                started = time.monotonic()
+                reply = await self._request_in_time(trail, host)
+                trail.left_s -= time.monotonic() - started
+                if _is_failure_of_host(reply):
+                    host.failed(asked_at=started, is_first_attempt=trail.attempts == 1)
+                else:
+                    host.succeeded()
+                return reply
+        except HostPausedError:
+            return _Reply(Status.HOST_PAUSED)
+
+    async def _request_in_time(self, trail: _Trail, host: Host) -> _Reply:
+        try:
+            async with asyncio.timeout(max(0.0, trail.left_s)):
+                return await self._request(trail.url, host)
+        except (BlockedAddressError, aiohttp.ClientError, OSError) as error:
+            return _Reply(next(status for kind, status in _STATUS_OF_ERROR if isinstance(error, kind)))
+
+    async def _request(self, url: URL, host: Host) -> _Reply:
+        async with self._session.get(url, allow_redirects=False) as response:
+            code = response.status
+            if code == 200:
+                return await self._body(response)
+            location = response.headers.get("Location")
+            if code in _REDIRECTS and location is not None:
+                return _Reply(Status.OK, code, location=location)
+            if code in _GONE:
+                return _Reply(Status.GONE, code)
+            _heed_retry_after(host, code, response.headers)
+            return _Reply(Status.HOST_REFUSED if code in _REFUSED else Status.HTTP_ERROR, code)
+
+    async def _body(self, response: aiohttp.ClientResponse) -> _Reply:
+        max_bytes = self._settings.max_bytes
+        if (response.content_length or 0) > max_bytes:
+            response.close()
+            return _Reply(Status.TOO_LARGE, response.status)
+        chunks: list[bytes] = []
+        num_bytes = 0
+        async for chunk in response.content.iter_any():
+            num_bytes += len(chunk)
+            if num_bytes > max_bytes:
+                response.close()  # the rest is not worth reading, so neither is the connection
+                return _Reply(Status.TOO_LARGE, response.status)
+            chunks.append(chunk)
+        return _Reply(Status.OK, response.status, data=b"".join(chunks))
+
+
+def _worth_another_attempt(reply: _Reply) -> bool:
+    if reply.status is Status.HTTP_ERROR:  # other errors than the server's own will be met again
+        return reply.http_status is not None and reply.http_status >= 500
+    return reply.status in _WORTH_ANOTHER_ATTEMPT
+
+
+def _is_failure_of_host(reply: _Reply) -> bool:
+    return reply.status is Status.TIMEOUT or _worth_another_attempt(reply)
+
+
+def _heed_retry_after(host: Host, code: int, headers: CIMultiDictProxy[str]) -> None:
+    if code in {429, 503}:
+        delay_s = retry_after_s(headers.get("Retry-After"))
+        if delay_s is not None:
+            host.retry_after(delay_s)

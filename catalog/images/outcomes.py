@@ -1,0 +1,108 @@
+"""Outcomes: how the download of each product's picture ended, one row a product, nothing left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+
+import polars as pl
+
+
+class Status(StrEnum):
+    """How a download ended; `retryable` says whether asking again later may end differently."""
+
+    OK = "ok"
+    INVALID_URL = "invalid_url"
+    BLOCKED_ADDRESS = "blocked_address"
+    DNS_ERROR = "dns_error"
+    CONNECT_ERROR = "connect_error"
+    TIMEOUT = "timeout"
+    HTTP_ERROR = "http_error"
+    GONE = "gone"
+    REDIRECTED_HOME = "redirected_home"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    NOT_AN_IMAGE = "not_an_image"
+    TOO_LARGE = "too_large"
+    TOO_SMALL = "too_small"
+    CORRUPT = "corrupt"
+    HOST_REFUSED = "host_refused"
+    HOST_PAUSED = "host_paused"
+    DISALLOWED = "disallowed"
+
+    @property
+    def retryable(self) -> bool:
+        return self in _RETRYABLE
+
+
+_RETRYABLE = frozenset(
+    {
+        Status.DNS_ERROR,
+        Status.CONNECT_ERROR,
+        Status.TIMEOUT,
+        Status.HTTP_ERROR,
+        Status.HOST_REFUSED,
+        Status.HOST_PAUSED,
+    }
+)
+
+OUTCOMES_SCHEMA = pl.Schema(
+    {
+        "product_id": pl.String(),
+        "image_url": pl.String(),
+        "status": pl.String(),
+        "http_status": pl.Int32(),
+        "final_url": pl.String(),
+        "attempts": pl.Int32(),
+        "bytes": pl.Int64(),
+        "width": pl.Int32(),
+        "height": pl.Int32(),
+        "sha256": pl.String(),
+        "dhash": pl.UInt64(),
+        "shard": pl.String(),
+        "duration_ms": pl.Float64(),
+        "fetched_at": pl.Datetime("us", "UTC"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One row of the outcomes table; size, hashes and shard are the stored picture's, null without one."""
+
+    product_id: str
+    image_url: str | None
+    status: Status
+    http_status: int | None
+    final_url: str | None
+    attempts: int
+    bytes: int | None
+    width: int | None
+    height: int | None
+    sha256: str | None
+    dhash: int | None
+    shard: str | None
+    duration_ms: float
+    fetched_at: datetime
+
+
+_COLUMNS = tuple(field.name for field in fields(Outcome))
+
+
+def outcomes_table(outcomes: Iterable[Outcome]) -> pl.DataFrame:
+    """The outcomes as a table of OUTCOMES_SCHEMA, in the order given."""
+    rows = [tuple(getattr(outcome, name) for name in _COLUMNS) for outcome in outcomes]
+    return pl.DataFrame(rows, schema=OUTCOMES_SCHEMA, orient="row")
+
+
+def health(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Counts by status, most frequent first: status, retryable, num, share (0..1 of all outcomes)."""
+    counts = outcomes.group_by("status").agg(pl.len().cast(pl.Int64).alias("num"))
+    retryable = [status.value for status in Status if status.retryable]
+    return counts.select(
+        "status",
+        pl.col("status").is_in(retryable).alias("retryable"),
+        "num",
+        (pl.col("num") / pl.col("num").sum()).alias("share"),
+    ).sort("num", "status", descending=[True, False])

@@ -1,0 +1,138 @@
+"""Politeness: how hard one host may be pressed, and when it is left alone for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from catalog.images.places import Places
+
+
+@dataclass(frozen=True, kw_only=True)
+class Politeness:
+    """The limits that hold for each host by itself.
+
+    After `failures_to_pause` failures in a row (refusals, errors of the server, timeouts, no connection) the
+    host is left alone for `pause_s`; then one request probes it, and its success lets the others through.
+    """
+
+    max_connections: int = 8
+    rate_per_s: float | None = None
+    max_retry_after_s: float = 60.0  # a host that asks for a longer wait is left alone until then
+    failures_to_pause: int = 20
+    pause_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.max_connections < 1 or self.failures_to_pause < 1:
+            raise ValueError(f"max_connections and failures_to_pause must be at least 1: {self}")
+        if self.rate_per_s is not None and self.rate_per_s <= 0:
+            raise ValueError(f"rate_per_s must be positive, or None for no limit: {self.rate_per_s}")
+
+
+class HostPausedError(Exception):
+    """The host has failed too often in a row, or has asked to be left alone, and is not asked for now."""
+
+
+class Host:
+    """The state of one host: its free connections, its next free moment and its run of failures."""
+
+    def __init__(self, name: str, politeness: Politeness) -> None:
+        self.name = name
+        self._politeness = politeness
+        self._connections = Places(politeness.max_connections)
+        self._next_start = -math.inf  # on the clock of time.monotonic, as all moments here
+        self._retry_after = -math.inf
+        self._paused_until = -math.inf
+        self._last_success = -math.inf
+        self._num_failures = 0  # since then
+        self._probing = False
+
+    @asynccontextmanager
+    async def turn(self, rank: int = 0) -> AsyncIterator[None]:
+        """One request's turn: waits for a connection, the rate and a Retry-After; the lowest rank goes first.
+
+        Raises HostPausedError where the host is to be left alone.
+        """
+        async with self._connections.place(rank):
+            self._refuse_while_paused()
+            while (wait_s := self._wait_s()) > 0:
+                await asyncio.sleep(wait_s)
+                self._refuse_while_paused()
+            if self._politeness.rate_per_s is not None:
+                self._next_start = time.monotonic() + 1 / self._politeness.rate_per_s
+            is_probe = self._probing = self._is_suspect()
+            try:
+                yield
+            finally:
+                if is_probe:
+                    self._probing = False
+
+    def succeeded(self) -> None:
+        """The host has answered, be it that it has no such picture."""
+        self._last_success = time.monotonic()
+        self._num_failures = 0
+
+    def failed(self, *, asked_at: float, is_first_attempt: bool) -> None:
+        """The host has refused, erred, stalled or not been reached, for a request of that moment.
+
+        It counts against the host where it is news: a picture's further attempts are not, nor is one that
+        stalled while others were served. A few broken pictures in a row do not pause a shop that is well.
+        """
+        if is_first_attempt and self._last_success < asked_at:
+            self._num_failures += 1
+        if self._is_suspect():
+            self._paused_until = max(self._paused_until, time.monotonic() + self._politeness.pause_s)
+
+    def retry_after(self, delay_s: float) -> None:
+        """The host has asked not to be asked again for so long."""
+        until = time.monotonic() + delay_s
+        if delay_s <= self._politeness.max_retry_after_s:
+            self._retry_after = max(self._retry_after, until)
+        else:
+            self._paused_until = max(self._paused_until, until)
+
+    def _is_suspect(self) -> bool:
+        return self._num_failures >= self._politeness.failures_to_pause
+
+    def _refuse_while_paused(self) -> None:
+        if self._probing or time.monotonic() < self._paused_until:
+            raise HostPausedError(self.name)
+
+    def _wait_s(self) -> float:
+        return max(self._next_start, self._retry_after) - time.monotonic()
+
+
+class Hosts:
+    """The hosts met so far, each with its own state; a host is a name (or address) and a port."""
+
+    def __init__(self, politeness: Politeness) -> None:
+        self._politeness = politeness
+        self._hosts: dict[str, Host] = {}
+
+    def __getitem__(self, name: str) -> Host:
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = Host(name, self._politeness)
+        return host
+
+
+def retry_after_s(header: str | None) -> float | None:
+    """The seconds a Retry-After header asks for, as a number or as a date; None where it makes no sense."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())

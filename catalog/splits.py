@@ -1,0 +1,61 @@
+"""Splits: which products train, which choose between models, which judge; by hash, so none ever moves."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Literal
+
+import polars as pl
+
+Split = Literal["train", "val", "test"]
+GOLDEN = "golden"  # the partners' own judges; never drawn by hash
+
+TRAIN_SHARE, VAL_SHARE = 0.70, 0.15  # the rest is test
+
+_HASH_RANGE = 1 << 64
+
+
+def split_of(group_key: str) -> Split:
+    """The split of a duplicate group, from its key alone: 70 % train, 15 % val, 15 % test."""
+    position = _stable_hash(group_key, b"shelfsight.split") / _HASH_RANGE
+    if position < TRAIN_SHARE:
+        return "train"
+    return "val" if position < TRAIN_SHARE + VAL_SHARE else "test"
+
+
+def splits_of(group_keys: pl.Series) -> pl.Series:
+    """The split of every group key, (n,)."""
+    keys = group_keys.unique()
+    splits = pl.Series([split_of(key) for key in keys], dtype=pl.String)
+    return group_keys.replace_strict(keys, splits, return_dtype=pl.String).alias("split")
+
+
+def label_ranks(frame: pl.DataFrame) -> pl.Series:
+    """Where each labelled training row stands in its category, in [0, 1); null for every other row.
+
+    `frame` has product_id, split and category_id. Because the order within a category is a hash's, the rows
+    with `label_rank < f` are a random share f of every category, hold at least one picture of each, and
+    contain the rows of every smaller share.
+    """
+    is_labelled = (pl.col("split") == "train") & pl.col("category_id").is_not_null()
+    ranked = (
+        frame.lazy()
+        .select("product_id", "category_id", is_labelled.alias("is_labelled"))
+        .with_row_index("place")
+        .filter("is_labelled")
+        .with_columns(pl.col("product_id").map_batches(_label_hashes, return_dtype=pl.UInt64).alias("hash"))
+        .sort("hash", "product_id")
+        .with_columns((pl.int_range(pl.len()) / pl.len()).over("category_id").alias("label_rank"))
+        .select("place", "label_rank")
+    )
+    places = frame.lazy().select(pl.int_range(pl.len(), dtype=pl.get_index_type()).alias("place"))
+    return places.join(ranked, on="place", how="left", maintain_order="left").collect()["label_rank"]
+
+
+def _label_hashes(product_ids: pl.Series) -> pl.Series:
+    return pl.Series([_stable_hash(key, b"shelfsight.label") for key in product_ids], dtype=pl.UInt64)
+
+
+def _stable_hash(key: str, purpose: bytes) -> int:
+    """64 bits, the same on every machine, independent for each purpose (of at most 16 bytes)."""
+    return int.from_bytes(blake2b(key.encode(), digest_size=8, person=purpose).digest(), "big")

@@ -1,0 +1,206 @@
+"""The warehouse: one DuckDB file of views over the store's tables, for whoever asks in SQL.
+
+It holds no data, so it is never behind a table that is rewritten, and a new one takes its place by renaming,
+so no writer ever locks a reader out. The keys of the partition folders (delivery, classifier, split) are
+columns of the views, as text, whether or not the files hold them too; the folder's is the one that counts.
+
+DuckDB opens a file once for its footer and again for its rows. A statement that meets a file just then
+replaced fails (its bytes do not fit the footer) and succeeds when asked again, as `query` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+import polars as pl
+from upath import UPath
+
+from catalog.files import LOCAL_PROTOCOLS
+
+
+MAX_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the store: the files below its root that hold it, and the keys of its partition folders."""
+
+    files: str
+    keys: tuple[str, ...] = ()
+
+
+TABLES: dict[str, Table] = {
+    "taxonomy": Table("taxonomy/data.parquet"),
+    "products": Table("products/delivery=*/*.parquet", ("delivery",)),
+    "rejected": Table("rejected/delivery=*/*.parquet", ("delivery",)),
+    "outcomes": Table("outcomes/delivery=*/*.parquet", ("delivery",)),
+    "images": Table("images/delivery=*/*.parquet", ("delivery",)),
+    "dataset": Table("dataset/*.parquet"),
+    "predictions": Table("predictions/classifier=*/split=*/*.parquet", ("classifier", "split")),
+    "embeddings": Table("embeddings/encoder=*/*.parquet", ("encoder",)),
+    "metrics": Table("metrics/classifier=*/*.parquet", ("classifier",)),
+    "confusion": Table("confusion/classifier=*/*.parquet", ("classifier",)),
+    "comparison": Table("comparison/*.parquet"),
+    "trials": Table("trials/*.parquet"),
+}
+
+# One JSON file a folder: columns `name` (of the folder) and `description` (the whole file, for `->>`).
+DOCUMENTS: dict[str, str] = {
+    "encoders": "encoders/*/encoder.json",
+    "classifiers": "classifiers/*/classifier.json",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A view that answers what people ask, made where the tables that it reads exist."""
+
+    reads: tuple[str, ...]
+    sql: str
+
+
+QUESTIONS: dict[str, Question] = {
+    "outcomes_by_partner": Question(
+        ("outcomes", "products"),
+        """
+        SELECT partner_id AS partner, status, count(*) AS num,
+               count(*) / sum(count(*)) OVER (PARTITION BY partner_id) AS share
+        FROM outcomes JOIN products USING (product_id, delivery)
+        GROUP BY partner_id, status
+        ORDER BY partner, num DESC, status
+        """,
+    ),
+    "accuracy_by_classifier": Question(  # of leaves
+        ("metrics",),
+        """
+        SELECT classifier, split,
+               any_value(value) FILTER (metric = 'value_weighted_accuracy') AS value_weighted_accuracy,
+               any_value(ci_low) FILTER (metric = 'value_weighted_accuracy') AS value_weighted_low,
+               any_value(ci_high) FILTER (metric = 'value_weighted_accuracy') AS value_weighted_high,
+               any_value(value) FILTER (metric = 'top1') AS top1,
+               any_value(ci_low) FILTER (metric = 'top1') AS top1_low,
+               any_value(ci_high) FILTER (metric = 'top1') AS top1_high,
+               max(num_samples) AS num_samples
+        FROM metrics
+        WHERE level = 4
+        GROUP BY classifier, split
+        ORDER BY split, value_weighted_accuracy DESC NULLS LAST, top1 DESC, classifier
+        """,
+    ),
+    "worst_confusions": Question(  # of leaves, the costliest first
+        ("confusion", "taxonomy"),
+        """
+        SELECT classifier, split, actual.name AS true_name, taken.name AS predicted_name, num, share_of_true,
+               business_value, actual.path AS true_path, taken.path AS predicted_path
+        FROM confusion
+        LEFT JOIN taxonomy AS actual ON actual.category_id = true_id
+        LEFT JOIN taxonomy AS taken ON taken.category_id = predicted_id
+        WHERE level = 4 AND true_id <> predicted_id
+        ORDER BY business_value DESC, num DESC, classifier, split, true_id, predicted_id
+        """,
+    ),
+    "disagreements": Question(  # the surest first
+        ("predictions", "dataset", "products", "taxonomy"),
+        """
+        SELECT classifier, predictions.split, product_id, products.partner_id AS partner, title, image_url,
+               labelled.path AS partner_path, predicted.path AS predicted_path,
+               probability_4[1] AS probability
+        FROM predictions
+        JOIN dataset USING (product_id)
+        JOIN products USING (product_id, delivery)
+        LEFT JOIN taxonomy AS labelled ON labelled.category_id = true_4
+        LEFT JOIN taxonomy AS predicted ON predicted.category_id = top_4[1]
+        WHERE true_4 <> top_4[1]
+        ORDER BY probability DESC, classifier, product_id
+        """,
+    ),
+}
+
+
+def write_warehouse(database: Path, root: str) -> list[str]:
+    """Writes the DuckDB file over the store at `root`; returns its views: a table without files has none yet.
+
+    Whoever reads the former file goes on reading it, and the tables in their newest state through it.
+    """
+    root = _absolute(root)
+    held = UPath(root)
+    database.parent.mkdir(parents=True, exist_ok=True)
+    temporary = database.with_name(f".{uuid4().hex}.writing")
+    views: list[str] = []
+    try:
+        with duckdb.connect(temporary) as connection:
+            for name, table in TABLES.items():
+                if any(held.glob(table.files)):
+                    connection.execute(_table_view(connection, name, table, root))
+                    views.append(name)
+            for name, files in DOCUMENTS.items():
+                if any(held.glob(files)):
+                    connection.execute(_document_view(name, files, root))
+                    views.append(name)
+            for name, question in QUESTIONS.items():
+                if set(question.reads) <= set(views):
+                    connection.execute(f"CREATE VIEW {name} AS {question.sql}")
+                    views.append(name)
+        temporary.replace(database)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return views
+
+
+def query(database: Path, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
+    """The answer to a question in SQL, with `?` for every parameter. The database is opened read-only."""
+    if not database.is_file():
+        raise FileNotFoundError(f"no warehouse at {str(database)!r}; materialise the asset warehouse")
+    for _ in range(MAX_ATTEMPTS - 1):
+        try:
+            return _answer(database, sql, parameters)
+        except duckdb.Error as error:
+            if isinstance(error, duckdb.ProgrammingError):  # the question is at fault, not the moment
+                raise
+    return _answer(database, sql, parameters)
+
+
+def _answer(database: Path, sql: str, parameters: Sequence[object]) -> pl.DataFrame:
+    with duckdb.connect(database, read_only=True) as connection:
+        return pl.DataFrame(connection.sql(sql, params=list(parameters)).to_arrow_table())
+
+
+def _table_view(connection: duckdb.DuckDBPyConnection, name: str, table: Table, root: str) -> str:
+    files = _files(root, table.files)
+    source = files
+    if not _is_uniform(connection, files):  # a delivery of last year may lack a column that this year's has
+        source += ", union_by_name = true"  # only then: it reads every footer before the first row
+    if table.keys:
+        types = ", ".join(f"'{key}': VARCHAR" for key in table.keys)  # a delivery named 001 stays 001
+        source += f", hive_partitioning = true, hive_types = {{{types}}}"
+    return f"CREATE VIEW {name} AS SELECT * FROM read_parquet({source})"  # noqa: S608
+
+
+def _is_uniform(connection: duckdb.DuckDBPyConnection, files: str) -> bool:
+    """Whether all files have the same columns."""
+    schemas = f"SELECT list((name, type)) AS columns FROM parquet_schema({files}) GROUP BY file_name"  # noqa: S608
+    counted = connection.execute(f"SELECT count(DISTINCT columns) FROM ({schemas})").fetchone()  # noqa: S608
+    return counted == (1,)
+
+
+def _document_view(name: str, files: str, root: str) -> str:
+    return (
+        f"CREATE VIEW {name} AS SELECT split(filename, '/')[-2] AS name, json AS description FROM "  # noqa: S608
+        f"read_json_objects({_files(root, files)}, format = 'unstructured', filename = true) ORDER BY name"
+    )
+
+
+def _files(root: str, files: str) -> str:
+    """The files as an SQL literal; a view takes no parameters, and the root may hold quotes and wildcards."""
+    plain_root = "".join(f"[{character}]" if character in "*?[" else character for character in root)
+    quoted = f"{plain_root.rstrip('/')}/{files}".replace("'", "''")
+    return f"'{quoted}'"
+
+
+def _absolute(root: str) -> str:
+    path = UPath(root)
+    return str(Path(path.path).absolute()) if path.protocol in LOCAL_PROTOCOLS else root

@@ -1,0 +1,95 @@
+"""XML feeds: RSS and Atom as they stream by, and the attacks that XML allows."""
+
+import pytest
+
+from catalog.feeds import FeedError
+from tests.catalog.feeds.reading import Endless, Trickle, as_rss, read
+
+OPEN = b'<rss xmlns:g="http://base.google.com/ns/1.0"><channel>'
+CLOSE = b"</channel></rss>"
+ITEM = b"<item><g:id>a</g:id><g:title>Shoe</g:title></item>"
+
+
+def test_google_s_attributes_go_before_rss_s_own_and_foreign_ones_never_count() -> None:
+    item = (
+        b'<item xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>foreign</dc:title><title>own</title>'
+        b"<g:title>google</g:title><g:title>again</g:title><id>own</id><product_type> </product_type></item>"
+    )
+    rows = read("google_xml", OPEN + item + CLOSE).rows
+    assert rows.row(0) == (1, "own", "google", None, None, None, None)
+
+
+def test_what_an_attribute_holds_inside_is_not_taken_for_the_product_s() -> None:
+    item = b"<item><g:shipping><g:id>ship</g:id></g:shipping><g:id>a<b>x</b></g:id></item>"
+    assert read("google_xml", OPEN + item + CLOSE).rows["item_id"].to_list() == ["a"]
+
+
+def test_entities_and_cdata_become_text() -> None:
+    item = b"<item><g:id>a</g:id><g:title>A &amp; B &gt; <![CDATA[<C>]]> &#228;</g:title></item>"
+    assert read("google_xml", OPEN + item + CLOSE).rows["title"][0] == "A & B > <C> ä"
+
+
+def test_an_item_without_an_id_is_a_row_without_an_id() -> None:
+    rows = read("google_xml", OPEN + ITEM + b"<item/>" + CLOSE).rows
+    assert rows.select("row", "item_id").rows() == [(1, "a"), (2, None)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1", "windows-1252"])
+def test_the_encoding_that_the_document_declares_is_used(encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?><rss><item><id>ä</id></item></rss>'
+    assert read("google_xml", text.encode(encoding)).rows["item_id"].to_list() == ["ä"]
+
+
+@pytest.mark.parametrize("num_bytes", [1, 2, 7])
+def test_it_does_not_matter_how_the_bytes_arrive(num_bytes: int) -> None:
+    content = as_rss([("ä", "Shoe & Söhne", "u", "", "", "A > B")] * 3)
+    assert read("google_xml", Trickle(content, num_bytes)).rows.equals(read("google_xml", content).rows)
+
+
+def test_a_feed_cut_off_at_any_byte_is_refused_whole() -> None:
+    content = as_rss([("a", "Shoe", "u", "", "187", ""), ("b", "Hat", "", "", "", "")])
+    for end in range(1, len(content)):
+        with pytest.raises(FeedError, match=r"^feed\.x: broken XML .*deliver it again"):
+            read("google_xml", content[:end])
+
+
+BOMB = b"<!DOCTYPE rss [" + b"".join(
+    b'<!ENTITY e%d "%s">' % (n, b"&e%d;" % (n - 1) * 10 if n else b"lol") for n in range(10)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (BOMB + b"]><rss><item><id>&e9;</id></item></rss>", "it declares a document type"),
+        (
+            b'<!DOCTYPE rss [<!ENTITY f SYSTEM "file:///etc/passwd">]><rss><item><id>&f;</id></item></rss>',
+            "it declares a document type",
+        ),
+        (b'<!DOCTYPE rss SYSTEM "http://elsewhere/rss.dtd"><rss/>', "it declares a document type"),
+        (OPEN + b"<item><g:id>&unknown;</g:id></item>" + CLOSE, "broken XML .undefined entity"),
+        (OPEN + b"<item><g:id>\xff</g:id></item>" + CLOSE, "broken XML"),
+        (OPEN + b"<item><g:id>a\0b</g:id></item>" + CLOSE, "broken XML"),
+        (OPEN + ITEM + CLOSE + b"<rss/>", "broken XML"),
+        (b'<?xml version="1.0" encoding="klingon"?><rss/>', "broken XML"),
+        (b"<rss><item><g:id>a</g:id></item></rss>", "broken XML .unbound prefix"),
+        (b"<html><body>Please log in</body></html>", "the root is <html>, not <rss> or <feed>"),
+        (OPEN + CLOSE, "no product in it"),
+        (b"", "the file is empty"),
+    ],
+)
+def test_a_document_that_is_no_feed_is_refused_by_name(content: bytes, problem: str) -> None:
+    with pytest.raises(FeedError, match=rf"^feed\.x: {problem}"):
+        read("google_xml", content)
+
+
+@pytest.mark.parametrize("start", [b"<rss><!-- ", b'<rss><item a="'])
+def test_a_tag_or_comment_without_end_is_refused_before_it_fills_the_memory(start: bytes) -> None:
+    with pytest.raises(FeedError, match="a tag or comment longer than 4,000,000 bytes"):
+        read("google_xml", Endless(start, b"x" * 40_000, 1_000_000, b""))
+
+
+@pytest.mark.parametrize("depth", [200, 20_000])
+def test_deep_nesting_exhausts_nothing(depth: int) -> None:
+    nested = b"<x>" * depth + b"</x>" * depth
+    assert read("google_xml", OPEN + b"<item>" + nested + b"</item>" + ITEM + CLOSE).rows.height == 2

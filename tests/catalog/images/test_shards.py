@@ -1,0 +1,316 @@
+"""A delivery's download: every product one outcome, whatever happens, nothing asked twice without need."""
+
+import hashlib
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from upath import UPath
+
+from catalog.images.fetching import FetchSettings
+from catalog.images.outcomes import OUTCOMES_SCHEMA, Status
+from catalog.images.shard_files import IMAGES_SCHEMA
+from catalog.images.shards import Progress, download_delivery
+from demo.faults import Fault
+from demo.shop import Shop
+from tests.catalog.images.download_until_killed import SETTINGS, download
+from tests.catalog.images.pictures import jpeg, pixels
+
+REPOSITORY = Path(__file__).parents[3]
+FAULTS: dict[str, Fault] = {f"f{index}": fault for index, fault in enumerate(Fault)}
+STATUS_OF = {
+    Fault.INVALID_LINK: Status.GONE,  # asked of the shop all the same, it has no such page
+    Fault.NOT_FOUND: Status.GONE,
+    Fault.GONE: Status.GONE,
+    Fault.HOME: Status.REDIRECTED_HOME,
+    Fault.HTML: Status.NOT_AN_IMAGE,
+    Fault.TRUNCATED: Status.CORRUPT,
+    Fault.STALL: Status.TIMEOUT,
+    Fault.REFUSED: Status.HOST_REFUSED,
+    Fault.BROKEN: Status.HTTP_ERROR,
+    Fault.BOMB: Status.TOO_LARGE,
+    Fault.FLAKY: Status.OK,
+    Fault.THROTTLED: Status.OK,
+}
+
+
+def picture(picture_id: str) -> bytes:
+    return jpeg(40, 30, seed=int(picture_id[1:]))
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    """A shop of any number of pictures: p0, p1, ... without faults, f0, f1, ... with one of each kind."""
+    with Shop(picture, faults=FAULTS.get) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> UPath:
+    return UPath(tmp_path / "store")
+
+
+def products(shop: Shop, *picture_ids: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "product_id": [f"partner:{picture_id}" for picture_id in picture_ids],
+            "image_url": [f"{shop.url}/p/{picture_id}.jpg" for picture_id in picture_ids],
+        }
+    )
+
+
+def good(shop: Shop, num_products: int) -> pl.DataFrame:
+    return products(shop, *(f"p{index}" for index in range(num_products)))
+
+
+def stored(folder: UPath) -> dict[str, bytes]:
+    """The stored pictures by product_id, each checked to be whole and to be what its row says."""
+    rows = [
+        row
+        for path in sorted((folder / "images").glob("*.parquet"))
+        for row in pq.read_table(path).to_pylist()
+    ]
+    for row in rows:
+        assert hashlib.sha256(row["image"]["bytes"]).hexdigest() == row["sha256"]
+        assert pixels(row["image"]["bytes"]).shape == (row["height"], row["width"], 3)
+    by_id = {row["product_id"]: row["image"]["bytes"] for row in rows}
+    assert len(by_id) == len(rows)
+    return by_id
+
+
+def check_complete(wanted: pl.DataFrame, outcomes: pl.DataFrame, folder: UPath) -> None:
+    """Every product has exactly one outcome, in order, and exactly those that are ok have a picture."""
+    assert outcomes.schema == OUTCOMES_SCHEMA
+    assert outcomes.select("product_id", "image_url").equals(wanted.select("product_id", "image_url"))
+    ok = outcomes.filter(status="ok")
+    pictures = stored(folder)
+    assert set(ok["product_id"]) == set(pictures)
+    for product_id, sha256, num_bytes in ok.select("product_id", "sha256", "bytes").iter_rows():
+        assert hashlib.sha256(pictures[product_id]).hexdigest() == sha256
+        assert len(pictures[product_id]) == num_bytes
+
+
+def files(folder: UPath) -> dict[str, tuple[int, bytes]]:
+    """Every file below the folder: when it was written and what it holds."""
+    return {
+        str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in Path(folder.path).rglob("*.*")
+    }
+
+
+def test_every_fault_of_the_shop_ends_in_its_status(shop: Shop, folder: UPath) -> None:
+    wanted = products(shop, *FAULTS, "p1", "p2")
+    outcomes = download(wanted, folder)
+    check_complete(wanted, outcomes, folder)
+    by_id = dict(outcomes.select("product_id", "status").iter_rows())
+    assert by_id == {f"partner:{name}": STATUS_OF[fault] for name, fault in FAULTS.items()} | {
+        "partner:p1": "ok",
+        "partner:p2": "ok",
+    }
+    assert stored(folder)["partner:p1"] == picture("p1")
+
+
+def test_links_that_are_none_are_invalid_and_asked_of_nobody(folder: UPath) -> None:
+    wanted = pl.DataFrame(
+        {"product_id": ["a", "b", "c"], "image_url": [None, "", "ftp://shop.example/a.jpg"]}
+    )
+    outcomes = download(wanted, folder)
+    check_complete(wanted, outcomes, folder)
+    assert set(outcomes["status"]) == {"invalid_url"}
+    assert outcomes["attempts"].sum() == 0
+    assert not (folder / "images").exists()
+
+
+def test_an_empty_delivery_has_no_outcomes(folder: UPath) -> None:
+    empty = pl.DataFrame(schema={"product_id": pl.String, "image_url": pl.String})
+    assert download(empty, folder).schema == OUTCOMES_SCHEMA
+
+
+def test_shards_have_the_layout_that_readers_expect(shop: Shop, folder: UPath) -> None:
+    outcomes = download(good(shop, 60), folder)
+    names = ["shard-00000.parquet", "shard-00001.parquet", "shard-00002.parquet"]
+    for table in ("images", "outcomes"):
+        assert sorted(path.name for path in (folder / table).iterdir()) == names
+    assert pq.read_schema(folder / "images" / names[0]).equals(IMAGES_SCHEMA)
+    assert outcomes["shard"].to_list() == ["shard-00000"] * 25 + ["shard-00001"] * 25 + ["shard-00002"] * 10
+    assert outcomes["fetched_at"].null_count() == 0
+    assert (outcomes["duration_ms"] > 0).all()
+
+
+def test_a_delivery_run_twice_downloads_nothing_new(shop: Shop, folder: UPath) -> None:
+    wanted = pl.concat([good(shop, 60), products(shop, "f1", "f2", "f3", "f4", "f5", "f9")])
+    first = download(wanted, folder)
+    requests, before = shop.requests.copy(), files(folder)
+    second = download(wanted, folder)
+    assert second.equals(first)
+    assert shop.requests == requests
+    assert files(folder) == before
+
+
+def test_only_what_may_end_differently_is_asked_for_again(shop: Shop, folder: UPath) -> None:
+    retried = {name for name, fault in FAULTS.items() if STATUS_OF[fault].retryable}
+    wanted = products(shop, "p1", *FAULTS, "p2")
+    download(wanted, folder)
+    before = shop.requests.copy()
+    outcomes = download(wanted, folder)
+    check_complete(wanted, outcomes, folder)
+    asked = {path for path, num in shop.requests.items() if num > before[path]}
+    assert asked == {f"/p/{name}.jpg" for name in retried}
+
+
+def test_a_fault_that_has_passed_is_made_good_beside_the_pictures_held(tmp_path: Path, folder: UPath) -> None:
+    broken = {"p3": Fault.BROKEN, "p7": Fault.STALL}
+    with Shop(picture, faults=broken.get) as shop:
+        wanted = good(shop, 40)
+        assert download(wanted, folder)["status"].value_counts().height == 3
+        requests, second_shard = (
+            shop.requests.copy(),
+            files(folder)[str(folder / "images/shard-00001.parquet")],
+        )
+        broken.clear()
+        outcomes = download(wanted, folder)
+        check_complete(wanted, outcomes, folder)
+        assert set(outcomes["status"]) == {"ok"}
+        assert shop.requests - requests == {"/p/p3.jpg": 1, "/p/p7.jpg": 1}
+        assert files(folder)[str(folder / "images/shard-00001.parquet")] == second_shard
+
+
+def test_a_changed_link_is_downloaded_and_its_old_picture_dropped(shop: Shop, folder: UPath) -> None:
+    download(good(shop, 10), folder)
+    before = shop.requests.copy()
+    changed = good(shop, 10).with_columns(
+        image_url=pl.col("image_url").str.replace("p4.jpg", "p99.jpg", literal=True)
+    )
+    outcomes = download(changed, folder)
+    check_complete(changed, outcomes, folder)
+    assert stored(folder)["partner:p4"] == picture("p99")
+    assert shop.requests - before == {"/p/p99.jpg": 1}
+
+
+def test_shards_and_products_of_an_older_larger_version_go(shop: Shop, folder: UPath) -> None:
+    download(good(shop, 90), folder)
+    before = shop.requests.copy()
+    smaller = good(shop, 40)
+    outcomes = download(smaller, folder)
+    check_complete(smaller, outcomes, folder)
+    assert len(list((folder / "outcomes").iterdir())) == 2
+    assert shop.requests == before
+
+
+def test_a_lost_shard_of_pictures_is_downloaded_again(shop: Shop, folder: UPath) -> None:
+    wanted = good(shop, 60)
+    download(wanted, folder)
+    (folder / "images" / "shard-00001.parquet").unlink()
+    check_complete(wanted, download(wanted, folder), folder)
+    assert shop.requests["/p/p0.jpg"] == 1
+    assert shop.requests["/p/p30.jpg"] == 2
+
+
+def test_a_picture_that_several_products_show_is_asked_for_once(shop: Shop, folder: UPath) -> None:
+    wanted = good(shop, 4).with_columns(image_url=pl.lit(f"{shop.url}/p/p1.jpg"))
+    outcomes = download(wanted, folder)
+    check_complete(wanted, outcomes, folder)
+    assert outcomes["sha256"].n_unique() == 1
+    assert shop.requests.total() == 1
+
+
+def test_a_product_listed_twice_is_refused_by_name(shop: Shop, folder: UPath) -> None:
+    with pytest.raises(ValueError, match="product_id 'partner:p1' appears twice"):
+        download(products(shop, "p1", "p2", "p1"), folder)
+
+
+def test_progress_ends_at_the_whole_and_counts_what_was_held(shop: Shop, folder: UPath) -> None:
+    wanted = pl.concat([good(shop, 30), products(shop, "f1", "f2")])
+    for _ in range(2):
+        seen: list[Progress] = []
+        where = {"images": folder / "images", "outcomes": folder / "outcomes"}
+        download_delivery(wanted, **where, settings=SETTINGS, on_progress=seen.append)
+        assert seen[-1] == Progress(done=32, total=32, ok=30)
+        assert all(one.done <= other.done for one, other in pairwise(seen))
+
+
+def test_stalled_links_of_one_shard_do_not_hold_up_the_next(folder: UPath) -> None:
+    stalls = {f"p{index}" for index in range(0, 100, 25)}  # one in each shard
+    with Shop(picture, faults=lambda each: Fault.STALL if each in stalls else None) as shop:
+        started = time.monotonic()
+        outcomes = download(good(shop, 100), folder, replace(SETTINGS, idle_timeout_s=1.0, max_open_shards=4))
+        assert time.monotonic() - started < 3.5  # and not 4 x 1 s
+        assert outcomes.filter(status="timeout").height == 4
+
+
+def test_a_store_that_cannot_be_written_fails_the_delivery_with_its_own_error(
+    shop: Shop, tmp_path: Path
+) -> None:
+    (tmp_path / "store").write_text("a file where a folder should be")
+    with pytest.raises(OSError, match="store"):
+        download(good(shop, 30), UPath(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("num_finished", [1, 4, 9])
+def test_a_kill_in_mid_download_costs_only_unfinished_shards(
+    num_finished: int, tmp_path: Path, folder: UPath
+) -> None:
+    wait_s = {"now": 0.006}
+
+    def slowly(picture_id: str) -> bytes:
+        time.sleep(wait_s["now"])
+        return picture(picture_id)
+
+    with Shop(slowly, faults={"p3": Fault.GONE, "p40": Fault.TRUNCATED}.get) as shop:
+        wanted = good(shop, 400)
+        wanted.write_parquet(tmp_path / "products.parquet")
+        killed = start_downloading(tmp_path / "products.parquet", folder)
+        wait_until(lambda: len(finished(folder)) >= num_finished)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+
+        held = finished(folder)
+        assert num_finished <= len(held) < 16
+        held_ids = pl.concat(pl.read_parquet(path) for path in held)["product_id"]
+        before, wait_s["now"] = requests_when_quiet(shop), 0.0
+        outcomes = download(wanted, folder)
+
+        check_complete(wanted, outcomes, folder)
+        assert dict(outcomes["status"].value_counts().iter_rows()) == {"ok": 398, "gone": 1, "corrupt": 1}
+        for path, num in (shop.requests - before).items():
+            assert num == 1
+            assert f"partner:{path[3:-4]}" not in held_ids
+
+
+def start_downloading(table: Path, folder: UPath) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "tests.catalog.images.download_until_killed", str(table), str(folder)]
+    return subprocess.Popen(command, cwd=REPOSITORY)
+
+
+def requests_when_quiet(shop: Shop) -> Counter[str]:
+    """The requests so far, once those that the killed client left behind have been answered into the void."""
+    while True:
+        before = shop.requests.copy()
+        time.sleep(0.1)
+        if shop.requests == before:
+            return before
+
+
+def finished(folder: UPath) -> list[Path]:
+    return sorted(Path(folder.path).glob("outcomes/shard-*.parquet"))
+
+
+def wait_until(is_true: Callable[[], bool], timeout_s: float = 30) -> None:
+    started = time.monotonic()
+    while not is_true():
+        assert time.monotonic() - started < timeout_s
+        time.sleep(0.002)
+
+
+def test_the_settings_of_a_download_can_be_sent_to_another_process() -> None:
+    assert pickle.loads(pickle.dumps(SETTINGS)) == SETTINGS  # noqa: S301 our own bytes
+    assert isinstance(SETTINGS, FetchSettings)

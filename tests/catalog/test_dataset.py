@@ -1,0 +1,306 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from catalog.dataset import Dataset, EmptyDatasetError, build_dataset
+from catalog.splits import split_of
+from catalog.taxonomy import Taxonomy
+
+TAXONOMY = Taxonomy.parse(
+    "1 - Clothing\n2 - Clothing > Shirts\n3 - Clothing > Shirts > T-Shirts\n"
+    "4 - Clothing > Shirts > T-Shirts > Long > Very long\n5 - Clothing > Shirts > T-Shirts > Long",
+    "test",
+)
+
+
+def product(name: str, delivery: str = "d1", **columns: Any) -> dict[str, Any]:
+    """A product row with its outcome: `shop:1` shows the picture `p-shop:1`, unless told otherwise."""
+    return {
+        "product_id": name,
+        "partner_id": name.partition(":")[0],
+        "item_group_id": None,
+        "category_id": 3,
+        "delivery": delivery,
+        "row": 0,
+        "status": "ok",
+        "picture": f"p-{name}",
+    } | columns
+
+
+def build(
+    rows: Sequence[dict[str, Any]], golden: Sequence[str] = (), order: Sequence[str] = ("d1", "d2", "d3")
+) -> Dataset:
+    """The dataset of these rows, in this order within a delivery; the status None is a download to come."""
+    table = pl.DataFrame(
+        [row | {"row": place} for place, row in enumerate(rows, start=1)],
+        schema_overrides={"item_group_id": pl.String, "category_id": pl.Int64, "status": pl.String},
+    )
+    products = table.drop("status", "picture")
+    outcomes = table.filter(pl.col("status").is_not_null()).select(
+        "product_id",
+        "delivery",
+        "status",
+        pl.when(pl.col("status") == "ok").then("picture").alias("sha256"),
+        pl.col("picture").hash(seed=1).alias("dhash"),
+        pl.lit("shard-00000").alias("shard"),
+    )
+    return build_dataset(
+        products,
+        outcomes,
+        golden_partners=set(golden),
+        delivery_order=order,
+        taxonomy=TAXONOMY,
+        thumbnails=_no_pixels,
+    )
+
+
+def _no_pixels(rows: pl.DataFrame) -> NDArray[np.uint8]:
+    raise AssertionError(f"random hashes came near each other: {rows}")
+
+
+def groups(dataset: Dataset) -> dict[str, str]:
+    return dict(dataset.rows.select("product_id", "group_id").iter_rows())
+
+
+def test_a_product_without_a_picture_is_no_row_but_is_counted() -> None:
+    dataset = build([product("a:1"), product("a:2", status="gone"), product("a:3", status=None)])
+    assert dataset.rows["product_id"].to_list() == ["a:1"]
+    summary = dataset.summary
+    assert (summary.num_products, summary.num_not_downloaded, summary.num_not_tried, summary.num_usable) == (
+        3,
+        1,
+        1,
+        1,
+    )
+
+
+def test_the_newest_delivery_of_a_product_counts() -> None:
+    dataset = build([product("a:1", "d2", category_id=5), product("a:1", "d1"), product("a:2", "d3")])
+    row = dataset.rows.row(by_predicate=pl.col("product_id") == "a:1", named=True)
+    assert (row["delivery"], row["category_id"]) == ("d2", 5)
+    assert dataset.summary.num_superseded_rows == 1
+
+
+def test_a_delivery_that_is_not_downloaded_yet_replaces_nothing() -> None:
+    dataset = build([product("a:1"), product("a:1", "d2", status=None)])
+    assert dataset.rows["delivery"].to_list() == ["d1"]
+
+
+def test_a_newest_delivery_that_failed_is_the_truth_about_its_product() -> None:
+    dataset = build([product("a:1"), product("a:1", "d2", status="gone"), product("a:2")])
+    assert dataset.rows["product_id"].to_list() == ["a:2"]
+
+
+def test_products_of_one_picture_are_one_group_named_after_the_earliest() -> None:
+    dataset = build([product("a:1"), product("b:9", picture="same"), product("a:0", "d2", picture="same")])
+    assert groups(dataset) == {"a:1": "a:1", "b:9": "b:9", "a:0": "b:9"}
+    assert (dataset.summary.num_groups, dataset.summary.largest_group, dataset.summary.num_exact_twins) == (
+        2,
+        2,
+        1,
+    )
+
+
+def test_a_product_delivered_again_keeps_its_place_and_thereby_its_groups_name() -> None:
+    rows = [product("a:1", picture="same"), product("b:1", picture="same")]
+    again = [*rows, product("a:1", "d2", picture="same")]
+    assert groups(build(rows)) == groups(build(again)) == {"a:1": "a:1", "b:1": "a:1"}
+
+
+def test_variants_of_an_item_are_one_group_but_not_across_partners() -> None:
+    dataset = build(
+        [
+            product("a:1", item_group_id="7"),
+            product("b:1", item_group_id="7"),
+            product("a:2", item_group_id="7", picture="same"),
+            product("b:2", picture="same"),
+        ]
+    )
+    assert groups(dataset) == {"a:1": "a:1", "b:1": "b:1", "a:2": "a:1", "b:2": "a:1"}
+    assert (dataset.summary.num_exact_twins, dataset.summary.num_variants) == (1, 1)
+
+
+def test_a_golden_products_twins_are_left_out_and_counted() -> None:
+    dataset = build(
+        [
+            product("a:1", picture="same"),
+            product("gold:1", picture="same"),
+            product("gold:2"),
+            product("a:2"),
+            product("a:3", item_group_id="7", picture="same"),
+            product("a:4", item_group_id="7"),
+        ],
+        golden=["gold"],
+    )
+    splits = dict(dataset.rows.select("product_id", "split").iter_rows())
+    assert splits == {"gold:1": "golden", "gold:2": "golden", "a:2": split_of("a:2")}
+    assert dataset.summary.num_golden_twins == 3
+
+
+def test_a_golden_product_without_a_label_is_left_out_and_its_twin_still_must_not_train() -> None:
+    rows = [
+        product("gold:1", category_id=None, picture="same"),
+        product("a:1", picture="same"),
+        product("a:2"),
+    ]
+    dataset = build(rows, golden=["gold"])
+    assert dataset.rows["product_id"].to_list() == ["a:2"]
+    assert (dataset.summary.num_golden_unlabelled, dataset.summary.num_golden_twins) == (1, 1)
+
+
+def test_every_level_is_complete_for_labelled_rows_and_empty_for_the_others() -> None:
+    dataset = build(
+        [product("a:1", category_id=2), product("a:2", category_id=4), product("a:3", category_id=None)]
+    )
+    levels = dataset.rows.select("level_1", "level_2", "level_3", "level_4").rows()
+    assert levels == [(1, 2, 2, 2), (1, 2, 3, 5), (None, None, None, None)]
+    assert dataset.summary.num_labelled == 2
+
+
+def test_the_columns_are_those_of_the_table() -> None:
+    assert dict(build([product("a:1")]).rows.schema) == {
+        "product_id": pl.String,
+        "partner_id": pl.String,
+        "delivery": pl.String,
+        "shard": pl.String,
+        "sha256": pl.String,
+        "group_id": pl.String,
+        "split": pl.String,
+        "category_id": pl.Int64,
+        "level_1": pl.Int64,
+        "level_2": pl.Int64,
+        "level_3": pl.Int64,
+        "level_4": pl.Int64,
+        "label_rank": pl.Float64,
+    }
+
+
+def test_near_twins_are_confirmed_on_the_thumbnails_of_their_rows() -> None:
+    products = pl.DataFrame([product(f"a:{n}") | {"row": n} for n in range(3)]).drop("status", "picture")
+    outcomes = pl.DataFrame(
+        {
+            "product_id": ["a:0", "a:1", "a:2"],
+            "delivery": ["d1"] * 3,
+            "status": ["ok"] * 3,
+            "sha256": ["x", "y", "z"],
+            "dhash": pl.Series([0, 1, 3], dtype=pl.UInt64),
+            "shard": ["shard-00000"] * 3,
+        }
+    )
+    greys = {"x": 10, "y": 12, "z": 200}
+
+    def thumbnails(rows: pl.DataFrame) -> NDArray[np.uint8]:
+        assert rows.columns == ["product_id", "delivery", "shard", "sha256"]
+        pictures = np.full((len(rows), 32, 32), 100, dtype=np.uint8)
+        pictures[:, 8:24, 8:24] = np.array([greys[name] for name in rows["sha256"]])[:, None, None]
+        return pictures
+
+    dataset = build_dataset(
+        products.with_columns(pl.col("item_group_id").cast(pl.String)),
+        outcomes,
+        golden_partners=set(),
+        delivery_order=["d1"],
+        taxonomy=TAXONOMY,
+        thumbnails=thumbnails,
+    )
+    assert groups(dataset) == {"a:0": "a:0", "a:1": "a:0", "a:2": "a:2"}
+    assert dataset.summary.num_near_twins == 1
+
+
+def test_nothing_downloaded_is_an_error_that_says_so() -> None:
+    with pytest.raises(
+        EmptyDatasetError, match="no picture of 2 products was downloaded; materialise images"
+    ):
+        build([product("a:1", status="gone"), product("a:2", status=None)])
+
+
+def test_only_golden_products_that_cannot_judge_is_an_error_that_says_so() -> None:
+    with pytest.raises(EmptyDatasetError, match="all 1 usable products are golden ones without a category"):
+        build([product("gold:1", category_id=None)], golden=["gold"])
+
+
+def test_a_delivery_of_unknown_age_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"deliveries \['d1'\] are not in the delivery order \['d2'\]"):
+        build([product("a:1")], order=["d2"])
+
+
+def test_a_table_without_a_column_that_counts_is_refused() -> None:
+    with pytest.raises(ValueError, match="the table products lacks partner_id, item_group_id"):
+        build_dataset(
+            pl.DataFrame({"product_id": ["a:1"]}),
+            pl.DataFrame(),
+            golden_partners=set(),
+            delivery_order=[],
+            taxonomy=TAXONOMY,
+            thumbnails=_no_pixels,
+        )
+
+
+catalogue_rows = st.lists(
+    st.builds(
+        lambda partner, number, delivery, picture, group: product(
+            f"{partner}:{number}", f"d{delivery}", picture=f"p{picture}", item_group_id=group
+        ),
+        st.sampled_from(["a", "b", "gold"]),
+        st.integers(0, 30),
+        st.integers(1, 3),
+        st.integers(0, 25),
+        st.none() | st.sampled_from("xyz"),
+    ),
+    min_size=1,
+    max_size=30,
+    unique_by=lambda row: (row["product_id"], row["delivery"]),
+)
+
+
+@settings(max_examples=60)
+@given(catalogue_rows)
+def test_no_group_is_in_two_splits_and_no_picture_in_two_groups(rows: list[dict[str, Any]]) -> None:
+    dataset = build(rows, golden=["gold"])
+    by_group = dataset.rows.group_by("group_id").agg(pl.col("split").n_unique())
+    assert (by_group["split"] == 1).all()
+    by_picture = dataset.rows.group_by("sha256").agg(
+        pl.col("split").n_unique(), pl.col("group_id").n_unique()
+    )
+    assert (by_picture["split"] == 1).all()
+    assert (by_picture["group_id"] == 1).all()
+    assert (dataset.rows["split"] == "golden").equals(dataset.rows["partner_id"] == "gold")
+    summary = dataset.summary
+    assert summary.num_rows == len(dataset.rows)
+    assert summary.num_usable == summary.num_rows + summary.num_golden_unlabelled + summary.num_golden_twins
+
+
+@settings(max_examples=60)
+@given(catalogue_rows, st.data())
+def test_a_new_delivery_moves_a_product_only_if_groups_merged(
+    rows: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    older = [row for row in rows if row["delivery"] != "d3"]
+    known = {
+        row["product_id"]: (row["picture"], row["item_group_id"])
+        for row in sorted(older, key=lambda r: r["delivery"])
+    }
+    # The new delivery brings products of their own: with pictures known and new, and old products unchanged.
+    added = [
+        row
+        | (
+            {}
+            if row["product_id"] not in known
+            else dict(zip(("picture", "item_group_id"), known[row["product_id"]], strict=True))
+        )
+        for row in rows
+        if row["delivery"] == "d3"
+    ]
+    if not older:
+        return
+    before, after = groups(build(older)), groups(build([*older, *added]))
+    merged = {group for group in before.values() if after[group] != group}
+    for product_id, group in before.items():
+        assert after[product_id] == group or group in merged
+        assert after[product_id] == after[group]

@@ -1,0 +1,247 @@
+import io
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageEnhance
+
+from catalog import duplicates
+from catalog.duplicates import THUMBNAIL_SIDE, group_duplicates, joined, near_hashes, thumbnail
+from catalog.images.decoding import dhash
+
+SIDE = 112
+Indices = NDArray[np.int64]
+
+
+def garment(seed: int) -> Image.Image:
+    """A picture of its own: stripes, patches and a print on a grey body before white."""
+    rng = np.random.default_rng(seed)
+    image = Image.new("RGB", (SIDE, SIDE), "white")
+    draw = ImageDraw.Draw(image)
+    corners = [
+        (x + rng.integers(-12, 12), y + rng.integers(-12, 12))
+        for x, y in [(30, 14), (84, 14), (88, 96), (26, 96)]
+    ]
+    draw.polygon([(int(x), int(y)) for x, y in corners], fill=tuple(int(c) for c in rng.integers(30, 160, 3)))
+    for _ in range(8):
+        x, y = (int(v) for v in rng.integers(26, 74, 2))
+        width, height = (int(v) for v in rng.integers(8, 30, 2))
+        draw.rectangle((x, y, x + width, y + height), fill=tuple(int(c) for c in rng.integers(0, 250, 3)))
+    return image
+
+
+def trousers(leg_width: int) -> Image.Image:
+    image = Image.new("RGB", (SIDE, SIDE), "white")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((36, 8, 76, 30), fill=(25, 25, 30))
+    for left in (36, 76 - leg_width):
+        draw.rectangle((left, 30, left + leg_width, 104), fill=(25, 25, 30))
+    return image
+
+
+def jpeg(image: Image.Image, quality: int = 90) -> Image.Image:
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=quality)
+    return Image.open(io.BytesIO(data.getvalue()))
+
+
+def groups_of(pictures: list[Image.Image]) -> list[int]:
+    """The groups of pictures that are all of different bytes."""
+    thumbnails = np.stack([thumbnail(picture) for picture in pictures])
+    hashes = np.array([dhash(picture) for picture in pictures], dtype=np.uint64)
+    names = [str(place) for place in range(len(pictures))]
+    return group_duplicates(names, hashes, lambda indices: thumbnails[indices]).tolist()
+
+
+def refuse(indices: Indices) -> NDArray[np.uint8]:
+    raise AssertionError(f"the pixels of {indices} were asked for")
+
+
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "quality 50": lambda image: jpeg(image, 50),
+    "quality 95": lambda image: jpeg(image, 95),
+    "half the size": lambda image: jpeg(image.resize((56, 56), Image.Resampling.LANCZOS), 85),
+    "larger": lambda image: jpeg(image.resize((168, 168), Image.Resampling.LANCZOS), 85),
+    "5 % darker": lambda image: jpeg(ImageEnhance.Brightness(image).enhance(0.95), 85),
+    "5 % brighter": lambda image: jpeg(ImageEnhance.Brightness(image).enhance(1.05), 85),
+}
+
+
+def test_equal_bytes_are_one_group_without_a_look_at_the_pixels() -> None:
+    hashes = np.array([0, 2**64 - 1, 0, 2**32 - 1], dtype=np.uint64)
+    assert group_duplicates(["a", "b", "a", "c"], hashes, refuse).tolist() == [0, 1, 0, 3]
+
+
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES.keys())
+def test_a_copy_joins_its_original_and_nothing_else(copied: Callable[[Image.Image], Image.Image]) -> None:
+    pictures = [jpeg(garment(seed)) for seed in range(20)]
+    pictures += [copied(picture) for picture in pictures]
+    thumbnails = np.stack([thumbnail(picture) for picture in pictures])
+    # With one hash for all, every picture meets every other, and the pixels alone decide.
+    names, hashes = [str(place) for place in range(40)], np.zeros(40, dtype=np.uint64)
+    groups = group_duplicates(names, hashes, lambda indices: thumbnails[indices])
+    assert groups.tolist() == [*range(20), *range(20)]
+
+
+def test_look_alike_trousers_do_not_chain_into_one_group() -> None:
+    pictures = [jpeg(trousers(leg_width)) for leg_width in range(9, 19)]
+    hashes = [dhash(picture) for picture in pictures]
+    assert all((a ^ b).bit_count() <= 4 for a, b in pairwise(hashes))
+    assert groups_of(pictures) == list(range(10))
+
+
+def test_a_small_print_makes_another_picture() -> None:
+    plain, printed = trousers(16), trousers(16)
+    ImageDraw.Draw(printed).rectangle((40, 14, 46, 19), fill=(220, 220, 220))
+    pictures = [jpeg(plain), jpeg(printed), jpeg(plain, 80)]
+    assert groups_of(pictures) == [0, 1, 0]
+
+
+def test_faint_pictures_are_told_apart_more_strictly_than_bold_ones() -> None:
+    def bars(places: tuple[int, ...]) -> Image.Image:
+        image = Image.new("L", (SIDE, SIDE), 250)
+        for x in places:
+            ImageDraw.Draw(image).rectangle((x, 10, x + 6, 100), fill=232)
+        return image
+
+    pictures = [bars((20, 60)), bars((22, 62)), bars((20, 60)).point(lambda grey: grey - 2)]
+    thumbnails = np.stack([thumbnail(picture) for picture in pictures])
+    same_hash = np.zeros(3, dtype=np.uint64)
+    assert group_duplicates(["a", "b", "c"], same_hash, lambda indices: thumbnails[indices]).tolist() == [
+        0,
+        1,
+        0,
+    ]
+
+
+def test_only_pictures_whose_hash_comes_near_another_are_looked_at_and_only_once() -> None:
+    asked: list[list[int]] = []
+
+    def thumbnails(indices: Indices) -> NDArray[np.uint8]:
+        asked.append(indices.tolist())
+        return np.zeros((len(indices), THUMBNAIL_SIDE, THUMBNAIL_SIDE), dtype=np.uint8)
+
+    hashes = np.array([0, 2**40 - 1, 0b1111, 2**64 - 1, 0b11111 << 50], dtype=np.uint64)
+    assert group_duplicates(list("abcde"), hashes, thumbnails).tolist() == [0, 1, 0, 3, 4]
+    assert asked == [[0, 2]]
+
+
+def test_thumbnails_of_another_size_are_refused_since_the_limits_were_measured_on_this_one() -> None:
+    with pytest.raises(ValueError, match=r"shape \(2, 16, 16\); expected \(2, 32, 32\)"):
+        group_duplicates(["a", "b"], np.zeros(2, np.uint64), lambda _: np.zeros((2, 16, 16), np.uint8))
+
+
+def test_thousands_of_nearly_blank_pictures_cost_bounded_work_and_memory() -> None:
+    hashes = np.zeros(2_500, dtype=np.uint64)
+    sizes = [len(a) for a, _ in near_hashes(hashes, max_distance=4)]
+    assert max(sizes) <= duplicates.PAIRS_PER_CHUNK + duplicates.MAX_NEIGHBOURS
+    assert sum(sizes) <= len(hashes) * duplicates.MAX_NEIGHBOURS
+    blank = np.full((2_500, THUMBNAIL_SIDE, THUMBNAIL_SIDE), 250, dtype=np.uint8)
+    names = [str(place) for place in range(2_500)]
+    assert not group_duplicates(names, hashes, lambda indices: blank[indices]).any()
+
+
+nearby_hashes = st.lists(
+    st.tuples(st.sampled_from([0, 0x00FF00FF00FF00FF, 2**64 - 1]), st.lists(st.integers(0, 63), max_size=5)),
+    max_size=40,
+).map(
+    lambda drawn: np.array([base ^ sum(1 << b for b in set(bits)) for base, bits in drawn], dtype=np.uint64)
+)
+
+
+@given(hashes=nearby_hashes, max_distance=st.integers(0, 6))
+def test_banding_finds_exactly_the_pairs_that_comparing_all_finds(
+    hashes: NDArray[np.uint64], max_distance: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "PAIRS_PER_CHUNK", 7)
+        found = [
+            (min(pair), max(pair))
+            for a, b in near_hashes(hashes, max_distance)
+            for pair in zip(a.tolist(), b.tolist(), strict=True)
+        ]
+    numbers = hashes.tolist()
+    expected = [
+        (i, j)
+        for j in range(len(numbers))
+        for i in range(j)
+        if (numbers[i] ^ numbers[j]).bit_count() <= max_distance
+    ]
+    assert sorted(found) == sorted(expected)
+
+
+@given(data=st.data(), num_members=st.integers(1, 30))
+def test_joining_at_once_is_joining_one_after_another(data: st.DataObject, num_members: int) -> None:
+    member = st.integers(0, num_members - 1)
+    pairs = data.draw(st.lists(st.tuples(member, member), max_size=30))
+    slow = list(range(num_members))
+    for a, b in pairs:
+        old, new = max(slow[a], slow[b]), min(slow[a], slow[b])
+        slow = [new if root == old else root for root in slow]
+    cut = data.draw(st.integers(0, len(pairs)))
+    first = np.arange(num_members)
+    for part in (pairs[:cut], pairs[cut:]):
+        a, b = np.array(part, dtype=np.int64).reshape(-1, 2).T
+        first = joined(first, a, b)
+    assert first.tolist() == slow
+
+
+def slow_groups(sha256: list[str], hashes: NDArray[np.uint64], thumbnails: NDArray[np.uint8]) -> list[int]:
+    """The plain twin: every pair compared in full, one after another."""
+    centred = [image.astype(np.float64) - image.mean() for image in thumbnails]
+    limits = [np.clip(0.25 * float(np.ptp(image)), 6, 24) for image in thumbnails]
+    groups = list(range(len(sha256)))
+    for j in range(len(sha256)):
+        for i in range(j):
+            is_near = (int(hashes[i]) ^ int(hashes[j])).bit_count() <= 4
+            looks_same = np.abs(centred[i] - centred[j]).max() <= min(limits[i], limits[j])
+            if sha256[i] == sha256[j] or (is_near and looks_same):
+                old, new = max(groups[i], groups[j]), min(groups[i], groups[j])
+                groups = [new if group == old else group for group in groups]
+    return groups
+
+
+@st.composite
+def catalogues(draw: st.DrawFn) -> tuple[list[str], NDArray[np.uint64], NDArray[np.uint8]]:
+    """Pictures near each other in hash and pixels, so that every verdict occurs."""
+    num_pictures = draw(st.integers(1, 14))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    bases = rng.integers(0, 200, size=(2, THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    noise = rng.integers(-12, 13, size=(num_pictures, THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    thumbnails = (
+        bases[rng.integers(2, size=num_pictures)] + 20 + noise * rng.integers(0, 2, (num_pictures, 1, 1))
+    ).astype(np.uint8)
+    hashes = np.array(
+        [sum(1 << int(b) for b in set(rng.integers(0, 64, 3))) for _ in range(num_pictures)], dtype=np.uint64
+    )
+    original = [draw(st.integers(0, place)) for place in range(num_pictures)]
+    return [str(place) for place in original], hashes[original], thumbnails[original]
+
+
+@settings(max_examples=60)
+@given(catalogue=catalogues())
+def test_the_fast_grouping_is_the_slow_one(
+    catalogue: tuple[list[str], NDArray[np.uint64], NDArray[np.uint8]],
+) -> None:
+    sha256, hashes, thumbnails = catalogue
+    fast = group_duplicates(sha256, hashes, lambda indices: thumbnails[indices])
+    assert fast.tolist() == slow_groups(sha256, hashes, thumbnails)
+
+
+@settings(max_examples=60)
+@given(catalogue=catalogues(), data=st.data())
+def test_later_pictures_never_rename_a_group(
+    catalogue: tuple[list[str], NDArray[np.uint64], NDArray[np.uint8]], data: st.DataObject
+) -> None:
+    sha256, hashes, thumbnails = catalogue
+    num_before = data.draw(st.integers(0, len(sha256)))
+    before = group_duplicates(sha256[:num_before], hashes[:num_before], lambda indices: thumbnails[indices])
+    after = group_duplicates(sha256, hashes, lambda indices: thumbnails[indices])[:num_before]
+    # A group keeps its name unless it joined an earlier one, and then as a whole.
+    assert (after <= before).all()
+    assert (after == after[before]).all()
+    assert set(after) <= set(before)

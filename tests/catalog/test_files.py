@@ -1,0 +1,91 @@
+"""Files of the store: whole or not at all."""
+
+import hashlib
+from pathlib import Path
+from uuid import uuid4
+
+import polars as pl
+import pytest
+from upath import UPath
+
+from catalog.files import StoreNotWritableError, fingerprint, replace_file, write_parquet
+
+
+@pytest.fixture(params=["local", "remote"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> UPath:
+    """A folder on the disk, and one on a file system that is not the machine's own."""
+    return UPath(tmp_path) if request.param == "local" else UPath(f"memory://{uuid4().hex}")
+
+
+def test_a_file_appears_in_its_place_once_the_block_ends(folder: UPath) -> None:
+    path = folder / "a" / "b" / "table.bin"
+    with replace_file(path) as file:
+        file.write(b"new")
+        assert not path.exists()
+    assert path.read_bytes() == b"new"
+
+
+def test_an_old_file_stays_readable_until_the_new_one_is_whole(folder: UPath) -> None:
+    path = folder / "table.bin"
+    for content in (b"old", b"new"):
+        with replace_file(path) as file:
+            file.write(content)
+            file.flush()
+            assert not path.exists() or path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+def test_a_failing_block_leaves_the_old_file_and_nothing_else(folder: UPath) -> None:
+    path = folder / "table.bin"
+    with replace_file(path) as file:
+        file.write(b"old")
+
+    def write_half_and_fail() -> None:
+        with replace_file(path) as file:
+            file.write(b"half")
+            file.flush()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half_and_fail()
+    assert path.read_bytes() == b"old"
+    assert [child.name for child in folder.iterdir()] == ["table.bin"]
+
+
+def test_the_file_in_the_making_is_hidden_and_no_parquet(tmp_path: Path) -> None:
+    with replace_file(UPath(tmp_path / "data.parquet")) as file:
+        file.write(b"half")
+        (unfinished,) = tmp_path.iterdir()
+        assert unfinished.name.startswith(".")
+        assert unfinished.suffix != ".parquet"
+
+
+def test_a_new_file_is_as_readable_for_others_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    with replace_file(UPath(tmp_path / "replaced")) as file:
+        file.write(b"")
+    assert (tmp_path / "replaced").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_store_that_cannot_be_written_is_named_with_the_way_out_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file where the folder should be")
+    path = UPath(tmp_path / "store" / "products" / "data.parquet")
+    with pytest.raises(StoreNotWritableError) as caught:
+        write_parquet(pl.DataFrame({"a": [1]}), path)
+    assert str(path) in str(caught.value)
+    assert "SHELFSIGHT_STORE" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_comes_back_as_it_was_written(folder: UPath) -> None:
+    frame = pl.DataFrame({"id": ["a", None], "level": [1, 2]})
+    write_parquet(frame, folder / "data.parquet")
+    with (folder / "data.parquet").open("rb") as file:
+        assert pl.read_parquet(file).equals(frame)
+
+
+def test_a_fingerprint_is_the_sha256_of_the_content(folder: UPath) -> None:
+    content = bytes(range(256)) * 10_000
+    with replace_file(folder / "file") as file:
+        file.write(content)
+    assert fingerprint(folder / "file") == hashlib.sha256(content).hexdigest()

@@ -1,0 +1,221 @@
+"""Products: what a delivery's rows become."""
+
+import io
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalog.feeds import FEED_READERS, FeedError
+from catalog.products import PRODUCTS_SCHEMA, REJECTED_SCHEMA, PartnerSettings, Takings, take_products
+from catalog.taxonomy import Taxonomy
+from tests.catalog.feeds.reading import WRITERS, Row
+
+TAXONOMY = Taxonomy.parse("1 - Clothing\n2 - Clothing > Shoes\n3 - Clothing > Hats\n", "taxonomy.txt")
+ACME = PartnerSettings(partner_id="acme", product_types={"Kopf > Hüte": "Clothing > Hats", "Footwear": "2"})
+
+
+def item(item_id: str, *, google: str = "", own: str = "", image: str = "u", title: str = "t") -> Row:
+    return (item_id, title, image, "", google, own)
+
+
+def taken(*rows: Row, feed_format: str = "google_tsv", partner: PartnerSettings = ACME) -> Takings:
+    return taken_from(WRITERS[feed_format](rows), feed_format, partner)
+
+
+def taken_from(content: bytes, feed_format: str = "google_tsv", partner: PartnerSettings = ACME) -> Takings:
+    batches = FEED_READERS[feed_format](io.BytesIO(content), "feed.x")
+    return take_products(batches, partner=partner, delivery="acme.feed", taxonomy=TAXONOMY)
+
+
+def test_a_product_is_its_row_with_an_id_of_the_partner_s_and_its_delivery() -> None:
+    takings = taken(("a", "Shoe", "http://u", "g1", "2", "Footwear"))
+    assert takings.products.schema == PRODUCTS_SCHEMA
+    assert takings.rejected.schema == REJECTED_SCHEMA
+    assert takings.products.rows(named=True) == [
+        {
+            "product_id": "acme:a",
+            "partner_id": "acme",
+            "item_id": "a",
+            "title": "Shoe",
+            "image_url": "http://u",
+            "item_group_id": "g1",
+            "category_id": 2,
+            "category_source": "google_product_category",
+            "delivery": "acme.feed",
+            "row": 1,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("google", "own", "category_id", "source"),
+    [
+        ("2", "", 2, "google_product_category"),
+        ("Clothing > Shoes", "", 2, "google_product_category"),
+        ("clothing>HATS", "Footwear", 3, "google_product_category"),
+        ("", "Footwear", 2, "product_type"),
+        ("", "kopf >  hüte", 3, "product_type"),
+        ("", "never seen", None, None),
+        ("", "", None, None),
+    ],
+)
+def test_the_label_is_google_s_category_or_else_the_mapped_product_type(
+    google: str, own: str, category_id: int | None, source: str | None
+) -> None:
+    takings = taken(item("a", google=google, own=own))
+    assert takings.products.select("category_id", "category_source").row(0) == (category_id, source)
+    assert takings.rejected.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("google", "own", "category_id", "detail"),
+    [
+        (
+            "Clothing > Shoe",
+            "",
+            None,
+            "google_product_category 'Clothing > Shoe' is not in the taxonomy; "
+            "the nearest known is 'Clothing > Shoes'; the product is kept without it",
+        ),
+        (
+            "99",
+            "Footwear",
+            2,
+            "google_product_category '99' is not in the taxonomy; the product is kept without it",
+        ),
+    ],
+)
+def test_an_unknown_category_keeps_the_product_and_tells_of_it_with_the_nearest_known(
+    google: str, own: str, category_id: int | None, detail: str
+) -> None:
+    takings = taken(item("a", google=google, own=own))
+    assert takings.products["category_id"].to_list() == [category_id]
+    assert takings.rejected.rows() == [
+        ("acme.feed", 1, f"a\tt\tu\t\t{google}\t{own}", "unknown_category", detail)
+    ]
+
+
+def test_thousands_of_misspelt_categories_are_told_but_only_fifty_guessed_at() -> None:
+    rows = [item(f"id{n}", google=f"Aisle {n} > Shoe") for n in range(5_000)]
+    rejected = taken(*rows).rejected
+    assert rejected.height == 5_000
+    assert rejected["detail"].str.contains("the nearest known is 'Clothing > Shoes'").sum() == 50
+
+
+def test_ids_that_cannot_serve_are_rejected_and_their_place_and_text_kept() -> None:
+    takings = taken(item(""), item("a"), item("x" * 201), item("b\x7fc"), item(" a "), item("x" * 200))
+    assert takings.products["row"].to_list() == [2, 6]
+    assert takings.rejected.drop("delivery").rows() == [
+        (1, "\tt\tu\t\t\t", "missing_id", "the row has no id"),
+        (
+            3,
+            f"{'x' * 201}\tt\tu\t\t\t",
+            "bad_id",
+            "the id has more than 200 characters or a control character",
+        ),
+        (4, "b\x7fc\tt\tu\t\t\t", "bad_id", "the id has more than 200 characters or a control character"),
+        (5, "a\tt\tu\t\t\t", "duplicate_id", "id 'a' is row 2's already"),
+    ]
+
+
+def test_an_id_repeated_in_another_batch_of_the_delivery_is_found_too() -> None:
+    rows = [item(f"id{n}") for n in range(20_000)]
+    takings = taken(*rows, item("id7", google="2"))
+    assert takings.products.height == 20_000
+    assert takings.rejected.select("row", "reason", "detail").rows() == [
+        (20_001, "duplicate_id", "id 'id7' is row 8's already")
+    ]
+
+
+def test_a_product_without_a_picture_or_title_is_still_a_product() -> None:
+    product = taken(item("a", image="", title="")).products.row(0, named=True)
+    assert (product["image_url"], product["title"]) == (None, "")
+
+
+def test_what_the_reader_rejected_is_among_the_rejected_in_the_feed_s_order() -> None:
+    takings = taken_from(b"id\ttitle\na\t1\nb\na\t2\nc\t\xff\n")
+    assert takings.products["item_id"].to_list() == ["a"]
+    assert takings.rejected.select("row", "reason", "delivery").rows() == [
+        (2, "wrong_field_count", "acme.feed"),
+        (3, "duplicate_id", "acme.feed"),
+        (4, "invalid_utf8", "acme.feed"),
+    ]
+
+
+def test_a_feed_that_breaks_off_gives_no_products_at_all() -> None:
+    content = WRITERS["google_xml"]([item(f"id{n}") for n in range(25_000)])
+    with pytest.raises(FeedError, match=r"^feed\.x: broken XML"):
+        taken_from(content[:-20], "google_xml")
+
+
+def test_a_mapping_onto_an_unknown_category_is_refused_before_the_feed_is_read() -> None:
+    partner = PartnerSettings(
+        partner_id="acme", product_types={"Shoes": "99"}, product_types_file="types.csv"
+    )
+    with pytest.raises(ValueError, match=r"types\.csv: 'Shoes' is mapped to '99'"):
+        taken_from(b"not even a feed", partner=partner)
+
+
+TEXTS = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff")
+)
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["", "a", "b", " b", "c", "x" * 201]) | TEXTS,
+        TEXTS,
+        TEXTS,
+        st.sampled_from(["", "g"]),
+        st.sampled_from(["", "2", "Clothing > Hats", "nowhere", "99"]) | TEXTS,
+        st.sampled_from(["", "Footwear", "else"]) | TEXTS,
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(rows=ROWS)
+@settings(max_examples=80)
+def test_the_same_rows_become_the_same_products_in_every_format(rows: list[Row]) -> None:
+    first, *others = (taken(*rows, feed_format=feed_format) for feed_format in FEED_READERS)
+    for other in others:
+        assert other.products.equals(first.products)
+        assert other.rejected.equals(first.rejected)
+
+
+@given(rows=ROWS)
+@settings(max_examples=80)
+def test_products_are_what_a_loop_over_the_rows_makes_of_them(rows: list[Row]) -> None:
+    mapped = {"footwear": 2, "kopf > hüte": 3}
+    ids: set[str] = set()
+    expected = []
+    for number, row in enumerate(rows, start=1):
+        item_id, _, _, _, google, own = (value.strip() for value in row)
+        if item_id and len(item_id) <= 200 and item_id not in ids:
+            ids.add(item_id)
+            own_path = " > ".join(" ".join(part.split()) for part in own.split(">")).casefold()
+            category_id = TAXONOMY.resolve(google) if google else None
+            expected.append(
+                (number, f"acme:{item_id}", mapped.get(own_path) if category_id is None else category_id)
+            )
+    assert taken(*rows).products.select("row", "product_id", "category_id").rows() == expected
+
+
+LINES = st.lists(
+    st.binary(max_size=8).filter(lambda line: b"\n" not in line and line not in (b"", b"\r"))
+    | st.sampled_from([b"a\tShoe\t2", b"a\tHat\t99", b"b\t\t", b"\t\t", b"c\t\xff\t", b"d\t\0\t"]),
+    min_size=1,
+)
+
+
+@given(lines=LINES)
+@settings(max_examples=150)
+def test_every_row_of_a_feed_is_a_product_or_rejected_and_no_row_is_twice_either(lines: list[bytes]) -> None:
+    takings = taken_from(b"id\ttitle\tgoogle_product_category\n" + b"\n".join(lines))
+    products, rejected = takings.products["row"].to_list(), takings.rejected["row"].to_list()
+    assert sorted({*products, *rejected}) == list(range(1, len(lines) + 1))
+    assert products == sorted(set(products))
+    assert rejected == sorted(set(rejected))
+    unknown = takings.rejected.filter(pl.col("reason") == "unknown_category")["row"].to_list()
+    assert set(products) & set(rejected) == set(unknown)
