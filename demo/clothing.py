@@ -1,0 +1,121 @@
+"""The second catalogue: a folder of clothing photographs as one partner's feeds, grouped by sender."""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.feed_files import FeedRow, place, tsv
+
+PARTNER = "wardrobe"
+ROWS_PER_FEED = 2_000
+PARTNERS_TOML = f"[partners.{PARTNER}]  # ids of the Google Product Taxonomy\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photograph:
+    """A line of labels.csv; label, google_id and sender may be unknown."""
+
+    picture_id: str
+    label: str | None
+    google_id: int | None
+    sender: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClothingCatalogue:
+    """What was written."""
+
+    num_products: int
+    num_labelled: int
+    num_senders: int
+    feeds: tuple[Path, ...]
+
+
+def write_clothing(
+    inbox: Path, reference: Path, *, folder: Path, taxonomy: Path, shop_url: str, sample: int | None = None
+) -> ClothingCatalogue:
+    """Write the photographs of `folder` as Merchant TSV feeds, and the reference files that they need.
+
+    The sender becomes `item_group_id`, so that one person's near-identical pictures never part. A `sample` is
+    at most so many photographs, of whole senders, and always the same ones.
+    """
+    photographs = read_labels(folder)
+    if sample is not None:
+        photographs = sample_senders(photographs, sample)
+    num_sold = Counter(photo.google_id for photo in photographs if photo.google_id is not None)
+    value = "".join(f"{leaf},{num}\n" for leaf, num in sorted(num_sold.items()))
+    place(reference / "taxonomy.txt", taxonomy.read_bytes())
+    place(reference / "partners.toml", PARTNERS_TOML.encode())
+    place(reference / "business_value.csv", f"leaf,units_sold\n{value}".encode())
+    rows = [_row(photo, shop_url.rstrip("/")) for photo in photographs]
+    feeds = [
+        place(inbox / PARTNER / f"photographs-{number}.tsv", tsv(rows[start : start + ROWS_PER_FEED]))
+        for number, start in enumerate(range(0, len(rows), ROWS_PER_FEED), start=1)
+    ]
+    return ClothingCatalogue(
+        num_products=len(rows),
+        num_labelled=sum(num_sold.values()),
+        num_senders=len({photo.sender for photo in photographs if photo.sender}),
+        feeds=tuple(feeds),
+    )
+
+
+def clothing_pictures(folder: Path) -> Callable[[str], bytes | None]:
+    """Picture id to the JPEG as it lies in the folder; None for an id that labels.csv does not list."""
+    listed = {photo.picture_id for photo in read_labels(folder)}
+
+    def picture(picture_id: str) -> bytes | None:
+        return (folder / "images" / f"{picture_id}.jpg").read_bytes() if picture_id in listed else None
+
+    return picture
+
+
+def read_labels(folder: Path) -> list[Photograph]:
+    """Every photograph that labels.csv lists, in its order."""
+    with (folder / "labels.csv").open(encoding="utf-8", newline="") as file:
+        return [
+            Photograph(
+                picture_id=Path(row["path"]).stem,
+                label=row["label"] or None,
+                google_id=int(row["google_id"]) if row["google_id"] else None,
+                sender=row["sender"] or None,
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def sample_senders(photographs: Sequence[Photograph], num: int) -> list[Photograph]:
+    """At most `num` photographs: whole senders in the order of a hash, each taken if it still fits.
+
+    A photograph of an unknown sender counts as a sender of its own.
+    """
+    sizes = Counter(map(_sender_key, photographs))
+    taken: set[str] = set()
+    room = num
+    for key in _shuffled(sizes):
+        if sizes[key] <= room:
+            taken.add(key)
+            room -= sizes[key]
+    return [photo for photo in photographs if _sender_key(photo) in taken]
+
+
+def _sender_key(photo: Photograph) -> str:
+    return f"sender {photo.sender}" if photo.sender else f"picture {photo.picture_id}"
+
+
+def _shuffled(keys: Iterable[str]) -> list[str]:
+    return sorted(keys, key=lambda key: hashlib.sha256(key.encode()).digest())
+
+
+def _row(photo: Photograph, shop_url: str) -> FeedRow:
+    return {
+        "id": photo.picture_id,
+        "title": photo.label or "garment",
+        "link": f"{shop_url}/item/{photo.picture_id}",
+        "image_link": f"{shop_url}/p/{photo.picture_id}.jpg",
+        "google_product_category": str(photo.google_id or ""),
+        "item_group_id": photo.sender or "",
+    }

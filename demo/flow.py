@@ -1,0 +1,65 @@
+"""The flow: brings every asset of a store up to date, stage by stage, and leaves alone what already is."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from catalog_assets.inbox import arrivals, registration
+from catalog_assets.partitions import deliveries
+from catalog_assets.staleness import needs_materializing
+from resources.store import Store
+
+QUIET = {"loggers": {"console": {"config": {}}}}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A job, the assets it makes, and the partitions in question."""
+
+    job: str
+    assets: tuple[str, ...]
+    partitions: Callable[[dg.DagsterInstance], Sequence[str | None]] = lambda _: (None,)
+
+
+def stages(encoders: Sequence[str], classifiers: Sequence[str]) -> list[Stage]:
+    """The design's flow from feed files to the warehouse, for these recipes."""
+    return [
+        Stage(
+            "ingest",
+            ("products", "rejected", "images", "outcomes"),
+            lambda instance: instance.get_dynamic_partitions("deliveries"),
+        ),
+        Stage("assemble", ("taxonomy", "dataset")),
+        Stage("encode", ("encoders", "embeddings"), lambda _: encoders),
+        Stage("train", ("classifiers", "predictions", "metrics", "confusion"), lambda _: classifiers),
+        Stage("compare", ("comparison", "champion", "warehouse")),
+    ]
+
+
+def register_arrivals(store: Store, instance: dg.DagsterInstance) -> list[str]:
+    """What feed_sensor does on its tick: every new feed file becomes a delivery. Returns problems with files."""
+    looked = arrivals(store, instance, seen={})
+    for delivery in looked.deliveries:
+        instance.add_dynamic_partitions(str(deliveries.name), [delivery.key])
+        instance.report_runless_asset_event(registration(delivery))
+    return looked.problems
+
+
+def bring_up_to_date(defs: dg.Definitions, instance: dg.DagsterInstance, plan: Sequence[Stage]) -> int:
+    """Run what is missing or stale, in order; returns how many runs it took. A failed run raises its error."""
+    num_runs = 0
+    for stage in plan:
+        for partition in stage.partitions(instance):
+            if not any(needs_materializing(defs, instance, asset, partition) for asset in stage.assets):
+                continue
+            label = f"{stage.job}[{partition}]" if partition else stage.job
+            print(f"── {label}", flush=True)
+            started = time.perf_counter()
+            defs.resolve_job_def(stage.job).execute_in_process(
+                instance=instance, partition_key=partition, run_config=QUIET, raise_on_error=True
+            )
+            print(f"   {label} took {time.perf_counter() - started:.1f} s", flush=True)
+            num_runs += 1
+    return num_runs

@@ -1,0 +1,101 @@
+"""The report: what a demo run leaves to look at, every figure read from the warehouse."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from catalog.images.outcomes import Status
+from catalog.warehouse import query
+
+# A published 36-million-product catalogue lost this share of its links.
+PUBLISHED = {"invalid link": 0.01, "not downloadable": 0.12}
+
+EXAMPLE = """SELECT partner_id, count(*) AS products, count(*) FILTER (status = 'ok') AS pictures
+FROM products JOIN outcomes USING (product_id) GROUP BY ALL ORDER BY ALL"""
+
+
+def report(root: Path) -> str:
+    """Everything the user sees at the end, as text."""
+    return "\n".join(_sections(root, root / "catalog.duckdb"))
+
+
+def _sections(root: Path, database: Path) -> Iterator[str]:
+    yield _heading("Comparison: every classifier on the golden pictures, which no training saw")
+    yield _table(
+        query(
+            database,
+            """SELECT classifier, num_labels AS labels, top1, top1_low AS low, top1_high AS high,
+               value_weighted_accuracy AS by_value, macro_f1, training_seconds AS train_s,
+               num_parameters / 1e6 AS params_m, ms_per_picture AS ms
+               FROM comparison ORDER BY top1 DESC""",
+        )
+    )
+    champion = query(database, "SELECT classifier FROM champion")["classifier"][0]
+    yield f"Champion, by value-weighted accuracy on the validation split: {champion}"
+
+    yield _heading("Downloads, beside the published rates")
+    yield _table(_downloads(database))
+    yield _table(
+        query(
+            database,
+            "SELECT status, sum(num)::BIGINT AS links FROM outcomes_by_partner GROUP BY 1 ORDER BY 2 DESC",
+        )
+    )
+
+    yield _heading("The three largest confusions of the champion on golden")
+    yield from _confusions(database, champion)
+
+    yield _heading("Ask it yourself (DuckDB, read-only; the answer is of this moment)")
+    yield f"{EXAMPLE};"
+    yield _table(query(database, EXAMPLE))
+
+    yield _heading("Where things are")
+    yield f"tables      {root}/*/  (Parquet)      views   {database}"
+    yield f"encoders    {root}/encoders/*/        classifiers   {root}/classifiers/*/  (safetensors + JSON)"
+    yield "web UI      make ui                   then http://127.0.0.1:3000 (Dagster), http://127.0.0.1:5000 (MLflow)"
+
+
+def _downloads(database: Path) -> pl.DataFrame:
+    counts = query(database, "SELECT status, sum(num)::BIGINT AS num FROM outcomes_by_partner GROUP BY 1")
+    by_status = dict(counts.iter_rows())
+    total = sum(by_status.values())
+    invalid = by_status.get(Status.INVALID_URL.value, 0)
+    lost = total - invalid - by_status.get(Status.OK.value, 0)
+    return pl.DataFrame(
+        {
+            "outcome": list(PUBLISHED),
+            "links": [invalid, lost],
+            "share": [invalid / total, lost / total],
+            "published": list(PUBLISHED.values()),
+        }
+    )
+
+
+def _confusions(database: Path, champion: str) -> Iterator[str]:
+    rows = query(
+        database,
+        """SELECT share_of_true, true_name, predicted_name, num FROM worst_confusions
+           WHERE classifier = ? AND split = 'golden' AND level = 4 ORDER BY num DESC, true_name LIMIT 3""",
+        [champion],
+    )
+    for share, true_name, predicted_name, num in rows.iter_rows():
+        yield f"{share:.0%} of {true_name} are taken for {predicted_name} ({num} pictures)"
+
+
+def _heading(text: str) -> str:
+    return f"\n{text}\n{'─' * len(text)}"
+
+
+def _table(frame: pl.DataFrame) -> str:
+    with pl.Config(
+        tbl_formatting="NOTHING",
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_width_chars=160,
+        fmt_str_lengths=60,
+        float_precision=3,
+    ):
+        return str(frame)
