@@ -1,0 +1,72 @@
+"""Backbones: any timm network by name, without its classifier, for pictures of one resolution."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalisation:
+    """Mean and standard deviation of each colour channel (0..1) that a backbone expects removed."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def create_backbone(name: str, resolution: int) -> nn.Module:
+    """A timm backbone with fresh weights that maps (batch, 3, resolution, resolution) to (batch, dim).
+
+    Raises:
+        ValueError: timm has no such backbone, or it cannot take pictures of this resolution.
+    """
+    require_known(name)
+    try:
+        backbone: nn.Module = timm.create_model(
+            name, pretrained=False, num_classes=0, **size_option(name, resolution)
+        )
+        embedding_dim(backbone, resolution)
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"backbone {name!r} cannot take pictures of {resolution} px ({error}); its own resolution is "
+            f"{_config(name).input_size[-1]}"
+        ) from error
+    return backbone
+
+
+def require_known(name: str) -> None:
+    """Refuse a name that timm lacks, listing the nearest ones that it has."""
+    if not timm.is_model(name):
+        known = timm.list_models()
+        near = difflib.get_close_matches(name, known, n=5, cutoff=0.5) or known[:5]
+        raise ValueError(f"unknown backbone {name!r}; timm knows {', '.join(near)}, ...")
+
+
+def size_option(name: str, resolution: int) -> dict[str, Any]:
+    """What tells timm our resolution, for a backbone built for one size, as most transformers are."""
+    return {"img_size": resolution} if _config(name).fixed_input_size else {}
+
+
+def normalisation(name: str) -> Normalisation:
+    """The normalisation that timm's weights of this backbone were trained with."""
+    config = _config(name)
+    return Normalisation(mean=tuple(config.mean), std=tuple(config.std))
+
+
+def embedding_dim(backbone: nn.Module, resolution: int) -> int:
+    """The width of a backbone's embeddings, found by running it once: some widen them after pooling."""
+    was_training = backbone.training
+    with torch.inference_mode():
+        embedding: Tensor = backbone.eval()(torch.zeros(1, 3, resolution, resolution))
+    backbone.train(was_training)
+    return embedding.shape[1]
+
+
+def _config(name: str) -> Any:
+    """What timm says about a backbone; one without weights still has a size and a normalisation."""
+    return timm.get_pretrained_cfg(name) or timm.models.PretrainedCfg(
+        **timm.create_model(name).pretrained_cfg
+    )

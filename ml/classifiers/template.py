@@ -1,0 +1,19 @@
+"""The template: the shape of a classifier behind its encoder."""
+
+from dataclasses import dataclass
+
+from ml.recipes import ClassifierRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """Which heads, and how wide the layers before them are; None leaves a layer out."""
+
+    heads: str = "per_level"
+    projector_dim: int | None = None
+    predictor_dim: int | None = None
+
+    @classmethod
+    def of(cls, recipe: ClassifierRecipe) -> "Template":
+        """The template that a recipe asks for."""
+        return cls(heads=recipe.heads, projector_dim=recipe.projector_dim, predictor_dim=recipe.predictor_dim)

@@ -1,0 +1,174 @@
+"""Recipes: complete, named, frozen configurations of everything that is trained.
+
+A name of `ENCODER_RECIPES` or `CLASSIFIER_RECIPES` is a partition key everywhere else, so a line added here
+adds an encoder or a classifier to the whole system. Nothing in this file loads PyTorch.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal, TypeVar
+
+Range = tuple[float, float]
+RecipeT = TypeVar("RecipeT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How a random view of a picture is drawn; every picture gets its own draw.
+
+    `crop_scale` is the share of the picture's area that a crop keeps, `crop_ratio` its width over its height.
+    Brightness, contrast and saturation factors lie within 1 +- the value, hue within +- the value (in turns).
+    """
+
+    crop_scale: Range = (0.2, 1.0)
+    crop_ratio: Range = (3 / 4, 4 / 3)
+    flip_probability: float = 0.5
+    jitter_probability: float = 0.8
+    brightness: float = 0.4
+    contrast: float = 0.4
+    saturation: float = 0.4
+    hue: float = 0.1
+    grey_probability: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimisation:
+    """How weights are fitted: AdamW, linear warm-up, then a cosine down to nothing."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float = 0.05
+    warmup_epochs: float = 1.0
+    max_grad_norm: float = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretraining:
+    """Self-supervised pretraining of an encoder on pictures without labels."""
+
+    method: str
+    optimisation: Optimisation
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    temperature: float = 0.2
+    projector_hidden_dim: int = 512
+    projector_dim: int = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderRecipe:
+    """An encoder: a timm backbone, where its weights start, and how they are pretrained, if at all."""
+
+    name: str
+    backbone: str
+    weights: Literal["imagenet", "random"]
+    resolution: int
+    pretraining: Pretraining | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierRecipe:
+    """A classifier over one encoder: a probe on frozen embeddings, or a fine-tuning of every weight.
+
+    `projector_dim` or `predictor_dim` None leaves that layer out; a probe without both is linear.
+    `depth_weights` weigh the losses of taxonomy levels 1 to 4. Without `augmentation`, training sees the
+    pictures as they are.
+    """
+
+    name: str
+    encoder: str
+    mode: Literal["probe", "finetune"]
+    optimisation: Optimisation
+    label_fraction: float = 1.0
+    heads: str = "per_level"
+    depth_weights: tuple[float, float, float, float] = (0.1, 0.2, 0.3, 1.0)
+    projector_dim: int | None = None
+    predictor_dim: int | None = None
+    label_smoothing: float = 0.0
+    augmentation: Augmentation | None = None
+    seed: int = 0
+
+
+def fingerprint(recipe: object) -> str:
+    """The SHA-256 (hex) of a recipe's canonical JSON: equal recipes, and only they, share it."""
+    canonical = json.dumps(asdict(recipe), sort_keys=True, separators=(",", ":"))  # type: ignore[call-overload]
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+IMAGENET_LITE0 = EncoderRecipe(
+    name="imagenet-lite0", backbone="tf_efficientnet_lite0", weights="imagenet", resolution=64
+)
+RANDOM_MNV3 = EncoderRecipe(
+    name="random-mnv3", backbone="mobilenetv3_small_050", weights="random", resolution=48
+)
+SIMCLR_MNV3 = replace(
+    RANDOM_MNV3,
+    name="simclr-mnv3",
+    pretraining=Pretraining(
+        method="simclr",
+        optimisation=Optimisation(epochs=12, batch_size=256, lr=2e-3, weight_decay=1e-4),
+    ),
+)
+ENCODER_RECIPES: dict[str, EncoderRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        IMAGENET_LITE0,
+        replace(IMAGENET_LITE0, name="imagenet-lite0-224", resolution=224),  # for photographs
+        RANDOM_MNV3,
+        SIMCLR_MNV3,
+    )
+}
+
+PROBE = ClassifierRecipe(
+    name="imagenet-lite0-probe",
+    encoder="imagenet-lite0",
+    mode="probe",
+    optimisation=Optimisation(epochs=100, batch_size=256, lr=3e-3, weight_decay=0.5, warmup_epochs=0),
+)
+# One recipe for both starting weights, so that a difference between them is due to nothing else.
+FINETUNE_5PCT = ClassifierRecipe(
+    name="simclr-mnv3-finetune-5pct",
+    encoder="simclr-mnv3",
+    mode="finetune",
+    label_fraction=0.05,
+    optimisation=Optimisation(epochs=100, batch_size=64, lr=1e-3, weight_decay=0.05, warmup_epochs=5),
+    augmentation=Augmentation(crop_scale=(0.6, 1.0), jitter_probability=0.0, grey_probability=0.0),
+)
+CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        PROBE,
+        replace(PROBE, name="imagenet-lite0-probe-5pct", label_fraction=0.05),
+        replace(PROBE, name="imagenet-lite0-224-probe", encoder="imagenet-lite0-224"),
+        FINETUNE_5PCT,
+        replace(FINETUNE_5PCT, name="random-mnv3-finetune-5pct", encoder="random-mnv3"),
+        replace(FINETUNE_5PCT, name="simclr-mnv3-finetune", label_fraction=1.0),
+    )
+}
+
+
+def encoder_recipe(name: str) -> EncoderRecipe:
+    """The encoder recipe of this name.
+
+    Raises:
+        ValueError: there is none; the message lists the known names.
+    """
+    return _known(ENCODER_RECIPES, name, "encoder")
+
+
+def classifier_recipe(name: str) -> ClassifierRecipe:
+    """The classifier recipe of this name.
+
+    Raises:
+        ValueError: there is none; the message lists the known names.
+    """
+    return _known(CLASSIFIER_RECIPES, name, "classifier")
+
+
+def _known(recipes: Mapping[str, RecipeT], name: str, kind: str) -> RecipeT:
+    if name not in recipes:
+        raise ValueError(f"unknown {kind} recipe {name!r}; known are {', '.join(sorted(recipes))}")
+    return recipes[name]

@@ -1,0 +1,154 @@
+"""Fine-tuning: a classifier trained on labelled pictures, wholly or only behind a frozen encoder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ml.classifiers.classifier import Classifier
+from ml.classifiers.hierarchy import Hierarchy, Ids
+from ml.classifiers.losses import depth_weighted_loss, top_k_accuracy
+from ml.classifiers.template import Template
+from ml.encoders import Encoder
+from ml.pixels import fingerprint_arrays
+from ml.recipes import ClassifierRecipe, fingerprint
+from ml.training.checkpoints import Checkpoint
+from ml.training.loop import Cost, OnEpoch, Step, train
+from ml.views import random_view
+
+NUM_EVALUATIONS = 10  # over a run: validation on every epoch of a short one would cost more than the training
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Labelled examples: pixels (n, 3, h, w) or embeddings (n, dim), and taxonomy ids (n, num_levels)."""
+
+    inputs: NDArray[np.uint8] | NDArray[np.float32]
+    labels: Ids
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.labels):
+            raise ValueError(
+                f"{len(self.inputs)} inputs have {len(self.labels)} labels; give one label to each"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A finished classifier and what its training took."""
+
+    classifier: Classifier
+    cost: Cost
+
+
+class ClassificationTask:
+    """A classifier and the labelled examples that it learns from and is watched on."""
+
+    def __init__(
+        self, classifier: Classifier, recipe: ClassifierRecipe, train: Examples, validation: Examples | None
+    ) -> None:
+        self.num_examples = len(train.inputs)
+        self._classifier, self._recipe, self._train, self._validation = classifier, recipe, train, validation
+        self._targets = torch.from_numpy(classifier.hierarchy.encode(train.labels))
+
+    @property
+    def module(self) -> Classifier:
+        return self._classifier
+
+    def step(self, indices: Tensor) -> Step:
+        device = self._classifier.shift.device
+        inputs = torch.from_numpy(self._train.inputs[indices.numpy()]).to(device)
+        if self._recipe.augmentation is not None:
+            inputs = random_view(inputs, self._recipe.augmentation)
+        return self._step(inputs, self._targets[indices].to(device))
+
+    def evaluate(self, epoch: int, num_epochs: int) -> Mapping[str, float]:
+        """Loss, accuracy and top5 on the validation examples, ten times over the run or a little more."""
+        validation = self._validation
+        every = max(1, num_epochs // NUM_EVALUATIONS)
+        if validation is None or (epoch % every and epoch < num_epochs):
+            return {}
+        device = self._classifier.shift.device
+        targets = torch.from_numpy(self._classifier.hierarchy.encode(validation.labels))
+        self._classifier.eval()
+        sums: dict[str, float] = {}
+        with torch.inference_mode():
+            for start in range(0, len(targets), EVALUATION_BATCH):
+                part = slice(start, start + EVALUATION_BATCH)
+                inputs = torch.from_numpy(np.ascontiguousarray(validation.inputs[part])).to(device)
+                loss, metrics = self._step(inputs, targets[part].to(device))
+                for name, value in {"loss": loss, **metrics}.items():
+                    sums[name] = sums.get(name, 0.0) + value.item() * len(inputs)
+        return {f"validation_{name}": total / len(targets) for name, total in sums.items()}
+
+    def _step(self, inputs: Tensor, targets: Tensor) -> Step:
+        """The loss over all levels; accuracy and top5 of the leaves."""
+        recipe = self._recipe
+        logits = self._classifier(inputs)
+        loss = depth_weighted_loss(logits, targets, recipe.depth_weights, recipe.label_smoothing)
+        leaves, leaf_targets = logits[-1].detach(), targets[:, -1]
+        figures = {"accuracy": 1, "top5": 5}
+        return Step(loss, {name: top_k_accuracy(leaves, leaf_targets, k) for name, k in figures.items()})
+
+
+def initial_classifier(recipe: ClassifierRecipe, encoder: Encoder, train: Examples) -> Classifier:
+    """The classifier that a recipe starts from; to be probed, with its encoder frozen and a standardiser.
+
+    Raises:
+        ValueError: the heads are unknown, or the recipe's mode does not go with the inputs.
+    """
+    wanted = {"probe": 2, "finetune": 4}[recipe.mode]
+    if train.inputs.ndim != wanted:
+        raise ValueError(
+            f"classifier {recipe.name!r} ({recipe.mode}) takes inputs of {wanted} dimensions "
+            f"(embeddings to probe, pixels to fine-tune), got the shape {train.inputs.shape}"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(recipe.seed)
+        classifier = Classifier(encoder, Hierarchy.of_labels(train.labels), Template.of(recipe))
+    if recipe.mode == "probe":
+        encoder.requires_grad_(False)
+        classifier.standardise_by(np.asarray(train.inputs, dtype=np.float32))
+    return classifier
+
+
+def train_classifier(
+    recipe: ClassifierRecipe,
+    encoder: Encoder,
+    examples: Examples,
+    device: torch.device,
+    watch: "Watch | None" = None,
+) -> Trained:
+    """The classifier of a recipe over an encoder, trained on examples; the encoder becomes part of it.
+
+    A killed run goes on from `watch.checkpoint` when called again with the same recipe, encoder and examples.
+
+    Raises:
+        ValueError: unknown heads, inputs of the wrong kind, or fewer than two examples.
+        FloatingPointError: the training diverged.
+    """
+    watch = watch or Watch()
+    classifier = initial_classifier(recipe, encoder, examples)
+    task = ClassificationTask(classifier, recipe, examples, watch.validation)
+    checkpoint = None
+    if watch.checkpoint is not None:
+        start = [tensor.numpy() for tensor in encoder.state_dict().values()]
+        made_from = fingerprint_arrays(examples.inputs, examples.labels, *start)
+        checkpoint = Checkpoint(path=watch.checkpoint, fingerprint=f"{fingerprint(recipe)}-{made_from}")
+    cost = train(task, recipe.optimisation, device, recipe.seed, checkpoint, watch.on_epoch)
+    classifier.state = "trained"
+    return Trained(classifier=classifier.eval(), cost=cost)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What accompanies a training: examples to validate on, a checkpoint file, a listener to every epoch."""
+
+    validation: Examples | None = None
+    checkpoint: Path | None = None
+    on_epoch: OnEpoch | None = None

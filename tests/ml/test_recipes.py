@@ -1,0 +1,70 @@
+"""Recipes: named, complete, and cheap to import."""
+
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+
+from ml.classifiers.heads import HEADS
+from ml.methods import METHODS
+from ml.recipes import (
+    CLASSIFIER_RECIPES,
+    ENCODER_RECIPES,
+    FINETUNE_5PCT,
+    SIMCLR_MNV3,
+    classifier_recipe,
+    encoder_recipe,
+    fingerprint,
+)
+
+
+def test_importing_the_recipes_loads_neither_torch_nor_timm() -> None:
+    code = (
+        "import sys, ml.recipes; print(sorted({'torch', 'timm', 'torchvision', 'numpy'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_every_recipe_is_found_by_its_own_name() -> None:
+    assert all(encoder_recipe(name).name == name for name in ENCODER_RECIPES)
+    assert all(classifier_recipe(name).name == name for name in CLASSIFIER_RECIPES)
+
+
+def test_every_recipe_names_things_that_exist() -> None:
+    for recipe in CLASSIFIER_RECIPES.values():
+        assert recipe.encoder in ENCODER_RECIPES
+        assert recipe.heads in HEADS
+    for encoder in ENCODER_RECIPES.values():
+        assert encoder.pretraining is None or encoder.pretraining.method in METHODS
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"unknown encoder recipe 'simclr-resnet'; known are .*simclr-mnv3"):
+        encoder_recipe("simclr-resnet")
+    with pytest.raises(
+        ValueError, match=r"unknown classifier recipe 'best'; known are .*imagenet-lite0-probe"
+    ):
+        classifier_recipe("best")
+
+
+def test_the_fingerprint_follows_every_setting_and_nothing_else() -> None:
+    assert fingerprint(SIMCLR_MNV3) == fingerprint(replace(SIMCLR_MNV3))
+    assert fingerprint(SIMCLR_MNV3) != fingerprint(replace(SIMCLR_MNV3, seed=1))
+    pretraining = SIMCLR_MNV3.pretraining
+    assert pretraining is not None
+    nested = replace(SIMCLR_MNV3, pretraining=replace(pretraining, temperature=0.9))
+    assert fingerprint(SIMCLR_MNV3) != fingerprint(nested)
+
+
+def test_random_and_self_supervised_weights_are_fine_tuned_by_the_same_recipe() -> None:
+    random = classifier_recipe("random-mnv3-finetune-5pct")
+    assert replace(random, name=FINETUNE_5PCT.name, encoder=FINETUNE_5PCT.encoder) == FINETUNE_5PCT
+
+
+def test_a_recipe_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        SIMCLR_MNV3.seed = 3  # type: ignore[misc]

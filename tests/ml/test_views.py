@@ -1,0 +1,157 @@
+"""Views: the batched operations against torchvision, one picture at a time."""
+
+from dataclasses import fields, replace
+
+import pytest
+import torch
+import torchvision.transforms.v2 as transforms
+import torchvision.transforms.v2.functional as reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ml.recipes import Augmentation
+from ml.views import ViewParameters, draw, random_view, render
+
+UNCHANGED = Augmentation(
+    crop_scale=(1.0, 1.0),
+    crop_ratio=(1.0, 1.0),
+    flip_probability=0.0,
+    jitter_probability=0.0,
+    grey_probability=0.0,
+)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+def pictures(num: int, height: int = 40, width: int = 40, low: int = 0, high: int = 256) -> Tensor:
+    return torch.randint(low, high, (num, 3, height, width), dtype=torch.uint8)
+
+
+def one(parameters: ViewParameters, position: int) -> ViewParameters:
+    return ViewParameters(
+        **{f.name: getattr(parameters, f.name)[position : position + 1] for f in fields(parameters)}
+    )
+
+
+def test_without_any_change_a_view_is_the_picture() -> None:
+    pixels = pictures(3)
+    assert torch.allclose(random_view(pixels, UNCHANGED), pixels / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(40, 40, 40), (64, 48, 24), (20, 30, 56)])
+def test_crops_and_flips_equal_torchvisions_picture_by_picture(size: tuple[int, int, int]) -> None:
+    height, width, resolution = size
+    pixels = pictures(24, height, width)
+    p = draw(
+        replace(UNCHANGED, crop_scale=(0.05, 1.0), crop_ratio=(0.5, 2.0), flip_probability=0.5),
+        24,
+        height,
+        width,
+    )
+    views = render(pixels, p, resolution)
+    assert 0 < p.flip.sum() < 24
+    for i, view in enumerate(views):
+        box = [int(value[i]) for value in (p.top, p.left, p.height, p.width)]
+        expected = reference.resized_crop(pixels[i].float(), *box, [resolution, resolution], antialias=True)
+        expected = reference.horizontal_flip(expected) if p.flip[i] else expected
+        assert torch.allclose(view, expected / 255, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("field", "adjust"),
+    [
+        ("brightness", reference.adjust_brightness),
+        ("contrast", reference.adjust_contrast),
+        ("saturation", reference.adjust_saturation),
+    ],
+)
+def test_colour_factors_mean_what_they_mean_in_torchvision(field: str, adjust) -> None:  # type: ignore[no-untyped-def]
+    pixels = pictures(8, low=90, high=160)  # far enough from black and white that nothing is clipped
+    factors = torch.linspace(0.0 if field != "brightness" else 0.5, 1.5, 8)
+    views = render(pixels, replace(draw(UNCHANGED, 8, 40, 40), **{field: factors}), 40)
+    for view, picture, factor in zip(views, pixels, factors, strict=True):
+        assert torch.allclose(view, adjust(picture / 255, float(factor)), atol=1e-4)
+
+
+def test_all_colour_changes_together_follow_the_order_brightness_contrast_saturation() -> None:
+    pixels = pictures(1, low=90, high=160)
+    still = draw(UNCHANGED, 1, 40, 40)
+    factors = {
+        "brightness": torch.tensor([1.2]),
+        "contrast": torch.tensor([0.7]),
+        "saturation": torch.tensor([0.4]),
+    }
+    expected = reference.adjust_brightness(pixels[0] / 255, 1.2)
+    expected = reference.adjust_saturation(reference.adjust_contrast(expected, 0.7), 0.4)
+    assert torch.allclose(render(pixels, replace(still, **factors), 40)[0], expected, atol=1e-4)
+
+
+def test_turning_the_hue_keeps_the_brightness_and_leaves_grey_alone() -> None:
+    pixels = pictures(5, low=110, high=145)
+    still = draw(UNCHANGED, 5, 40, 40)
+    turned = replace(still, hue=torch.tensor([0.0, 0.1, -0.25, 0.5, 1.0]))
+    views, plain = render(pixels, turned, 40), render(pixels, still, 40)
+    assert torch.allclose(reference.rgb_to_grayscale(views), reference.rgb_to_grayscale(plain), atol=1e-3)
+    assert torch.allclose(views[[0, 4]], plain[[0, 4]], atol=1e-4)
+    assert (views[1:4] - plain[1:4]).abs().amax(dim=(1, 2, 3)).min() > 0.01
+    grey = pixels[:, :1].expand(-1, 3, -1, -1)
+    assert torch.allclose(render(grey, turned, 40), grey / 255, atol=1e-3)
+
+
+def test_every_picture_draws_its_own_parameters() -> None:
+    p = draw(Augmentation(), 64, 40, 40)
+    for name in ("top", "left", "height", "width", "brightness", "contrast", "saturation", "hue"):
+        assert len(getattr(p, name).unique()) > 10
+
+
+def test_a_picture_looks_the_same_whatever_else_is_in_the_batch() -> None:
+    pixels = pictures(6)
+    p = draw(Augmentation(), 6, 40, 40)
+    together = render(pixels, p, 32)
+    for i in range(6):
+        assert torch.allclose(together[i], render(pixels[i : i + 1], one(p, i), 32)[0], atol=1e-5)
+
+
+@given(height=st.integers(2, 60), width=st.integers(2, 60), smallest=st.floats(0.01, 1.0))
+@settings(max_examples=50, deadline=None)
+def test_a_crop_never_leaves_its_picture(height: int, width: int, smallest: float) -> None:
+    p = draw(Augmentation(crop_scale=(smallest, 1.0)), 50, height, width)
+    assert (p.height >= 1).all()
+    assert (p.width >= 1).all()
+    assert (p.top >= 0).all()
+    assert (p.left >= 0).all()
+    assert (p.top + p.height <= height).all()
+    assert (p.left + p.width <= width).all()
+
+
+def test_crops_are_distributed_as_torchvisions() -> None:
+    p = draw(Augmentation(crop_scale=(0.2, 1.0)), 4000, 48, 64)
+    drawn = torch.stack([p.top, p.left, p.height, p.width], dim=1)
+    picture = torch.zeros(3, 48, 64)
+    crop = transforms.RandomResizedCrop(48, scale=(0.2, 1.0))
+    expected = torch.tensor(
+        [
+            [d["top"], d["left"], d["height"], d["width"]]
+            for d in (crop.make_params([picture]) for _ in range(4000))
+        ]
+    )
+    for quantile in (0.1, 0.25, 0.5, 0.75, 0.9):
+        assert torch.allclose(
+            drawn.quantile(quantile, dim=0), expected.float().quantile(quantile, dim=0), atol=2.0
+        )
+
+
+def test_the_shares_of_flipped_and_grey_views_are_those_asked_for() -> None:
+    p = draw(Augmentation(flip_probability=0.3, grey_probability=0.2), 10_000, 40, 40)
+    assert p.flip.mean().item() == pytest.approx(0.3, abs=0.02)
+    assert (p.saturation == 0).float().mean().item() == pytest.approx(0.2, abs=0.02)
+
+
+def test_views_stay_between_black_and_white() -> None:
+    views = random_view(pictures(32), Augmentation(brightness=0.9, contrast=0.9, saturation=0.9, hue=0.5))
+    assert views.min() >= 0
+    assert views.max() <= 1

@@ -1,0 +1,128 @@
+"""Fine-tuning and probing: what they learn, what they leave alone, what they report."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ml.classifiers.predicting import predict
+from ml.encoders import build, embed
+from ml.recipes import PROBE, Optimisation
+from ml.training.finetuning import Examples, Watch, train_classifier
+from tests.ml.tiny import TINY_ENCODER, TINY_FINETUNE, striped
+
+CPU = torch.device("cpu")
+PIXELS, LABELS = striped(64)
+EXAMPLES = Examples(inputs=PIXELS, labels=LABELS)
+
+
+def test_fine_tuning_learns_what_it_is_shown_and_reports_how_it_goes() -> None:
+    recipe = replace(TINY_FINETUNE, optimisation=Optimisation(epochs=20, batch_size=16, lr=3e-3))
+    unseen_pixels, unseen_labels = striped(40, seed=1)
+    reports: list[dict[str, float]] = []
+    watch = Watch(
+        validation=Examples(inputs=unseen_pixels, labels=unseen_labels),
+        on_epoch=lambda metrics: reports.append(dict(metrics)),
+    )
+    classifier = train_classifier(recipe, build(TINY_ENCODER), EXAMPLES, CPU, watch).classifier
+    leaves = predict(classifier, unseen_pixels, CPU)[3].ids[:, 0]
+    accuracy = float((leaves == unseen_labels[:, 3]).mean())
+    assert accuracy > 0.9
+    assert reports[-1]["validation_accuracy"] == pytest.approx(accuracy)
+    assert reports[-1]["loss"] < reports[0]["loss"]
+    assert {"epoch", "loss", "accuracy", "top5", "lr", "examples_per_s"} <= reports[0].keys()
+    validated = [report["epoch"] for report in reports if "validation_loss" in report]
+    assert validated == list(range(2, 21, 2))
+
+
+def test_a_validation_label_that_training_never_saw_counts_as_missed() -> None:
+    strange = LABELS.copy()
+    strange[:, 3] = 77
+    last: dict[str, float] = {}
+    watch = Watch(validation=Examples(inputs=PIXELS, labels=strange), on_epoch=last.update)
+    train_classifier(TINY_FINETUNE, build(TINY_ENCODER), EXAMPLES, CPU, watch)
+    assert last["validation_accuracy"] == last["validation_top5"] == 0
+    assert np.isfinite(last["validation_loss"])
+
+
+def test_a_probe_leaves_its_encoder_as_it_was() -> None:
+    encoder = build(TINY_ENCODER)
+    before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    examples = Examples(inputs=embed(encoder, PIXELS, CPU), labels=LABELS)
+    classifier = train_classifier(PROBE, encoder, examples, CPU).classifier
+    assert all(torch.equal(tensor, before[name]) for name, tensor in classifier.encoder.state_dict().items())
+
+
+def test_a_probe_answers_pixels_and_their_embeddings_alike() -> None:
+    encoder = build(TINY_ENCODER)
+    embeddings = embed(encoder, PIXELS, CPU)
+    classifier = train_classifier(PROBE, encoder, Examples(inputs=embeddings, labels=LABELS), CPU).classifier
+    for pixels, embedded in zip(
+        predict(classifier, PIXELS, CPU), predict(classifier, embeddings, CPU), strict=True
+    ):
+        assert np.allclose(pixels.probabilities, embedded.probabilities, atol=1e-4)
+
+
+def test_a_probe_is_as_good_as_scikit_learns_logistic_regression() -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 1, (10, 64))
+    kinds = rng.integers(0, 10, 1200)
+    scales = rng.uniform(0.1, 10, 64)  # features of unlike size, as embeddings have
+    inputs = ((centres[kinds] + rng.normal(0, 2.2, (1200, 64))) * scales).astype(np.float32)
+    labels = np.stack([kinds * 0 + 1, kinds // 5 + 10, kinds // 2 + 100, kinds + 1000], axis=1)
+    reference = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(
+        inputs[:400], kinds[:400]
+    )
+    encoder = build(TINY_ENCODER)
+    encoder.dim = 64  # the embeddings above stand for this encoder's
+    examples = Examples(inputs=inputs[:400], labels=labels[:400])
+    classifier = train_classifier(PROBE, encoder, examples, CPU).classifier
+    ours = (predict(classifier, inputs[400:], CPU)[3].ids[:, 0] == labels[400:, 3]).mean()
+    assert 0.5 < reference.score(inputs[400:], kinds[400:]) < 0.95  # neither trivial nor hopeless
+    assert ours > reference.score(inputs[400:], kinds[400:]) - 0.01
+
+
+def test_an_interrupted_fine_tuning_resumes(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+
+    def interrupt(metrics: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_classifier(
+            TINY_FINETUNE, build(TINY_ENCODER), EXAMPLES, CPU, Watch(checkpoint=path, on_epoch=interrupt)
+        )
+    resumed = train_classifier(TINY_FINETUNE, build(TINY_ENCODER), EXAMPLES, CPU, Watch(checkpoint=path))
+    unbroken = train_classifier(TINY_FINETUNE, build(TINY_ENCODER), EXAMPLES, CPU)
+    assert resumed.cost.resumed_after_epoch == 1
+    ours, theirs = resumed.classifier.state_dict(), unbroken.classifier.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_another_encoder_does_not_resume_from_the_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+
+    def interrupt(metrics: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_classifier(
+            TINY_FINETUNE, build(TINY_ENCODER), EXAMPLES, CPU, Watch(checkpoint=path, on_epoch=interrupt)
+        )
+    other = build(replace(TINY_ENCODER, seed=1))
+    assert (
+        train_classifier(TINY_FINETUNE, other, EXAMPLES, CPU, Watch(checkpoint=path)).cost.resumed_after_epoch
+        == 0
+    )
+
+
+def test_inputs_of_the_wrong_kind_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"'imagenet-lite0-probe' \(probe\) takes inputs of 2 dimensions"):
+        train_classifier(PROBE, build(TINY_ENCODER), EXAMPLES, CPU)
+    with pytest.raises(ValueError, match="3 inputs have 4 labels"):
+        Examples(inputs=PIXELS[:3], labels=LABELS[:4])
