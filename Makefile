@@ -1,0 +1,48 @@
+# demo and test each work as the first command after a clone: they make .venv and install what is missing.
+
+PYTHON ?= python3
+STORE ?= store
+PRODUCTS ?= 12000
+NAME ?= download
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+export SHELFSIGHT_STORE := $(abspath $(STORE))
+export DAGSTER_HOME ?= $(SHELFSIGHT_STORE)/dagster
+
+.PHONY: demo test ui check bench lint install
+.DEFAULT_GOAL := demo
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV); the first time takes some minutes"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark,search]'
+	@touch $@
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(@D)
+	@cp $< $@
+
+demo: $(INSTALLED) $(DAGSTER_HOME)/dagster.yaml
+	@$(BIN)/python -m demo --products $(PRODUCTS)
+
+ui: $(INSTALLED) $(DAGSTER_HOME)/dagster.yaml
+	@$(BIN)/python -m demo.ui
+
+test: $(INSTALLED)
+	@$(BIN)/pytest -q
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+check: lint test
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.$(NAME)

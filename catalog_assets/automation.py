@@ -1,0 +1,87 @@
+"""Sensors: new feed files are taken in, and enough new labels start a retraining."""
+
+import json
+from collections.abc import Iterator
+
+import dagster as dg
+
+from catalog_assets.history import latest
+from catalog_assets.inbox import arrivals, registration
+from catalog_assets.jobs import ingest, train
+from catalog_assets.partitions import deliveries
+from ml.recipes import CLASSIFIER_RECIPES
+from resources.store import Store
+
+INPUT_DATASET = (
+    "dagster/input_data_version/dataset"  # the tag under which Dagster records what an asset was made from
+)
+IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+class RetrainingPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """When new data is worth a training run."""
+
+    min_new_labels: int = 100
+
+
+@dg.sensor(job=ingest, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
+def feed_sensor(context: dg.SensorEvaluationContext, store: Store) -> dg.SensorResult | dg.SkipReason:
+    """A new or rewritten file in the inbox becomes a delivery and one run that takes it in."""
+    looked = arrivals(store, context.instance, json.loads(context.cursor or "{}"))
+    for problem in looked.problems:
+        context.log.error(problem)
+    cursor = json.dumps(looked.seen, sort_keys=True)
+    if not looked.deliveries:
+        context.update_cursor(cursor)
+        return dg.SkipReason(
+            "; ".join(looked.problems) or f"no new feed among {len(looked.seen)} in {store.inbox}"
+        )
+    keys = [delivery.key for delivery in looked.deliveries]
+    return dg.SensorResult(
+        # The run key holds the content's fingerprint: a tick repeated after a crash starts no second run.
+        run_requests=[
+            dg.RunRequest(run_key=f"{delivery.key}:{delivery.sha256}", partition_key=delivery.key)
+            for delivery in looked.deliveries
+        ],
+        dynamic_partitions_requests=[deliveries.build_add_request(keys)],
+        asset_events=[registration(delivery) for delivery in looked.deliveries],
+        cursor=cursor,
+    )
+
+
+@dg.sensor(job=train, minimum_interval_seconds=20, default_status=dg.DefaultSensorStatus.RUNNING)
+def retraining_sensor(
+    context: dg.SensorEvaluationContext, store: Store, retraining_policy: RetrainingPolicy
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Retrain the champion's recipe once enough usable labelled pictures arrived since it was trained."""
+    champion = store.read_json("champion", "champion.json")
+    dataset = latest(context.instance, "dataset")
+    if champion is None or dataset is None:
+        yield dg.SkipReason("there is no champion to retrain yet; materialise the asset 'champion' once")
+        return
+    name, version = champion["classifier"], (dataset.tags or {})["dagster/data_version"]
+    new = int(str(dataset.metadata["trainable_labels"].value)) - champion["trainable_labels"]
+    if new < retraining_policy.min_new_labels:
+        yield dg.SkipReason(
+            f"{new} new labels since {name!r} was trained; {retraining_policy.min_new_labels} start a retraining"
+        )
+    elif context.instance.get_runs_count(dg.RunsFilter(job_name=train.name, statuses=IN_PROGRESS)):
+        yield dg.SkipReason("a retraining is in progress; one at a time")
+    elif CLASSIFIER_RECIPES[name].mode == "probe" and not _embedded(
+        context.instance, CLASSIFIER_RECIPES[name].encoder, version
+    ):
+        yield dg.SkipReason(
+            f"waiting for the new pictures' embeddings by {CLASSIFIER_RECIPES[name].encoder!r}"
+        )
+    else:
+        yield dg.RunRequest(
+            run_key=f"{name}:{version}",
+            partition_key=name,
+            tags={"shelfsight/reason": f"{new} new labels since {name} was trained"},
+        )
+
+
+def _embedded(instance: dg.DagsterInstance, encoder: str, dataset_version: str) -> bool:
+    """Whether an encoder's embeddings were made from this version of the dataset."""
+    embeddings = latest(instance, "embeddings", encoder)
+    return embeddings is not None and (embeddings.tags or {}).get(INPUT_DATASET) == dataset_version

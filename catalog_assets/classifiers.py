@@ -1,0 +1,138 @@
+"""Classifiers: one per recipe, an encoder with a head for each level of the taxonomy, trained on a share of the labels."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from catalog_assets.encoders import embeddings, encoders
+from catalog_assets.history import data_version
+from catalog_assets.partitions import classifier_recipes, of_its_encoder
+from ml.recipes import ClassifierRecipe, classifier_recipe, encoder_recipe, fingerprint
+from resources.compute import Compute
+from resources.pictures import Pictures
+from resources.store import Store
+from resources.tracking import Tracking
+
+if TYPE_CHECKING:
+    from ml.training.finetuning import Examples
+
+LEVEL_COLUMNS = ["level_1", "level_2", "level_3", "level_4"]
+
+
+@dg.asset(
+    deps=[
+        dg.AssetDep(encoders, partition_mapping=of_its_encoder),
+        dg.AssetDep(embeddings, partition_mapping=of_its_encoder),
+    ],
+    partitions_def=classifier_recipes,
+    pool="device",
+    group_name="classifiers",
+    kinds={"pytorch", "mlflow"},
+    code_version="1",
+)
+def classifiers(
+    context: dg.AssetExecutionContext,
+    dataset: pl.LazyFrame,
+    store: Store,
+    pictures: Pictures,
+    compute: Compute,
+    tracking: Tracking,
+) -> dg.MaterializeResult:
+    """Image classifiers onto four taxonomy levels: linear probes on embeddings, and fine-tuned encoders."""
+    recipe = classifier_recipe(context.partition_key)
+    from ml.classifiers.timing import ms_per_picture
+    from ml.encoders import Encoder
+    from ml.training.finetuning import Watch, train_classifier
+
+    rows = dataset.collect()
+    encoder = Encoder.load(store.local / "encoders" / recipe.encoder)
+    training = _examples(recipe, rows, pl.col("label_rank") < recipe.label_fraction, store, pictures)
+    validation = _examples(recipe, rows, (pl.col("split") == "val") & labelled, store, pictures)
+    folder = store.local / "classifiers" / recipe.name
+    checkpoint = folder / "checkpoint.pt"
+    params = {"encoder": recipe.encoder, "mode": recipe.mode, "labels": len(training.labels)}
+    with tracking.run(context, params) as log, compute.session() as session:
+        watch = Watch(
+            validation=validation if len(validation.labels) else None,
+            checkpoint=checkpoint,
+            on_epoch=log.epochs(recipe.name, context.log.info),
+        )
+        made = train_classifier(recipe, encoder, training, session.device, watch)
+        facts = {
+            "num_labels": len(training.labels),
+            "trainable_labels": rows["label_rank"].count(),
+            "device_seconds": made.cost.device_s,
+            "num_parameters": sum(parameter.numel() for parameter in made.classifier.parameters()),
+            "ms_per_picture": ms_per_picture(made.classifier, session.device),
+            "mlflow_run_id": log.run_id,
+        }
+    sha256 = made.classifier.save(
+        folder,
+        {
+            **facts,
+            "recipe": asdict(recipe),
+            "recipe_sha256": fingerprint(recipe),
+            "inputs": {
+                "encoder": store.fingerprint("encoders", recipe.encoder),
+                "dataset": data_version(context.instance, "dataset"),
+            },
+        },
+    )
+    checkpoint.unlink(missing_ok=True)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(sha256),
+        metadata={
+            **facts,
+            "encoder": recipe.encoder,
+            "origin": made.classifier.encoder.origin,
+            "peak_mib": session.peak_mib,
+            "mlflow": dg.MetadataValue.url(log.url),
+            "folder": dg.MetadataValue.path(str(folder)),
+        },
+    )
+
+
+labelled = pl.col("level_4").is_not_null()
+
+
+def inputs_of(
+    recipe: ClassifierRecipe, rows: pl.DataFrame, chosen: pl.Expr, store: Store, pictures: Pictures
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """The chosen rows, and what the classifier takes of them: embeddings to probe, pixels to fine-tune.
+
+    Raises ValueError where the encoder's embeddings lack a chosen picture, or another version of the encoder made them.
+    """
+    positions = np.flatnonzero(rows.select(chosen.fill_null(value=False)).to_series().to_numpy())
+    wanted = rows[positions]
+    if recipe.mode == "finetune":
+        resolution = encoder_recipe(recipe.encoder).resolution
+        return wanted, pictures.pixels(rows, resolution)[positions]
+    record = store.read_json("embeddings", f"encoder={recipe.encoder}", "embeddings.json") or {}
+    if record.get("encoder_sha256") != store.fingerprint("encoders", recipe.encoder):
+        raise ValueError(
+            f"embeddings of encoder {recipe.encoder!r} are missing or of an older version; materialise embeddings[{recipe.encoder}]"
+        )
+    held = store.scan("embeddings", [recipe.encoder]).select("product_id", "embedding")
+    found = (
+        wanted.lazy()
+        .select("product_id")
+        .join(held, on="product_id", how="left", maintain_order="left")
+        .collect()
+    )
+    if missing := found["embedding"].null_count():
+        raise ValueError(
+            f"embeddings of encoder {recipe.encoder!r} lack {missing} pictures; materialise embeddings[{recipe.encoder}]"
+        )
+    return wanted, found["embedding"].to_numpy()
+
+
+def _examples(
+    recipe: ClassifierRecipe, rows: pl.DataFrame, chosen: pl.Expr, store: Store, pictures: Pictures
+) -> "Examples":
+    from ml.training.finetuning import Examples
+
+    wanted, inputs = inputs_of(recipe, rows, chosen, store, pictures)
+    return Examples(inputs=inputs, labels=wanted.select(LEVEL_COLUMNS).to_numpy())

@@ -1,0 +1,16 @@
+"""Automation conditions: what runs by itself once something upstream changed."""
+
+import dagster as dg
+
+# Like AutomationCondition.eager(), but a delivery whose feed was refused stays missing for ever, and must not hold up
+# the others; and nothing that is merely missing is started: what has never been made is made on request.
+when_upstream_changes = (
+    dg.AutomationCondition.any_deps_updated().since_last_handled()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+).with_label("when upstream changes")
+
+# For a partition of a recipe: only where one was already made from the recipe.
+refresh_when_upstream_changes = (when_upstream_changes & ~dg.AutomationCondition.missing()).with_label(
+    "refresh when upstream changes"
+)

@@ -1,0 +1,81 @@
+"""Everything shelfsight consists of, wired. Run with ``dagster dev -w workspace.yaml``, or ``make ui``."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from catalog_assets import (
+    champion,
+    checks,
+    classifiers,
+    dataset,
+    encoders,
+    evaluation,
+    images,
+    products,
+    warehouse,
+)
+from catalog_assets.automation import RetrainingPolicy, feed_sensor, retraining_sensor
+from catalog_assets.console import console
+from catalog_assets.jobs import JOBS
+from resources.compute import Compute
+from resources.fetcher import Fetcher
+from resources.io import TableIO
+from resources.pictures import Pictures
+from resources.store import Store
+from resources.tracking import Tracking
+
+ASSET_MODULES = [products, images, dataset, encoders, classifiers, evaluation, champion, warehouse]
+
+
+def resources(root: str) -> dict[str, object]:
+    """The resources over one store; environment variables turn the knobs that differ between places."""
+    store = Store(root=root)
+    mlflow = Path(root) / "mlflow"
+    return {
+        "store": store,
+        "tables": TableIO(store=store),
+        "pictures": Pictures(store=store),
+        "fetcher": Fetcher(
+            allowed_networks=os.environ.get("SHELFSIGHT_ALLOWED_NETWORKS", ""),
+            contact=os.environ.get("SHELFSIGHT_CONTACT", ""),
+            connections_per_host=int(os.environ.get("SHELFSIGHT_CONNECTIONS_PER_HOST", "8")),
+            timeout_s=float(os.environ.get("SHELFSIGHT_TIMEOUT_S", "20")),
+        ),
+        "compute": Compute(device=os.environ.get("SHELFSIGHT_DEVICE", "auto")),
+        "tracking": Tracking(
+            uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow / 'mlflow.db'}"),
+            artifacts=str(mlflow / "artifacts"),
+        ),
+        "retraining_policy": RetrainingPolicy(
+            min_new_labels=int(os.environ.get("SHELFSIGHT_RETRAIN_MIN_NEW_LABELS", "100"))
+        ),
+    }
+
+
+def definitions(root: str) -> dg.Definitions:
+    """All assets, checks, jobs and sensors over the store at ``root``."""
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(ASSET_MODULES),
+        asset_checks=dg.load_asset_checks_from_modules([checks]),
+        jobs=JOBS,
+        sensors=[
+            feed_sensor,
+            retraining_sensor,
+            dg.AutomationConditionSensorDefinition(
+                "automation",
+                target=dg.AssetSelection.all(),
+                default_status=dg.DefaultSensorStatus.RUNNING,
+                minimum_interval_seconds=15,
+            ),
+        ],
+        resources=resources(root),
+        loggers={"console": console},
+        # One process a run: a process of its own would cost every step seconds to start, and the pools already say
+        # what may run beside what.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = definitions(str(Path(os.environ.get("SHELFSIGHT_STORE", "store")).absolute()))

@@ -1,0 +1,155 @@
+"""Encoders: one per recipe, and none has seen a test picture; and what they make of every picture."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from catalog_assets.conditions import refresh_when_upstream_changes
+from catalog_assets.partitions import encoder_recipes
+from catalog_assets.versions import content_version
+from ml.recipes import encoder_recipe, fingerprint
+from resources.compute import Compute
+from resources.pictures import Pictures
+from resources.store import Store
+from resources.tracking import Tracking
+
+
+@dg.asset(
+    partitions_def=encoder_recipes,
+    pool="device",
+    group_name="encoders",
+    kinds={"pytorch", "mlflow"},
+    code_version="1",
+)
+def encoders(
+    context: dg.AssetExecutionContext,
+    dataset: pl.LazyFrame,
+    store: Store,
+    pictures: Pictures,
+    compute: Compute,
+    tracking: Tracking,
+) -> dg.MaterializeResult:
+    """Image encoders ready for any downstream task: from ImageNet, from random weights, or pretrained on our pictures."""
+    recipe = encoder_recipe(context.partition_key)
+    from ml.training.pretraining import pretrain  # torch loads only where it trains
+
+    rows = dataset.select("product_id", "delivery", "shard", "sha256", "split").collect()
+    in_training = np.flatnonzero((rows["split"] == "train").to_numpy())
+    pixels = np.empty((0, 3, recipe.resolution, recipe.resolution), dtype=np.uint8)
+    if recipe.pretraining is not None:
+        # Labelled or not, only pictures of the training split: an unlabelled one elsewhere may be labelled tomorrow.
+        pixels = pictures.pixels(rows, recipe.resolution)[in_training]
+    folder = store.local / "encoders" / recipe.name
+    checkpoint = folder / "checkpoint.pt"
+    with (
+        tracking.run(context, {"backbone": recipe.backbone, "pictures": len(pixels)}) as log,
+        compute.session() as session,
+    ):
+        made = pretrain(recipe, pixels, session.device, checkpoint, log.epochs(recipe.name, context.log.info))
+    facts = {
+        "recipe": asdict(recipe),
+        "recipe_sha256": fingerprint(recipe),
+        "dataset_sha256": content_version(rows[in_training]).value if recipe.pretraining else None,
+        "num_pictures": len(pixels),
+        "device_seconds": made.cost.device_s,
+        "peak_mib": session.peak_mib,
+        "mlflow_run_id": log.run_id,
+    }
+    sha256 = made.encoder.save(folder, facts)
+    checkpoint.unlink(missing_ok=True)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(sha256),
+        metadata={
+            "backbone": recipe.backbone,
+            "origin": made.encoder.origin,
+            "dim": made.encoder.dim,
+            "pictures": len(pixels),
+            "device_seconds": made.cost.device_s,
+            "peak_mib": session.peak_mib,
+            "mlflow": dg.MetadataValue.url(log.url),
+            "folder": dg.MetadataValue.path(str(folder)),
+        },
+    )
+
+
+@dg.asset(
+    deps=[encoders],
+    partitions_def=encoder_recipes,
+    pool="device",
+    group_name="encoders",
+    kinds={"pytorch", "parquet"},
+    code_version="1",
+    automation_condition=refresh_when_upstream_changes,
+)
+def embeddings(
+    context: dg.AssetExecutionContext,
+    dataset: pl.LazyFrame,
+    store: Store,
+    pictures: Pictures,
+    compute: Compute,
+) -> dg.MaterializeResult:
+    """The embedding of every usable picture by one encoder; pictures that it embedded before are not embedded again."""
+    from ml.encoders import Encoder, embed
+
+    name = context.partition_key
+    rows = dataset.select("product_id", "delivery", "shard", "sha256").collect()
+    record = store.read_json("encoders", name, "encoder.json")
+    if record is None:
+        raise dg.Failure(f"encoder {name!r} is not in the store; materialise encoders[{name}] first")
+    held = _held(store, name, record["sha256"])
+    known = rows.join(held, on="sha256", how="left", maintain_order="left")
+    missing = np.flatnonzero(known["embedding"].is_null().to_numpy())
+    vectors = np.empty((len(rows), record["dim"]), dtype=np.float32)
+    if len(missing) < len(rows):
+        present = np.flatnonzero(known["embedding"].is_not_null().to_numpy())
+        vectors[present] = known["embedding"].drop_nulls().to_numpy()
+    with compute.session() as session:
+        if len(missing):
+            encoder = Encoder.load(store.local / "encoders" / name)
+            pixels = pictures.pixels(rows, encoder.resolution)
+            vectors[missing] = embed(
+                encoder, pixels[missing], session.device, on_progress=_every_tenth(context, name)
+            )
+    frame = rows.select("product_id", "sha256").with_columns(
+        embedding=pl.Series(vectors, dtype=pl.Array(pl.Float32, record["dim"]))
+    )
+    path = store.write(frame, "embeddings", name)
+    version = content_version(frame)
+    store.write_json(
+        {"encoder_sha256": record["sha256"], "sha256": version.value},
+        *("embeddings", f"encoder={name}", "embeddings.json"),
+    )
+    return dg.MaterializeResult(
+        data_version=version,
+        metadata={
+            "dagster/row_count": len(frame),
+            "embedded now": len(missing),
+            "dim": record["dim"],
+            "device_seconds": session.device_seconds,
+            "table": dg.MetadataValue.path(str(path)),
+        },
+    )
+
+
+def _held(store: Store, encoder: str, encoder_sha256: str) -> pl.DataFrame:
+    """Embeddings (sha256 of the picture, embedding) that exactly this encoder made before."""
+    record = store.read_json("embeddings", f"encoder={encoder}", "embeddings.json")
+    if record is None or record["encoder_sha256"] != encoder_sha256:
+        return pl.DataFrame(schema={"sha256": pl.String, "embedding": pl.Null})
+    return store.scan("embeddings", [encoder]).select("sha256", "embedding").collect().unique("sha256")
+
+
+def _every_tenth(context: dg.AssetExecutionContext, name: str) -> Callable[[int, int], None]:
+    """A progress report at every tenth of the pictures."""
+    reported = 0
+
+    def report(done: int, total: int) -> None:
+        nonlocal reported
+        if done * 10 // total > reported:
+            reported = done * 10 // total
+            context.log.info(f"{name}: {done:,} of {total:,} pictures embedded")
+
+    return report

@@ -1,0 +1,203 @@
+"""Evaluation: predictions on held-out splits, figures with intervals, confusions, and the grid that compares them all."""
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from catalog.business_value import values_at_level
+from catalog.confusion import confusion_cells, draw_confusion, largest_confusions, most_valuable
+from catalog.scores import Judged, score
+from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, inputs_of, labelled
+from catalog_assets.conditions import when_upstream_changes
+from catalog_assets.markdown import picture, table
+from catalog_assets.partitions import classifier_recipes
+from catalog_assets.products import taxonomy
+from catalog_assets.versions import content_version
+from ml.recipes import CLASSIFIER_RECIPES, classifier_recipe
+from resources.compute import Compute
+from resources.pictures import Pictures
+from resources.store import Store
+
+LEVELS = (1, 2, 3, 4)
+HELD_OUT = ("val", "test", "golden")
+SHOWN_LEAVES = 50  # the most valuable ones
+
+
+@dg.asset(
+    deps=[classifiers],
+    partitions_def=classifier_recipes,
+    pool="device",
+    group_name="evaluation",
+    kinds={"pytorch", "parquet"},
+    code_version="1",
+)
+def predictions(
+    context: dg.AssetExecutionContext,
+    dataset: pl.LazyFrame,
+    store: Store,
+    pictures: Pictures,
+    compute: Compute,
+) -> dg.MaterializeResult:
+    """The five best categories at every level, for each labelled product that no classifier is trained on."""
+    from ml.classifiers.classifier import Classifier
+    from ml.classifiers.predicting import predict
+
+    recipe = classifier_recipe(context.partition_key)
+    made_from = {"encoder": store.fingerprint("encoders", recipe.encoder)}
+    classifier = Classifier.load(store.local / "classifiers" / recipe.name, inputs=made_from)
+    held_out = pl.col("split").is_in(HELD_OUT) & labelled
+    rows, inputs = inputs_of(recipe, dataset.collect(), held_out, store, pictures)
+    with compute.session() as session:
+        predicted = predict(classifier, inputs, session.device)
+    frame = rows.select("product_id", "split").with_columns(
+        column
+        for level, best in zip(LEVELS, predicted, strict=True)
+        for column in (
+            rows[LEVEL_COLUMNS[level - 1]].alias(f"true_{level}"),
+            pl.Series(f"top_{level}", best.ids.tolist(), dtype=pl.List(pl.Int64)),
+            pl.Series(f"probability_{level}", best.probabilities.tolist(), dtype=pl.List(pl.Float32)),
+        )
+    )
+    for (split,), part in frame.group_by("split"):
+        store.write_split(part, recipe.name, str(split))
+    return dg.MaterializeResult(
+        data_version=content_version(frame),
+        metadata={"dagster/row_count": len(frame), "device_seconds": session.device_seconds},
+    )
+
+
+@dg.asset(
+    deps=[predictions, taxonomy],
+    partitions_def=classifier_recipes,
+    io_manager_key="tables",
+    group_name="evaluation",
+    kinds={"parquet"},
+    code_version="1",
+)
+def metrics(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[pl.DataFrame]:
+    """Every registered metric, by split and level, with a bootstrap interval of 95 %."""
+    name = context.partition_key
+    values = _values_by_level(store)
+    frames = []
+    for split, part in _by_split(store, name):
+        for level in LEVELS:
+            judged = Judged(
+                true_ids=part[f"true_{level}"].to_numpy(),
+                top_ids=np.array(part[f"top_{level}"].to_list()),
+                values=values[level],
+            )
+            head = {
+                "classifier": pl.lit(name),
+                "split": pl.lit(split),
+                "level": pl.lit(level, dtype=pl.Int32),
+            }
+            frames.append(
+                score(judged).select(**head, **{column: pl.col(column) for column in METRIC_COLUMNS})
+            )
+    frame = pl.concat(frames)
+    leaves = frame.filter(pl.col("level") == LEVELS[-1]).drop("classifier", "level")
+    return dg.MaterializeResult(
+        value=frame,
+        data_version=content_version(frame),
+        metadata={"leaf level": dg.MetadataValue.md(table(leaves))},
+    )
+
+
+METRIC_COLUMNS = ("metric", "value", "ci_low", "ci_high", "num_samples")
+
+
+@dg.asset(
+    deps=[predictions, taxonomy],
+    partitions_def=classifier_recipes,
+    io_manager_key="tables",
+    group_name="evaluation",
+    kinds={"parquet", "matplotlib"},
+    code_version="1",
+)
+def confusion(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[pl.DataFrame]:
+    """Which category is taken for which, by split and level, and the business value at stake."""
+    name = context.partition_key
+    names = store.category_names()
+    values = _values_by_level(store)
+    frames, metadata = [], {}
+    for split, part in _by_split(store, name):
+        for level in LEVELS:
+            predicted = part[f"top_{level}"].list.first().to_numpy()
+            cells = confusion_cells(part[f"true_{level}"].to_numpy(), predicted, values[level])
+            head = {
+                "classifier": pl.lit(name),
+                "split": pl.lit(split),
+                "level": pl.lit(level, dtype=pl.Int32),
+            }
+            frames.append(cells.select(**head, **{column: pl.col(column) for column in cells.columns}))
+        # The last level's cells: the leaves.
+        shown = most_valuable(cells, values[LEVELS[-1]], SHOWN_LEAVES)
+        drawn = draw_confusion(cells, shown, names)
+        metadata[f"{split}: confusion of the most valuable leaves"] = dg.MetadataValue.md(
+            picture(drawn, f"{name} on {split}")
+        )
+        metadata[f"{split}: largest"] = "; ".join(largest_confusions(cells, names, 3))
+    frame = pl.concat(frames)
+    return dg.MaterializeResult(value=frame, data_version=content_version(frame), metadata=metadata)
+
+
+@dg.asset(
+    deps=[metrics, classifiers],
+    io_manager_key="tables",
+    group_name="evaluation",
+    kinds={"parquet"},
+    code_version="1",
+    automation_condition=when_upstream_changes,
+)
+def comparison(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
+    """The grid: every classifier that was judged, its scores on the held-out products, and what it costs."""
+    rows = [row for name in CLASSIFIER_RECIPES if (row := _comparison_row(store, name)) is not None]
+    if not rows:
+        raise dg.Failure("no classifier has been judged; materialise metrics for at least one recipe first")
+    frame = pl.DataFrame(rows).sort("top1", descending=True)
+    return dg.MaterializeResult(
+        value=frame, data_version=content_version(frame), metadata={"grid": dg.MetadataValue.md(table(frame))}
+    )
+
+
+def _comparison_row(store: Store, name: str) -> dict[str, object] | None:
+    """One classifier's line, judged on golden where there is a golden delivery, on test elsewhere."""
+    record = store.read_json("classifiers", name, "classifier.json")
+    path = store.folder("metrics", name) / "data.parquet"
+    if record is None or not path.exists():
+        return None
+    leaves = store.scan("metrics", [name]).filter(pl.col("level") == LEVELS[-1]).collect()
+    split = "golden" if "golden" in leaves["split"] else "test"
+    judged = {row["metric"]: row for row in leaves.filter(pl.col("split") == split).iter_rows(named=True)}
+    recipe = CLASSIFIER_RECIPES[name]
+    scores = {
+        f"{metric}{suffix}": row[column]
+        for metric, row in judged.items()
+        for suffix, column in (("", "value"), ("_low", "ci_low"), ("_high", "ci_high"))
+    }
+    return {
+        "classifier": name,
+        "encoder": recipe.encoder,
+        "origin": record["encoder"]["origin"],
+        "mode": recipe.mode,
+        "label_fraction": recipe.label_fraction,
+        "num_labels": record["num_labels"],
+        "split": split,
+        **scores,
+        "training_seconds": record["device_seconds"],
+        "num_parameters": record["num_parameters"],
+        "ms_per_picture": record["ms_per_picture"],
+    }
+
+
+def _by_split(store: Store, name: str) -> list[tuple[str, pl.DataFrame]]:
+    """A classifier's predictions, one frame a held-out split that has any."""
+    frame = store.predictions(name)
+    return [(split, part) for split in HELD_OUT if len(part := frame.filter(pl.col("split") == split))]
+
+
+def _values_by_level(store: Store) -> dict[int, dict[int, float]]:
+    """Units sold by category, for each level."""
+    taxonomy = store.taxonomy()
+    values = store.business_values(taxonomy)
+    return {level: values_at_level(values, taxonomy, level) for level in LEVELS}

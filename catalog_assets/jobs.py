@@ -1,0 +1,44 @@
+"""Jobs: the stages of the flow, each one run a partition."""
+
+import dagster as dg
+
+from catalog_assets.champion import champion
+from catalog_assets.classifiers import classifiers
+from catalog_assets.dataset import dataset
+from catalog_assets.encoders import embeddings, encoders
+from catalog_assets.evaluation import comparison, confusion, metrics, predictions
+from catalog_assets.images import download
+from catalog_assets.products import take, taxonomy
+from catalog_assets.warehouse import warehouse
+
+ingest = dg.define_asset_job(
+    "ingest",
+    selection=dg.AssetSelection.assets(take, download),
+    description="Take one delivery's feed and download its pictures.",
+)
+
+assemble = dg.define_asset_job(
+    "assemble",
+    selection=dg.AssetSelection.assets(taxonomy, dataset),
+    description="Group, split and label the usable products of all deliveries.",
+)
+
+encode = dg.define_asset_job(
+    "encode",
+    selection=dg.AssetSelection.assets(encoders, embeddings),
+    description="Make one encoder and embed the dataset with it.",
+)
+
+train = dg.define_asset_job(
+    "train",
+    selection=dg.AssetSelection.assets(classifiers, predictions, metrics, confusion),
+    description="Train one classifier recipe on the current dataset and judge it.",
+)
+
+compare = dg.define_asset_job(
+    "compare",
+    selection=dg.AssetSelection.assets(comparison, champion, warehouse),
+    description="Compare all classifiers, name the champion, refresh the warehouse's views.",
+)
+
+JOBS = [ingest, assemble, encode, train, compare]

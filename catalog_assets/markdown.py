@@ -1,0 +1,18 @@
+"""Markdown for asset metadata: tables and pictures that people read in the UI."""
+
+import base64
+
+import polars as pl
+
+
+def table(frame: pl.DataFrame) -> str:
+    """A frame as a Markdown table; figures are rounded to four places."""
+    rounded = frame.with_columns(pl.selectors.float().round(4))
+    lines = [" | ".join(rounded.columns), " | ".join("---" for _ in rounded.columns)]
+    lines += [" | ".join("" if cell is None else str(cell) for cell in row) for row in rounded.iter_rows()]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def picture(png: bytes, caption: str) -> str:
+    """A PNG embedded as a data URL."""
+    return f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})"

@@ -1,0 +1,23 @@
+"""The warehouse: a DuckDB file of views over the store's Parquet, so that no writer can lock out a reader."""
+
+import dagster as dg
+
+from catalog.warehouse import write_warehouse
+from catalog_assets.conditions import when_upstream_changes
+from resources.store import Store
+
+
+@dg.asset(
+    deps=["products", "rejected", "outcomes", "images", "dataset", "taxonomy", "comparison", "champion"],
+    group_name="evaluation",
+    kinds={"duckdb"},
+    code_version="1",
+    automation_condition=when_upstream_changes,
+)
+def warehouse(store: Store) -> dg.MaterializeResult:
+    """``catalog.duckdb``: every table, and the views people ask for, as SQL."""
+    database = store.local / "catalog.duckdb"
+    views = write_warehouse(database, str(store.local))
+    return dg.MaterializeResult(
+        metadata={"database": dg.MetadataValue.path(str(database)), "views": ", ".join(views)}
+    )

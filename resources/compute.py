@@ -1,0 +1,61 @@
+"""Compute: which device trains, with how many threads, and what it cost."""
+
+import os
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    import torch
+
+
+def num_cores() -> int:
+    """The cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class Session:
+    """A stretch of work on the device: its cost is known once it is over."""
+
+    device: "torch.device"
+    device_seconds: float = 0.0
+    peak_mib: float = 0.0
+
+
+class Compute(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The device of the steps that hold a slot of the pool ``device``: "auto" takes CUDA, then MPS, then the CPU."""
+
+    device: str = "auto"
+    num_threads: int = 0  # 0: all cores this process may use
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open the device with its threads set; on leaving, the session holds device seconds and peak memory (MiB)."""
+        import torch
+
+        torch.set_num_threads(self.num_threads or num_cores())
+        session = Session(torch.device(self._name()))
+        started = time.perf_counter()
+        try:
+            yield session
+        finally:
+            session.device_seconds = time.perf_counter() - started
+            if session.device.type == "cuda":
+                session.peak_mib = torch.cuda.max_memory_allocated(session.device) / 2**20
+            else:
+                session.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    def _name(self) -> str:
+        import torch
+
+        if self.device != "auto":
+            return self.device
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"

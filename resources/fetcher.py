@@ -1,0 +1,48 @@
+"""The fetcher: how a delivery's pictures are downloaded, and how hard shops may be pressed."""
+
+from collections.abc import Callable
+
+import dagster as dg
+import polars as pl
+from upath import UPath
+
+from catalog.images.fetching import FetchSettings
+from catalog.images.politeness import Politeness
+from catalog.images.shards import Progress, download_delivery
+
+
+class Fetcher(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Downloads on this machine with asyncio. Private addresses are refused unless ``allowed_networks`` names them."""
+
+    contact: str = ""  # an address or URL that a shop can write to; sent with every request
+    allowed_networks: str = ""  # comma-separated CIDRs or addresses, such as "127.0.0.1/32"
+    timeout_s: float = 20.0
+    connections_per_host: int = 8
+    requests_per_s_per_host: float = 0.0  # 0: no rate limit
+    shard_rows: int = 1_000
+
+    def download(
+        self,
+        products: pl.DataFrame,
+        *,
+        images: UPath,
+        outcomes: UPath,
+        on_progress: Callable[[Progress], None],
+    ) -> pl.DataFrame:
+        """Every product's outcome, in feed order; finished shards are kept, missing and retryable ones fetched."""
+        return download_delivery(
+            products, images=images, outcomes=outcomes, settings=self.settings(), on_progress=on_progress
+        )
+
+    def settings(self) -> FetchSettings:
+        """The same as plain values, which any engine can ship to a worker."""
+        return FetchSettings(
+            user_agent=f"shelfsight/0.1 ({self.contact or 'no contact configured'})",
+            timeout_s=self.timeout_s,
+            idle_timeout_s=min(10.0, self.timeout_s),
+            allowed_networks=tuple(part.strip() for part in self.allowed_networks.split(",") if part.strip()),
+            shard_rows=self.shard_rows,
+            politeness=Politeness(
+                max_connections=self.connections_per_host, rate_per_s=self.requests_per_s_per_host or None
+            ),
+        )

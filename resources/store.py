@@ -1,0 +1,176 @@
+"""The store: one folder (or fsspec URL) that holds everything shelfsight makes, and the only place that knows its layout.
+
+::
+
+    inbox/PARTNER/NAME.EXT          feed files as they arrive
+    reference/                      taxonomy.txt, partners.toml, product-type mappings, business_value.csv
+    deliveries/KEY.json             what was registered
+    products|rejected|outcomes|images/delivery=KEY/*.parquet
+    dataset/ taxonomy/ comparison/  one table each
+    encoders/NAME/ classifiers/NAME/            safetensors + JSON
+    embeddings/encoder=NAME/ predictions/classifier=NAME/split=S/ metrics/ confusion/
+    champion/champion.json          catalog.duckdb (views only)
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from upath import UPath
+
+from catalog.business_value import read_business_values
+from catalog.deliveries import Delivery
+from catalog.files import replace_file, write_parquet
+from catalog.partners import PartnerSettings, read_partner, read_partners
+from catalog.taxonomy import Taxonomy
+
+# Every table, and the key that its partitions' folders are named by.
+TABLES: dict[str, str | None] = {
+    "products": "delivery",
+    "rejected": "delivery",
+    "outcomes": "delivery",
+    "images": "delivery",
+    "dataset": None,
+    "taxonomy": None,
+    "embeddings": "encoder",
+    "predictions": "classifier",
+    "metrics": "classifier",
+    "confusion": "classifier",
+    "comparison": None,
+}
+
+
+class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Files of the platform, found by name and never by listing a folder for the newest one."""
+
+    root: str
+
+    @property
+    def path(self) -> UPath:
+        """The root itself."""
+        return UPath(self.root)
+
+    @property
+    def local(self) -> Path:
+        """The root as a local folder; ValueError for what only works locally on a remote store."""
+        if self.path.protocol not in ("", "file", "local"):
+            raise ValueError(f"store {self.root!r} is remote; this step needs a local SHELFSIGHT_STORE")
+        return Path(self.path.path)
+
+    # -- tables ---------------------------------------------------------------------------------------------------
+
+    def folder(self, table: str, partition: str | None = None) -> UPath:
+        """The folder of a table, or of one of its partitions; an unknown table raises ValueError."""
+        if table not in TABLES:
+            raise ValueError(f"unknown table {table!r}; the store holds {', '.join(TABLES)}")
+        key = TABLES[table]
+        if partition is None or key is None:
+            return self.path / table
+        return self.path / table / f"{key}={partition}"
+
+    def write(self, frame: pl.DataFrame, table: str, partition: str | None = None) -> UPath:
+        """Replace a table, or one partition of it, by these rows."""
+        path = self.folder(table, partition) / "data.parquet"
+        write_parquet(frame, path)
+        return path
+
+    def scan(self, table: str, partitions: Sequence[str] | None = None) -> pl.LazyFrame:
+        """A table, or those of the named partitions that exist, to be read lazily.
+
+        Raises FileNotFoundError naming the asset to materialise when there is nothing to read.
+        """
+        folders = (
+            [self.folder(table, name) for name in partitions]
+            if partitions is not None
+            else [self.folder(table)]
+        )
+        files = [file for folder in folders if folder.exists() for file in sorted(folder.glob("*.parquet"))]
+        if not files:
+            wanted = "" if partitions is None else f" for {', '.join(partitions) or 'no partition'}"
+            raise FileNotFoundError(
+                f"table {table!r} is empty{wanted}; materialise the asset {table!r} first"
+            )
+        key = TABLES[table]
+        return pl.scan_parquet(
+            [str(file) for file in files],
+            hive_partitioning=key is not None,
+            hive_schema={key: pl.String} if key else None,
+        )
+
+    def write_split(self, predictions: pl.DataFrame, classifier: str, split: str) -> None:
+        """Replace one classifier's predictions on one split."""
+        write_parquet(predictions, self.folder("predictions", classifier) / f"split={split}" / "data.parquet")
+
+    def predictions(self, classifier: str) -> pl.DataFrame:
+        """One classifier's predictions on all splits; FileNotFoundError where it has predicted nothing."""
+        files = sorted(self.folder("predictions", classifier).glob("split=*/data.parquet"))
+        if not files:
+            raise FileNotFoundError(
+                f"classifier {classifier!r} has no predictions; materialise predictions[{classifier}]"
+            )
+        return pl.read_parquet([str(file) for file in files], hive_partitioning=False)
+
+    # -- records --------------------------------------------------------------------------------------------------
+
+    def write_json(self, record: Mapping[str, Any], *parts: str) -> None:
+        """Replace a small JSON record, atomically."""
+        with replace_file(self.path.joinpath(*parts)) as file:
+            file.write(json.dumps(record, indent=2, sort_keys=True).encode())
+
+    def read_json(self, *parts: str) -> dict[str, Any] | None:
+        """A small JSON record, or None where it was never written."""
+        path = self.path.joinpath(*parts)
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def fingerprint(self, kind: str, name: str) -> str:
+        """The SHA-256 that an encoder's or a classifier's record carries; FileNotFoundError where it was never made."""
+        record = self.read_json(kind, name, f"{kind.removesuffix('s')}.json")
+        if record is None:
+            raise FileNotFoundError(f"{kind}/{name} is not in the store; materialise {kind}[{name}] first")
+        return str(record["sha256"])
+
+    # -- reference data and deliveries ------------------------------------------------------------------------------
+
+    @property
+    def inbox(self) -> UPath:
+        """Where partners' feed files arrive, one folder a partner."""
+        return self.path / "inbox"
+
+    @property
+    def reference(self) -> UPath:
+        """Taxonomy, partners' settings and business values: what people keep by hand."""
+        return self.path / "reference"
+
+    def taxonomy(self) -> Taxonomy:
+        """The taxonomy onto which everything is classified."""
+        return Taxonomy.read(self.reference / "taxonomy.txt")
+
+    def category_names(self) -> dict[int, str]:
+        """The short name of every category, by id."""
+        nodes = self.scan("taxonomy").select("category_id", "name").collect()
+        return dict(nodes.iter_rows())
+
+    def partner(self, partner_id: str) -> PartnerSettings:
+        """One partner's settings; an unknown partner raises an error that lists the known ones."""
+        return read_partner(self.reference, partner_id)
+
+    def golden_partners(self) -> set[str]:
+        """The partners whose deliveries are golden: judged on, never trained on."""
+        return {partner.partner_id for partner in read_partners(self.reference) if partner.golden}
+
+    def business_values(self, taxonomy: Taxonomy) -> dict[int, float]:
+        """Units sold by leaf."""
+        return read_business_values(self.reference / "business_value.csv", taxonomy)
+
+    @property
+    def delivery_records(self) -> UPath:
+        """The folder of the registered deliveries' records."""
+        return self.path / "deliveries"
+
+    def deliveries(self, keys: Sequence[str]) -> list[Delivery]:
+        """These deliveries' records, oldest first."""
+        records = [Delivery.load(self.delivery_records, key) for key in keys]
+        return sorted(records, key=lambda record: (record.received_at, record.key))

@@ -1,0 +1,95 @@
+"""Tracking: one MLflow run for each trained thing, tagged with the Dagster run that trained it."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+EXPERIMENT = "shelfsight"
+
+
+class TrackedRun:
+    """An open MLflow run: call it with a step's figures."""
+
+    def __init__(self, client: Any, run_id: str, url: str) -> None:
+        self.run_id = run_id
+        self.url = url
+        self._client = client
+
+    def __call__(self, figures: Mapping[str, float], step: int = 0) -> None:
+        """Log the figures of one step (an epoch, or the end)."""
+        from mlflow.entities import Metric
+
+        now_ms = int(time.time() * 1000)
+        self._client.log_batch(
+            self.run_id, metrics=[Metric(name, float(value), now_ms, step) for name, value in figures.items()]
+        )
+
+    def epochs(self, name: str, say: Callable[[str], None]) -> Callable[[Mapping[str, float]], None]:
+        """A callback for each epoch's figures: logged as steps, and said in a line of their own."""
+
+        def on_epoch(figures: Mapping[str, float]) -> None:
+            epoch = int(figures["epoch"])
+            rest = {key: value for key, value in figures.items() if key != "epoch"}
+            self(rest, step=epoch)
+            say(f"{name}: epoch {epoch}: " + ", ".join(f"{key} {value:.4g}" for key, value in rest.items()))
+
+        return on_epoch
+
+
+class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """MLflow over a database (SQLite by default); ``ui_url`` is where people read it."""
+
+    uri: str
+    artifacts: str
+    ui_url: str = "http://127.0.0.1:5000"
+
+    @contextmanager
+    def run(self, context: dg.AssetExecutionContext, params: Mapping[str, Any]) -> Iterator[TrackedRun]:
+        """Open the run of an asset's partition; an exception marks it FAILED and goes on."""
+        client = self.client()
+        name = (
+            f"{context.asset_key.path[-1]}[{context.partition_key}]"
+            if context.has_partition_key
+            else context.asset_key.path[-1]
+        )
+        tags = {
+            "mlflow.runName": name,
+            "dagster/run_id": context.run.run_id,
+            "dagster/asset": context.asset_key.to_user_string(),
+            "dagster/partition": context.partition_key if context.has_partition_key else "",
+        }
+        experiment_id = self._experiment(client)
+        run_id = client.create_run(experiment_id, tags=tags).info.run_id
+        for key, value in params.items():
+            client.log_param(run_id, key, value)
+        try:
+            yield TrackedRun(client, run_id, f"{self.ui_url}/#/experiments/{experiment_id}/runs/{run_id}")
+        except BaseException:
+            client.set_terminated(run_id, "FAILED")
+            raise
+        client.set_terminated(run_id, "FINISHED")
+
+    def client(self) -> Any:
+        """An MLflow client on this tracking store."""
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri)
+
+    def _experiment(self, client: Any) -> str:
+        """The experiment's id; two first runs at once agree on one."""
+        from mlflow.exceptions import MlflowException
+
+        known = client.get_experiment_by_name(EXPERIMENT)
+        if known is None:
+            try:
+                return str(client.create_experiment(EXPERIMENT, artifact_location=self.artifacts))
+            except MlflowException:
+                known = client.get_experiment_by_name(EXPERIMENT)
+                if known is None:
+                    raise
+        return str(known.experiment_id)

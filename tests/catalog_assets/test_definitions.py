@@ -1,0 +1,48 @@
+"""The definitions: they load, they load fast things only, and their lineage is the design's."""
+
+import subprocess
+import sys
+
+import dagster as dg
+
+from catalog_assets.definitions import defs
+
+HEAVY = ("torch", "timm", "mlflow", "pyspark", "ray", "matplotlib", "sklearn")
+
+
+def test_importing_the_definitions_loads_no_heavy_library() -> None:
+    script = (
+        f"import sys, catalog_assets.definitions; print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert output.stdout.strip() == "[]"
+
+
+def test_the_definitions_are_loadable() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_every_asset_descends_from_the_feed_files() -> None:
+    graph = defs.resolve_asset_graph()
+    for name in ("images", "dataset", "embeddings", "predictions", "comparison", "champion", "warehouse"):
+        ancestors = {key.path[-1] for key in graph.get_ancestor_asset_keys(dg.AssetKey(name))}
+        assert "feed_files" in ancestors, name
+
+
+def test_every_blocking_check_blocks() -> None:
+    graph = defs.resolve_asset_graph()
+    blocking = {key.name for key in graph.asset_check_keys if graph.get(key).blocking}
+    assert {
+        "download_health",
+        "no_group_in_two_splits",
+        "no_golden_product_in_training",
+        "label_coverage",
+    } <= blocking
+
+
+def test_whatever_uses_the_device_waits_for_its_slot() -> None:
+    graph = defs.resolve_asset_graph()
+    for name in ("encoders", "embeddings", "classifiers", "predictions"):
+        assert graph.get(dg.AssetKey(name)).pools == {"device"}, name

@@ -1,0 +1,127 @@
+"""The flow over a real, small catalogue: from partners' feeds to a grid of judged classifiers."""
+
+import json
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from catalog.warehouse import query
+from catalog_assets.definitions import definitions
+from demo.flow import bring_up_to_date, stages
+from ml.recipes import CLASSIFIER_RECIPES
+from resources.store import Store
+from tests.conftest import CLASSIFIERS, ENCODERS, NUM_PRODUCTS, TinyCatalogue
+
+NUM_FEEDS = 10
+
+
+@pytest.fixture(scope="module")
+def store(tiny_catalogue: TinyCatalogue) -> Store:
+    return Store(root=str(tiny_catalogue.root))
+
+
+def test_every_stage_runs_once(tiny_catalogue: TinyCatalogue) -> None:
+    assert tiny_catalogue.num_runs == NUM_FEEDS + len(ENCODERS) + len(CLASSIFIERS) + 2
+
+
+def test_a_second_call_runs_nothing(tiny_catalogue: TinyCatalogue) -> None:
+    defs = definitions(str(tiny_catalogue.root))
+    with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
+        assert bring_up_to_date(defs, instance, stages(ENCODERS, CLASSIFIERS)) == 0
+
+
+def test_every_product_has_one_outcome(store: Store) -> None:
+    products, outcomes = store.scan("products").collect(), store.scan("outcomes").collect()
+    assert len(products) == NUM_PRODUCTS
+    assert sorted(products["product_id"]) == sorted(outcomes["product_id"])
+
+
+def test_the_shop_s_faults_come_out_at_the_published_rates(store: Store) -> None:
+    status = store.scan("outcomes").select("status").collect()["status"]
+    assert (status == "invalid_url").mean() == pytest.approx(0.01, abs=0.01)
+    assert (status == "ok").mean() == pytest.approx(0.87, abs=0.03)
+    assert status.n_unique() >= 6
+
+
+def test_nothing_golden_is_trained_on(store: Store) -> None:
+    dataset = store.scan("dataset").collect()
+    golden = dataset.filter(pl.col("partner_id") == "golden")
+    assert len(golden) > 100
+    assert set(golden["split"]) == {"golden"}
+    assert golden["label_rank"].null_count() == len(golden)
+
+
+def test_an_encoder_learned_from_training_pictures_alone(store: Store) -> None:
+    record = json.loads((store.local / "encoders" / "simclr-mnv3" / "encoder.json").read_text())
+    assert record["num_pictures"] == len(store.scan("dataset").filter(pl.col("split") == "train").collect())
+
+
+def test_the_five_percent_recipes_train_on_a_share_of_the_labels(store: Store) -> None:
+    ranked = store.scan("dataset").select("label_rank").collect()["label_rank"].drop_nulls()
+    for name in CLASSIFIERS:
+        record = json.loads((store.local / "classifiers" / name / "classifier.json").read_text())
+        assert record["num_labels"] == (ranked < CLASSIFIER_RECIPES[name].label_fraction).sum()
+
+
+def test_the_grid_compares_every_classifier_on_golden(store: Store) -> None:
+    grid = store.scan("comparison").collect()
+    assert set(grid["classifier"]) == set(CLASSIFIERS)
+    assert set(grid["split"]) == {"golden"}
+    probe = grid.row(by_predicate=pl.col("classifier") == "imagenet-lite0-probe", named=True)
+    assert probe["top1"] > 0.5  # ten classes: chance is 0.1
+    assert probe["top1_low"] < probe["top1"] < probe["top1_high"]
+
+
+def test_every_figure_can_be_recomputed_from_the_predictions(store: Store) -> None:
+    for name in CLASSIFIERS:
+        predictions = store.predictions(name).filter(pl.col("split") == "golden")
+        hits = (predictions["true_4"] == predictions["top_4"].list.first()).mean()
+        metric = store.scan("metrics", [name]).filter(split="golden", level=4, metric="top1").collect()
+        assert metric["value"].item() == pytest.approx(hits)
+        assert metric["num_samples"].item() == len(predictions)
+
+
+def test_each_trained_thing_has_a_finished_mlflow_run_tagged_with_its_dagster_run(
+    tiny_catalogue: TinyCatalogue,
+) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{tiny_catalogue.root / 'mlflow' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("shelfsight")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {
+        *(f"encoders[{name}]" for name in ENCODERS),
+        *(f"classifiers[{name}]" for name in CLASSIFIERS),
+    }
+    with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
+        for run in runs.values():
+            assert run.info.status == "FINISHED"
+            assert instance.get_run_by_id(run.data.tags["dagster/run_id"]) is not None
+    figures = runs["classifiers[simclr-mnv3-finetune-5pct]"].data.metrics
+    assert {"loss", "accuracy", "top5", "validation_accuracy"} <= set(figures)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        "outcomes_by_partner",
+        "accuracy_by_classifier",
+        "worst_confusions",
+        "disagreements",
+        "products",
+        "champion",
+    ],
+)
+def test_the_warehouse_answers(tiny_catalogue: TinyCatalogue, view: str) -> None:
+    answer = query(tiny_catalogue.root / "catalog.duckdb", f"SELECT * FROM {view} LIMIT 10")  # noqa: S608
+    assert len(answer)
+
+
+def test_the_confusion_picture_is_in_the_asset_s_metadata(tiny_catalogue: TinyCatalogue) -> None:
+    with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey("confusion"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    shown = event.asset_materialization.metadata["golden: confusion of the most valuable leaves"].value
+    assert "data:image/png;base64,iVBOR" in str(shown)

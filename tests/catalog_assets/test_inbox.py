@@ -1,0 +1,121 @@
+"""The inbox: every feed file becomes one delivery, once, whatever its name and whenever the look was interrupted."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from catalog_assets.automation import feed_sensor
+from catalog_assets.inbox import arrivals
+from catalog_assets.partitions import deliveries
+from resources.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(root=str(tmp_path / "store"))
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield instance
+
+
+def drop(store: Store, name: str, text: str = "id\ttitle\timage_link\n1\tHat\thttp://shop/1.jpg\n") -> Path:
+    path = store.local / "inbox" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def tick(
+    store: Store, instance: dg.DagsterInstance, cursor: str | None = None
+) -> tuple[list[dg.RunRequest], str]:
+    """One evaluation of the sensor: its run requests, and the cursor it leaves."""
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"store": store})
+    result = feed_sensor(context)
+    if isinstance(result, dg.SkipReason):
+        return [], context.cursor or ""
+    assert isinstance(result, dg.SensorResult)
+    for request in result.dynamic_partitions_requests or []:
+        instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+    for event in result.asset_events:
+        instance.report_runless_asset_event(event)
+    return list(result.run_requests or []), result.cursor or ""
+
+
+def test_an_empty_inbox_asks_for_nothing(store: Store, instance: dg.DagsterInstance) -> None:
+    assert tick(store, instance)[0] == []
+
+
+def test_a_new_feed_becomes_a_partition_and_one_run(store: Store, instance: dg.DagsterInstance) -> None:
+    drop(store, "hansen/spring.tsv")
+    requests, cursor = tick(store, instance)
+    assert [request.partition_key for request in requests] == ["hansen.spring"]
+    assert instance.get_dynamic_partitions(str(deliveries.name)) == ["hansen.spring"]
+    assert tick(store, instance, cursor)[0] == []
+
+
+def test_a_tick_repeated_after_a_crash_asks_for_the_same_run(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    drop(store, "hansen/spring.tsv")
+    first, _ = tick(store, instance)
+    again, _ = tick(
+        store, instance, cursor=None
+    )  # the cursor was lost: the run key makes Dagster drop the second
+    assert [request.run_key for request in again] == [request.run_key for request in first]
+
+
+def test_a_rewritten_feed_is_taken_again(store: Store, instance: dg.DagsterInstance) -> None:
+    drop(store, "hansen/spring.tsv")
+    first, cursor = tick(store, instance)
+    drop(store, "hansen/spring.tsv", "id\ttitle\timage_link\n2\tScarf\thttp://shop/2.jpg\n")
+    second, _ = tick(store, instance, cursor)
+    assert [request.partition_key for request in second] == ["hansen.spring"]
+    assert second[0].run_key != first[0].run_key
+
+
+def test_a_file_still_being_written_is_not_seen(store: Store, instance: dg.DagsterInstance) -> None:
+    drop(store, "hansen/.spring.tsv.part")
+    assert tick(store, instance)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("hansen/spring.pdf", ".parquet"),  # the known formats are listed
+        ("hansen/sp ring.tsv", "plain name"),
+        ("..hidden/spring.tsv", "plain name"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_is_named_and_the_others_go_on(
+    store: Store, instance: dg.DagsterInstance, name: str, problem: str
+) -> None:
+    bad = drop(store, name)
+    drop(store, "hansen/good.tsv")
+    looked = arrivals(store, instance, seen={})
+    assert [delivery.key for delivery in looked.deliveries] == ["hansen.good"]
+    assert len(looked.problems) == 1
+    assert bad.name in looked.problems[0]
+    assert problem in looked.problems[0]
+
+
+def test_two_files_of_one_name_are_told_apart(store: Store, instance: dg.DagsterInstance) -> None:
+    drop(store, "hansen/spring.csv", "id,title\n1,Hat\n")
+    drop(store, "hansen/spring.tsv")
+    looked = arrivals(store, instance, seen={})
+    assert [delivery.feed for delivery in looked.deliveries] == ["hansen/spring.csv"]
+    assert "rename one" in looked.problems[0]
+
+
+def test_the_time_of_arrival_outlasts_a_second_look(store: Store, instance: dg.DagsterInstance) -> None:
+    drop(store, "hansen/spring.tsv")
+    first = arrivals(store, instance, seen={}).deliveries[0]
+    second = arrivals(store, instance, seen={}).deliveries[0]
+    assert second.received_at == first.received_at
+    record = json.loads((store.local / "deliveries" / "hansen.spring.json").read_text())
+    assert record["received_at"] == first.received_at
