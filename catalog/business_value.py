@@ -40,9 +40,7 @@ def parse_business_values(lines: Iterable[str], taxonomy: Taxonomy, name: str) -
     try:
         header = reader.fieldnames or ()
         if not set(COLUMNS) <= set(header):
-            raise BusinessValueError(
-                f"{name}:1: the header is {','.join(header)!r}; expected leaf,units_sold"
-            )
+            raise BusinessValueError(f"{name}:1: the header is {','.join(header)!r}; expected leaf,units_sold")
         values: dict[int, float] = {}
         for row in reader:
             place = f"{name}:{reader.line_num}"

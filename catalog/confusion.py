@@ -29,9 +29,7 @@ def confusion_cells(
     whose pictures went there. Raises `ValueError` for no samples.
     """
     if len(true_ids) == 0 or len(true_ids) != len(predicted_ids):
-        raise ValueError(
-            f"{len(true_ids)} labels and {len(predicted_ids)} predictions; give one of each a sample"
-        )
+        raise ValueError(f"{len(true_ids)} labels and {len(predicted_ids)} predictions; give one of each a sample")
     pairs = pl.DataFrame({"true_id": true_ids, "predicted_id": predicted_ids}).cast(pl.Int64)
     value = pl.Series([float(values.get(true_id, 0.0)) for true_id in true_ids.tolist()], dtype=pl.Float64)
     return (
@@ -128,9 +126,7 @@ def _shares(cells: pl.DataFrame, ids: Sequence[int]) -> NDArray[np.float64]:
 
 
 def _label(axes: Axes, rows: Sequence[str], columns: Sequence[str], font_size: int) -> None:
-    axes.set_xticks(
-        range(len(columns)), columns, rotation=45, ha="left", rotation_mode="anchor", fontsize=font_size
-    )
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="left", rotation_mode="anchor", fontsize=font_size)
     axes.set_yticks(range(len(rows)), rows, fontsize=font_size)
     axes.xaxis.tick_top()
     axes.tick_params(length=0, colors=_INK, pad=4)
@@ -152,9 +148,7 @@ def _number(axes: Axes, shares: NDArray[np.float64]) -> None:
             color = _PAPER if share > 0.35 else _INK
             weight = "bold" if row == column else "normal"
             text = f"{100 * share:.0f}"
-            axes.text(
-                column, row, text, ha="center", va="center", color=color, fontsize=10, fontweight=weight
-            )
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=10, fontweight=weight)
 
 
 def _percent(share: float) -> str:

@@ -151,9 +151,7 @@ def _in_order_of_appearance(usable: pl.DataFrame, tried: pl.DataFrame) -> pl.Dat
     first_seen = (
         tried.filter(pl.col("status") == "ok")
         .unique("product_id", keep="first")
-        .select(
-            "product_id", pl.col("delivery_rank").alias("first_delivery"), pl.col("row").alias("first_row")
-        )
+        .select("product_id", pl.col("delivery_rank").alias("first_delivery"), pl.col("row").alias("first_row"))
     )
     return usable.join(first_seen, on="product_id").sort("first_delivery", "first_row", "product_id")
 
@@ -163,9 +161,7 @@ def _with_variants(first: Indices, usable: pl.DataFrame) -> Indices:
     variants = (
         usable.with_row_index("place")
         .filter(pl.col("item_group_id").is_not_null())
-        .select(
-            pl.col("place"), pl.col("place").first().over("partner_id", "item_group_id").alias("first_place")
-        )
+        .select(pl.col("place"), pl.col("place").first().over("partner_id", "item_group_id").alias("first_place"))
         .cast(pl.Int64)
     )
     return joined(first, variants["place"].to_numpy(), variants["first_place"].to_numpy())
@@ -197,6 +193,4 @@ def _levels(category_ids: pl.Series, taxonomy: Taxonomy) -> pl.DataFrame:
     ids = category_ids.drop_nulls().unique().sort().to_list()
     levels = [taxonomy.levels(category_id) for category_id in ids]
     columns = {name: [level[n] for level in levels] for n, name in enumerate(LEVEL_COLUMNS)}
-    return pl.DataFrame(
-        {"category_id": ids} | columns, schema=dict.fromkeys(["category_id", *LEVEL_COLUMNS], pl.Int64)
-    )
+    return pl.DataFrame({"category_id": ids} | columns, schema=dict.fromkeys(["category_id", *LEVEL_COLUMNS], pl.Int64))

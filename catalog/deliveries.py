@@ -57,9 +57,7 @@ def feed_files(inbox: UPath) -> Iterator[UPath]:
     if not inbox.exists():
         return
     for partner in sorted(path for path in inbox.iterdir() if path.is_dir()):
-        yield from sorted(
-            path for path in partner.iterdir() if path.is_file() and not path.name.startswith(".")
-        )
+        yield from sorted(path for path in partner.iterdir() if path.is_file() and not path.name.startswith("."))
 
 
 def delivery_key(feed: UPath) -> str:

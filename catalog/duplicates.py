@@ -87,9 +87,7 @@ def near_hashes(hashes: NDArray[np.uint64], max_distance: int) -> Iterator[tuple
     every fifth bit rather than a run of them, since the upper rows of product pictures are equally blank.
     """
     num_bands = max_distance + 1
-    masks = [
-        np.uint64(sum(1 << bit for bit in range(band, HASH_BITS, num_bands))) for band in range(num_bands)
-    ]
+    masks = [np.uint64(sum(1 << bit for bit in range(band, HASH_BITS, num_bands))) for band in range(num_bands)]
     for band, mask in enumerate(masks):
         order = np.lexsort((hashes, hashes & mask))
         in_order = hashes[order]
@@ -152,9 +150,7 @@ class _Looks:
         coarse = blocks.mean(axis=(2, 4), dtype=np.float32).reshape(num_pictures, -1)
         self._coarse = coarse - self._means[:, None]
         grey_range = np.ptp(self._fine, axis=1).astype(np.float32)
-        self._limits = np.clip(
-            SHARE_OF_RANGE * grey_range, min(MIN_DIFFERENCE, max_difference), max_difference
-        )
+        self._limits = np.clip(SHARE_OF_RANGE * grey_range, min(MIN_DIFFERENCE, max_difference), max_difference)
 
     def may_be_same(self, a: Indices, b: Indices) -> tuple[Indices, Indices]:
         """The pairs whose 8 x 8 blocks differ little enough: block means differ no more than their pixels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import os
 import tempfile
@@ -52,7 +53,11 @@ def _replace_local(path: Path) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
         with _naming(path):
-            temporary.replace(path)
+            # The same bytes again leave the old file alone, and with it every reader that has it open.
+            if path.exists() and filecmp.cmp(temporary, path, shallow=False):
+                temporary.unlink()
+            else:
+                temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -110,16 +110,12 @@ def _read_text(path: UPath, way_out: str) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
-        ) from error
+        raise ValueError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
 
 
 def _read_mapping(path: UPath) -> dict[str, str]:
     """The rows of a CSV file with the header product_type,category."""
-    text = _read_text(
-        path, "write it with the header product_type,category, or take product_types out of the settings"
-    )
+    text = _read_text(path, "write it with the header product_type,category, or take product_types out of the settings")
     rows = csv.reader(io.StringIO(text, newline=""))
     header = next(rows, [])
     if header != ["product_type", "category"]:
@@ -133,8 +129,6 @@ def _read_mapping(path: UPath) -> dict[str, str]:
             raise ValueError(f"{path}:{rows.line_num}: {len(row)} fields; put texts with a comma in quotes")
         product_type, category = row
         if seen.setdefault(canonical_path(product_type), category) != category:
-            raise ValueError(
-                f"{path}:{rows.line_num}: {product_type!r} is mapped twice; remove one of the rows"
-            )
+            raise ValueError(f"{path}:{rows.line_num}: {product_type!r} is mapped twice; remove one of the rows")
         mapping[product_type] = category
     return mapping

@@ -11,7 +11,6 @@ from catalog.feeds.feed import COLUMNS, FEED_SCHEMA, MAX_RAW_CHARACTERS, REFUSED
 from catalog.partners import PartnerSettings, mapped_categories
 from catalog.taxonomy import Taxonomy, canonical_path
 
-
 PRODUCTS_SCHEMA = pl.Schema(
     {
         "product_id": pl.String,
@@ -127,8 +126,6 @@ def _unknown_categories(unresolved: pl.DataFrame, taxonomy: Taxonomy) -> pl.Data
     for number, text in enumerate(unknown[column].unique(maintain_order=True)):
         nearest = taxonomy.nearest(text) if number < _MAX_GUESSES else None
         guess = f"; the nearest known is {nearest!r}" if nearest else ""
-        detail_of[text] = (
-            f"{column} {text[:200]!r} is not in the taxonomy{guess}; the product is kept without it"
-        )
+        detail_of[text] = f"{column} {text[:200]!r} is not in the taxonomy{guess}; the product is kept without it"
     detail = unknown[column].replace_strict(detail_of, default=None, return_dtype=pl.String)
     return _rejected(unknown.with_columns(reason=pl.lit("unknown_category"), detail=detail))

@@ -137,9 +137,7 @@ def score(judged: Judged, *, resamples: int = 1000, seed: int = 0) -> pl.DataFra
     scores = {name: float(metric(judged, once)[0]) for name, metric in metrics.items()}
     undefined = [name for name, value in scores.items() if np.isnan(value)]
     if undefined:
-        raise ValueError(
-            f"{', '.join(undefined)} is undefined: no category of the labels has a business value"
-        )
+        raise ValueError(f"{', '.join(undefined)} is undefined: no category of the labels has a business value")
 
     drawn: dict[str, list[Floats]] = {name: [] for name in metrics}
     for counts in _resampled_counts(num_samples, resamples, seed):

@@ -123,10 +123,7 @@ class Taxonomy:
                 "path": [self.path(category_id) for category_id in ids],
                 "is_leaf": [category_id in leaves for category_id in ids],
             }
-            | {
-                f"level_{n + 1}": pl.Series([row[n] for row in levels], dtype=pl.Int64)
-                for n in range(NUM_LEVELS)
-            }
+            | {f"level_{n + 1}": pl.Series([row[n] for row in levels], dtype=pl.Int64) for n in range(NUM_LEVELS)}
         )
 
     def _category(self, category_id: int) -> Category:
@@ -162,13 +159,9 @@ def _categories(lines: Sequence[str], name: str) -> list[Category]:
         category_id, path = _parse_line(line, f"{name}:{number}")
         key = path.casefold()  # its spacing is canonical already
         if key in found:
-            raise TaxonomyError(
-                f"{name}:{number}: path {path!r} is on line {found[key][0]} already; remove one"
-            )
+            raise TaxonomyError(f"{name}:{number}: path {path!r} is on line {found[key][0]} already; remove one")
         if category_id in ids:
-            raise TaxonomyError(
-                f"{name}:{number}: id {category_id} is on line {ids[category_id]} already; remove one"
-            )
+            raise TaxonomyError(f"{name}:{number}: id {category_id} is on line {ids[category_id]} already; remove one")
         found[key] = (number, category_id, path)
         ids[category_id] = number
     if not found:

@@ -21,7 +21,6 @@ from upath import UPath
 
 from catalog.files import LOCAL_PROTOCOLS
 
-
 MAX_ATTEMPTS = 5
 
 
@@ -48,10 +47,24 @@ TABLES: dict[str, Table] = {
     "trials": Table("trials/*.parquet"),
 }
 
-# One JSON file a folder: columns `name` (of the folder) and `description` (the whole file, for `->>`).
-DOCUMENTS: dict[str, str] = {
-    "encoders": "encoders/*/encoder.json",
-    "classifiers": "classifiers/*/classifier.json",
+
+@dataclass(frozen=True)
+class Documents:
+    """JSON files of the store, one a row; by default the view has the folder's name and the whole file."""
+
+    files: str
+    columns: str = "split(filename, '/')[-2] AS name, json AS description"
+
+
+DOCUMENTS: dict[str, Documents] = {
+    "encoders": Documents("encoders/*/encoder.json"),
+    "classifiers": Documents("classifiers/*/classifier.json"),
+    "champion": Documents(
+        "champion/champion.json",
+        "json->>'classifier' AS classifier, json->>'split' AS split, json->>'metric' AS metric, "
+        "(json->>'value')::DOUBLE AS value, (json->>'trainable_labels')::BIGINT AS trainable_labels, "
+        "json->>'sha256' AS sha256",
+    ),
 }
 
 
@@ -94,8 +107,8 @@ QUESTIONS: dict[str, Question] = {
     "worst_confusions": Question(  # of leaves, the costliest first
         ("confusion", "taxonomy"),
         """
-        SELECT classifier, split, actual.name AS true_name, taken.name AS predicted_name, num, share_of_true,
-               business_value, actual.path AS true_path, taken.path AS predicted_path
+        SELECT classifier, split, level, actual.name AS true_name, taken.name AS predicted_name, num,
+               share_of_true, business_value, actual.path AS true_path, taken.path AS predicted_path
         FROM confusion
         LEFT JOIN taxonomy AS actual ON actual.category_id = true_id
         LEFT JOIN taxonomy AS taken ON taken.category_id = predicted_id
@@ -137,9 +150,9 @@ def write_warehouse(database: Path, root: str) -> list[str]:
                 if any(held.glob(table.files)):
                     connection.execute(_table_view(connection, name, table, root))
                     views.append(name)
-            for name, files in DOCUMENTS.items():
-                if any(held.glob(files)):
-                    connection.execute(_document_view(name, files, root))
+            for name, documents in DOCUMENTS.items():
+                if any(held.glob(documents.files)):
+                    connection.execute(_document_view(name, documents, root))
                     views.append(name)
             for name, question in QUESTIONS.items():
                 if set(question.reads) <= set(views):
@@ -187,11 +200,9 @@ def _is_uniform(connection: duckdb.DuckDBPyConnection, files: str) -> bool:
     return counted == (1,)
 
 
-def _document_view(name: str, files: str, root: str) -> str:
-    return (
-        f"CREATE VIEW {name} AS SELECT split(filename, '/')[-2] AS name, json AS description FROM "  # noqa: S608
-        f"read_json_objects({_files(root, files)}, format = 'unstructured', filename = true) ORDER BY name"
-    )
+def _document_view(name: str, documents: Documents, root: str) -> str:
+    source = f"{_files(root, documents.files)}, format = 'unstructured', filename = true"
+    return f"CREATE VIEW {name} AS SELECT {documents.columns} FROM read_json_objects({source}) ORDER BY 1"  # noqa: S608
 
 
 def _files(root: str, files: str) -> str:

@@ -12,9 +12,7 @@ from catalog_assets.partitions import deliveries
 from ml.recipes import CLASSIFIER_RECIPES
 from resources.store import Store
 
-INPUT_DATASET = (
-    "dagster/input_data_version/dataset"  # the tag under which Dagster records what an asset was made from
-)
+INPUT_DATASET = "dagster/input_data_version/dataset"  # the tag under which Dagster records what an asset was made from
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -33,9 +31,7 @@ def feed_sensor(context: dg.SensorEvaluationContext, store: Store) -> dg.SensorR
     cursor = json.dumps(looked.seen, sort_keys=True)
     if not looked.deliveries:
         context.update_cursor(cursor)
-        return dg.SkipReason(
-            "; ".join(looked.problems) or f"no new feed among {len(looked.seen)} in {store.inbox}"
-        )
+        return dg.SkipReason("; ".join(looked.problems) or f"no new feed among {len(looked.seen)} in {store.inbox}")
     keys = [delivery.key for delivery in looked.deliveries]
     return dg.SensorResult(
         # The run key holds the content's fingerprint: a tick repeated after a crash starts no second run.
@@ -70,9 +66,7 @@ def retraining_sensor(
     elif CLASSIFIER_RECIPES[name].mode == "probe" and not _embedded(
         context.instance, CLASSIFIER_RECIPES[name].encoder, version
     ):
-        yield dg.SkipReason(
-            f"waiting for the new pictures' embeddings by {CLASSIFIER_RECIPES[name].encoder!r}"
-        )
+        yield dg.SkipReason(f"waiting for the new pictures' embeddings by {CLASSIFIER_RECIPES[name].encoder!r}")
     else:
         yield dg.RunRequest(
             run_key=f"{name}:{version}",

@@ -16,9 +16,7 @@ DECIDED_ON = ("val", 4, "value_weighted_accuracy")  # golden and test only judge
     code_version="1",
     automation_condition=when_upstream_changes,
 )
-def champion(
-    context: dg.AssetExecutionContext, comparison: pl.LazyFrame, store: Store
-) -> dg.MaterializeResult:
+def champion(context: dg.AssetExecutionContext, comparison: pl.LazyFrame, store: Store) -> dg.MaterializeResult[None]:
     """The classifier with the best value-weighted accuracy on the validation split."""
     names = comparison.select("classifier").collect()["classifier"].to_list()
     split, level, metric = DECIDED_ON
@@ -32,9 +30,7 @@ def champion(
     best, value = ranking.row(0)
     record = store.read_json("classifiers", best, "classifier.json")
     if record is None:
-        raise dg.Failure(
-            f"classifier {best!r} has metrics but no record; materialise classifiers[{best}] again"
-        )
+        raise dg.Failure(f"classifier {best!r} has metrics but no record; materialise classifiers[{best}] again")
     before = store.read_json("champion", "champion.json")
     store.write_json(
         {

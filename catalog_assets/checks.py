@@ -13,12 +13,7 @@ MIN_LABELS_PER_LEAF = 2  # one to train on, one to judge by
 @dg.asset_check(asset=dataset, blocking=True)
 def no_group_in_two_splits(dataset: pl.LazyFrame) -> dg.AssetCheckResult:
     """Duplicates and variants never stand on both sides of a split."""
-    spread = (
-        dataset.group_by("group_id")
-        .agg(splits=pl.col("split").n_unique())
-        .filter(pl.col("splits") > 1)
-        .collect()
-    )
+    spread = dataset.group_by("group_id").agg(splits=pl.col("split").n_unique()).filter(pl.col("splits") > 1).collect()
     return dg.AssetCheckResult(
         passed=spread.is_empty(),
         description=f"{len(spread)} groups lie in more than one split",
@@ -57,12 +52,8 @@ def label_coverage(dataset: pl.LazyFrame, store: Store) -> dg.AssetCheckResult:
         .collect()
     )
     taxonomy = store.taxonomy()
-    named = coverage.with_columns(
-        pl.col("leaf").map_elements(taxonomy.path, return_dtype=pl.String).alias("leaf")
-    )
-    uncovered = named.filter(
-        (pl.col("train") == 0) | (pl.col("train") + pl.col("judged") < MIN_LABELS_PER_LEAF)
-    )
+    named = coverage.with_columns(pl.col("leaf").map_elements(taxonomy.path, return_dtype=pl.String).alias("leaf"))
+    uncovered = named.filter((pl.col("train") == 0) | (pl.col("train") + pl.col("judged") < MIN_LABELS_PER_LEAF))
     return dg.AssetCheckResult(
         passed=uncovered.is_empty() and not coverage.is_empty() and coverage["judged"].sum() > 0,
         description=f"{len(coverage)} leaves carry labels; {len(uncovered)} of them have none to train on",

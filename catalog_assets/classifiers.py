@@ -1,4 +1,4 @@
-"""Classifiers: one per recipe, an encoder with a head for each level of the taxonomy, trained on a share of the labels."""
+"""Classifiers: one per recipe, an encoder with a head for each level of the taxonomy, trained on labelled pictures."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ def classifiers(
     pictures: Pictures,
     compute: Compute,
     tracking: Tracking,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Image classifiers onto four taxonomy levels: linear probes on embeddings, and fine-tuned encoders."""
     recipe = classifier_recipe(context.partition_key)
     from ml.classifiers.timing import ms_per_picture
@@ -61,7 +61,7 @@ def classifiers(
             on_epoch=log.epochs(recipe.name, context.log.info),
         )
         made = train_classifier(recipe, encoder, training, session.device, watch)
-        facts = {
+        facts: dict[str, int | float | str] = {
             "num_labels": len(training.labels),
             "trainable_labels": rows["label_rank"].count(),
             "device_seconds": made.cost.device_s,
@@ -110,22 +110,16 @@ def inputs_of(
     if recipe.mode == "finetune":
         resolution = encoder_recipe(recipe.encoder).resolution
         return wanted, pictures.pixels(rows, resolution)[positions]
+    way_out = f"materialise embeddings[{recipe.encoder}]"
     record = store.read_json("embeddings", f"encoder={recipe.encoder}", "embeddings.json") or {}
     if record.get("encoder_sha256") != store.fingerprint("encoders", recipe.encoder):
         raise ValueError(
-            f"embeddings of encoder {recipe.encoder!r} are missing or of an older version; materialise embeddings[{recipe.encoder}]"
+            f"embeddings of encoder {recipe.encoder!r} are missing or of an older version of it; {way_out}"
         )
     held = store.scan("embeddings", [recipe.encoder]).select("product_id", "embedding")
-    found = (
-        wanted.lazy()
-        .select("product_id")
-        .join(held, on="product_id", how="left", maintain_order="left")
-        .collect()
-    )
+    found = wanted.lazy().select("product_id").join(held, on="product_id", how="left", maintain_order="left").collect()
     if missing := found["embedding"].null_count():
-        raise ValueError(
-            f"embeddings of encoder {recipe.encoder!r} lack {missing} pictures; materialise embeddings[{recipe.encoder}]"
-        )
+        raise ValueError(f"embeddings of encoder {recipe.encoder!r} lack {missing} pictures; {way_out}")
     return wanted, found["embedding"].to_numpy()
 
 

@@ -13,9 +13,7 @@ class _Line(logging.Formatter):
         return str(getattr(record, "dagster_meta", {}).get("orig_message", record.getMessage()))
 
 
-@dg.logger(
-    {"log_level": dg.Field(str, default_value="INFO", description="The least severe level that is shown.")}
-)
+@dg.logger({"log_level": dg.Field(str, default_value="INFO", description="The least severe level that is shown.")})
 def console(context: dg.InitLoggerContext) -> logging.Logger:
     """Messages of assets at INFO and above."""
     logger = logging.Logger("shelfsight", level=context.logger_config["log_level"])

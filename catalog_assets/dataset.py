@@ -41,9 +41,7 @@ def dataset(
     )
     rows = built.rows
     context.log.info(f"dataset: {len(rows):,} usable products in {rows['group_id'].n_unique():,} groups")
-    splits = (
-        rows.group_by("split").agg(products=pl.len(), labelled=pl.col("category_id").count()).sort("split")
-    )
+    splits = rows.group_by("split").agg(products=pl.len(), labelled=pl.col("category_id").count()).sort("split")
     return dg.MaterializeResult(
         value=rows,
         data_version=content_version(rows),

@@ -31,8 +31,8 @@ def encoders(
     pictures: Pictures,
     compute: Compute,
     tracking: Tracking,
-) -> dg.MaterializeResult:
-    """Image encoders ready for any downstream task: from ImageNet, from random weights, or pretrained on our pictures."""
+) -> dg.MaterializeResult[None]:
+    """Image encoders for any downstream task: from ImageNet, from random weights, or pretrained on our pictures."""
     recipe = encoder_recipe(context.partition_key)
     from ml.training.pretraining import pretrain  # torch loads only where it trains
 
@@ -90,7 +90,7 @@ def embeddings(
     store: Store,
     pictures: Pictures,
     compute: Compute,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """The embedding of every usable picture by one encoder; pictures that it embedded before are not embedded again."""
     from ml.encoders import Encoder, embed
 
@@ -110,9 +110,7 @@ def embeddings(
         if len(missing):
             encoder = Encoder.load(store.local / "encoders" / name)
             pixels = pictures.pixels(rows, encoder.resolution)
-            vectors[missing] = embed(
-                encoder, pixels[missing], session.device, on_progress=_every_tenth(context, name)
-            )
+            vectors[missing] = embed(encoder, pixels[missing], session.device, on_progress=_every_tenth(context, name))
     frame = rows.select("product_id", "sha256").with_columns(
         embedding=pl.Series(vectors, dtype=pl.Array(pl.Float32, record["dim"]))
     )

@@ -1,4 +1,4 @@
-"""Evaluation: predictions on held-out splits, figures with intervals, confusions, and the grid that compares them all."""
+"""Evaluation: predictions on held-out splits, figures with intervals, confusions, and the grid of all classifiers."""
 
 import dagster as dg
 import numpy as np
@@ -37,7 +37,7 @@ def predictions(
     store: Store,
     pictures: Pictures,
     compute: Compute,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """The five best categories at every level, for each labelled product that no classifier is trained on."""
     from ml.classifiers.classifier import Classifier
     from ml.classifiers.predicting import predict
@@ -91,9 +91,7 @@ def metrics(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeRe
                 "split": pl.lit(split),
                 "level": pl.lit(level, dtype=pl.Int32),
             }
-            frames.append(
-                score(judged).select(**head, **{column: pl.col(column) for column in METRIC_COLUMNS})
-            )
+            frames.append(score(judged).select(**head, **{column: pl.col(column) for column in METRIC_COLUMNS}))
     frame = pl.concat(frames)
     leaves = frame.filter(pl.col("level") == LEVELS[-1]).drop("classifier", "level")
     return dg.MaterializeResult(
@@ -119,7 +117,8 @@ def confusion(context: dg.AssetExecutionContext, store: Store) -> dg.Materialize
     name = context.partition_key
     names = store.category_names()
     values = _values_by_level(store)
-    frames, metadata = [], {}
+    frames: list[pl.DataFrame] = []
+    metadata: dict[str, dg.MarkdownMetadataValue | str] = {}
     for split, part in _by_split(store, name):
         for level in LEVELS:
             predicted = part[f"top_{level}"].list.first().to_numpy()

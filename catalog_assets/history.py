@@ -3,9 +3,7 @@
 import dagster as dg
 
 
-def latest(
-    instance: dg.DagsterInstance, asset: str, partition: str | None = None
-) -> dg.AssetMaterialization | None:
+def latest(instance: dg.DagsterInstance, asset: str, partition: str | None = None) -> dg.AssetMaterialization | None:
     """The newest materialization, with its metadata and its tags (``dagster/data_version`` among them)."""
     wanted = dg.AssetRecordsFilter(
         asset_key=dg.AssetKey(asset), asset_partitions=None if partition is None else [partition]

@@ -13,9 +13,7 @@ from catalog_assets.versions import content_version
 from resources.fetcher import Fetcher
 from resources.store import Store
 
-MIN_SHARE_OK = (
-    0.5  # published catalogues lose about 13 % of their links; half is a broken feed or a refusing shop
-)
+MIN_SHARE_OK = 0.5  # published catalogues lose about 13 % of their links; half is a broken feed or a refusing shop
 
 
 @dg.multi_asset(
@@ -51,14 +49,12 @@ MIN_SHARE_OK = (
 )
 def download(
     context: dg.AssetExecutionContext, products: pl.LazyFrame, store: Store, fetcher: Fetcher
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Fetch what is still missing or retryable of one delivery; finished shards are left alone."""
     delivery = context.partition_key
 
     def report(progress: Progress) -> None:
-        context.log.info(
-            f"{delivery}: {progress.done:,} of {progress.total:,} links, {progress.ok:,} pictures"
-        )
+        context.log.info(f"{delivery}: {progress.done:,} of {progress.total:,} links, {progress.ok:,} pictures")
 
     outcomes = fetcher.download(
         products.select("product_id", "image_url").collect(),

@@ -87,7 +87,7 @@ def take(context: dg.AssetExecutionContext, store: Store) -> Iterator[dg.Materia
         metadata={
             "feed": str(feed),
             "feed_sha256": delivery.sha256,
-            "labelled": products["category_id"].is_not_null().sum(),
+            "labelled": products["category_id"].count(),
         },
     )
     reasons = rejected["reason"].value_counts(sort=True)

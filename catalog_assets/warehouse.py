@@ -14,10 +14,8 @@ from resources.store import Store
     code_version="1",
     automation_condition=when_upstream_changes,
 )
-def warehouse(store: Store) -> dg.MaterializeResult:
+def warehouse(store: Store) -> dg.MaterializeResult[None]:
     """``catalog.duckdb``: every table, and the views people ask for, as SQL."""
     database = store.local / "catalog.duckdb"
     views = write_warehouse(database, str(store.local))
-    return dg.MaterializeResult(
-        metadata={"database": dg.MetadataValue.path(str(database)), "views": ", ".join(views)}
-    )
+    return dg.MaterializeResult(metadata={"database": dg.MetadataValue.path(str(database)), "views": ", ".join(views)})

@@ -50,9 +50,7 @@ def prepare(root: Path, data: FashionMnist, num_products: int) -> None:
     record = root / "demo.json"
     if record.exists():
         if (known := json.loads(record.read_text())) != made:
-            raise ValueError(
-                f"store {root} holds another demo ({known}); name a new one with STORE=..., or remove it"
-            )
+            raise ValueError(f"store {root} holds another demo ({known}); name a new one with STORE=..., or remove it")
         return
     catalogue = write_catalogue(
         root / "inbox", root / "reference", data=data, seed=SEED, shop_url=SHOP_URL, num_products=num_products
@@ -64,19 +62,10 @@ def prepare(root: Path, data: FashionMnist, num_products: int) -> None:
 def run(root: Path, data: FashionMnist) -> int:
     """Materialise what is missing or stale, while the shop answers; returns the number of runs."""
     allow_shop()
-    import dagster as dg  # with DAGSTER_HOME and the store known
+    from demo.flow import run_flow  # once the environment says which store and which addresses
 
-    from catalog_assets.definitions import defs
-    from demo.flow import bring_up_to_date, register_arrivals, stages
-    from resources.store import Store
-
-    with (
-        dg.DagsterInstance.get() as instance,
-        Shop(picture_source(data), seed=SEED, host=SHOP_HOST, port=SHOP_PORT),
-    ):
-        for problem in register_arrivals(Store(root=str(root)), instance):
-            print(problem, file=sys.stderr)
-        return bring_up_to_date(defs, instance, stages(ENCODERS, CLASSIFIERS))
+    with Shop(picture_source(data), seed=SEED, host=SHOP_HOST, port=SHOP_PORT):
+        return run_flow(root, ENCODERS, CLASSIFIERS)
 
 
 if __name__ == "__main__":

@@ -47,9 +47,7 @@ def write_catalogue(
     already stay untouched. Raises ValueError if there are not so many pictures.
     """
     if not MIN_PRODUCTS <= num_products <= NUM_TRAIN + NUM_TEST:
-        raise ValueError(
-            f"cannot make {num_products} products; choose {MIN_PRODUCTS} to {NUM_TRAIN + NUM_TEST}"
-        )
+        raise ValueError(f"cannot make {num_products} products; choose {MIN_PRODUCTS} to {NUM_TRAIN + NUM_TEST}")
     listings = Listings(data=data, shop_url=shop_url.rstrip("/"), seed=seed)
     copy_reference(reference)
     golden = golden_feed(listings, num_products // PRODUCTS_PER_GOLDEN)
@@ -110,9 +108,7 @@ def picture_source(data: FashionMnist) -> Callable[[str], bytes | None]:
 
 def golden_feed(listings: Listings, num_golden: int) -> list[FeedRow]:
     """As many pictures of the official test set, drawn by the seed, every one labelled."""
-    numbers = (
-        NUM_TRAIN + np.random.default_rng([listings.seed, GOLDEN_STREAM]).permutation(NUM_TEST)[:num_golden]
-    )
+    numbers = NUM_TRAIN + np.random.default_rng([listings.seed, GOLDEN_STREAM]).permutation(NUM_TEST)[:num_golden]
     partner = golden_partner()
     products = _products(partner, [str(number) for number in numbers], first_serial=0)
     return listings.rows(partner, products, labelled_share=1.0, stream=GOLDEN_STREAM)

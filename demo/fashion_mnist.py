@@ -79,9 +79,7 @@ class FashionMnist:
 
     def image(self, number: int) -> Pixels:
         """One picture, (28, 28), by its number over both sets."""
-        pixels: Pixels = (
-            self.train_images[number] if number < NUM_TRAIN else self.test_images[number - NUM_TRAIN]
-        )
+        pixels: Pixels = self.train_images[number] if number < NUM_TRAIN else self.test_images[number - NUM_TRAIN]
         return pixels
 
     def label(self, number: int) -> int:
@@ -118,9 +116,7 @@ def load(cache: Path = Path(".data"), places: Places | None = None) -> FashionMn
         except (OSError, HTTPException, DamagedFileError, subprocess.SubprocessError) as error:
             refusals.append(f"{way}; now: {error}")
     numbered = "\n".join(f"  {number}. {refusal}" for number, refusal in enumerate(refusals, start=1))
-    raise DataUnavailableError(
-        f"Fashion-MNIST is in none of its three places. Any one of these helps:\n{numbered}"
-    )
+    raise DataUnavailableError(f"Fashion-MNIST is in none of its three places. Any one of these helps:\n{numbered}")
 
 
 def render(image28: Pixels) -> bytes:
@@ -135,9 +131,7 @@ def encode_jpeg(image28: Pixels, *, quality: int) -> bytes:
     """`render` at a JPEG quality (1 to 95) of choice: the same picture in other bytes."""
     side = (PICTURE_SIDE_PX, PICTURE_SIDE_PX)
     encoded = io.BytesIO()
-    Image.fromarray(255 - image28).resize(side, Image.Resampling.LANCZOS).save(
-        encoded, "JPEG", quality=quality
-    )
+    Image.fromarray(255 - image28).resize(side, Image.Resampling.LANCZOS).save(encoded, "JPEG", quality=quality)
     return encoded.getvalue()
 
 
@@ -211,9 +205,7 @@ def _command(words: list[str], folder: Path) -> None:
     )
     if done.returncode != 0:
         complaint = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise subprocess.SubprocessError(
-            f"`{words[0]} ... {words[-1]}` ended with {done.returncode}: {complaint}"
-        )
+        raise subprocess.SubprocessError(f"`{words[0]} ... {words[-1]}` ended with {done.returncode}: {complaint}")
 
 
 def _from_address(address: str, cached: Path) -> FashionMnist:

@@ -1,17 +1,20 @@
 """The flow: brings every asset of a store up to date, stage by stage, and leaves alone what already is."""
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 
+from catalog_assets.definitions import definitions
 from catalog_assets.inbox import arrivals, registration
 from catalog_assets.partitions import deliveries
 from catalog_assets.staleness import needs_materializing
 from resources.store import Store
 
-QUIET = {"loggers": {"console": {"config": {}}}}
+QUIET: dict[str, object] = {"loggers": {"console": {"config": {}}}}
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,11 @@ def bring_up_to_date(defs: dg.Definitions, instance: dg.DagsterInstance, plan: S
             print(f"   {label} took {time.perf_counter() - started:.1f} s", flush=True)
             num_runs += 1
     return num_runs
+
+
+def run_flow(root: Path, encoders: Sequence[str], classifiers: Sequence[str]) -> int:
+    """Take in what arrived and bring every asset of the store up to date, in the instance of DAGSTER_HOME."""
+    with dg.DagsterInstance.get() as instance:
+        for problem in register_arrivals(Store(root=str(root)), instance):
+            print(problem, file=sys.stderr)
+        return bring_up_to_date(definitions(str(root)), instance, stages(encoders, classifiers))

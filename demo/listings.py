@@ -48,13 +48,10 @@ class Listings:
         num_labelled = round(labelled_share * len(products))
         labelled = set(rng.permutation(len(products))[:num_labelled].tolist())
         return [
-            self._row(partner, product, labelled=index in labelled, rng=rng)
-            for index, product in enumerate(products)
+            self._row(partner, product, labelled=index in labelled, rng=rng) for index, product in enumerate(products)
         ]
 
-    def _row(
-        self, partner: Partner, product: Product, *, labelled: bool, rng: np.random.Generator
-    ) -> FeedRow:
+    def _row(self, partner: Partner, product: Product, *, labelled: bool, rng: np.random.Generator) -> FeedRow:
         number = int(product.picture_id.removesuffix("r"))
         label = self.data.label(number)
         categories = partner.categories[label] if labelled else partner.vague_categories

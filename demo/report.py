@@ -22,15 +22,7 @@ def report(root: Path) -> str:
 
 def _sections(root: Path, database: Path) -> Iterator[str]:
     yield _heading("Comparison: every classifier on the golden pictures, which no training saw")
-    yield _table(
-        query(
-            database,
-            """SELECT classifier, num_labels AS labels, top1, top1_low AS low, top1_high AS high,
-               value_weighted_accuracy AS by_value, macro_f1, training_seconds AS train_s,
-               num_parameters / 1e6 AS params_m, ms_per_picture AS ms
-               FROM comparison ORDER BY top1 DESC""",
-        )
-    )
+    yield comparison(database)
     champion = query(database, "SELECT classifier FROM champion")["classifier"][0]
     yield f"Champion, by value-weighted accuracy on the validation split: {champion}"
 
@@ -54,6 +46,19 @@ def _sections(root: Path, database: Path) -> Iterator[str]:
     yield f"tables      {root}/*/  (Parquet)      views   {database}"
     yield f"encoders    {root}/encoders/*/        classifiers   {root}/classifiers/*/  (safetensors + JSON)"
     yield "web UI      make ui                   then http://127.0.0.1:3000 (Dagster), http://127.0.0.1:5000 (MLflow)"
+
+
+def comparison(database: Path) -> str:
+    """The grid of all judged classifiers, best first."""
+    return _table(
+        query(
+            database,
+            """SELECT classifier, num_labels AS labels, top1, top1_low AS low, top1_high AS high,
+               value_weighted_accuracy AS by_value, macro_f1, training_seconds AS train_s,
+               num_parameters / 1e6 AS params_m, ms_per_picture AS ms
+               FROM comparison ORDER BY top1 DESC""",
+        )
+    )
 
 
 def _downloads(database: Path) -> pl.DataFrame:

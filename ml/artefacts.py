@@ -17,9 +17,7 @@ from torch import Tensor
 WEIGHTS_FILE = "weights.safetensors"
 
 
-def save_artefact(
-    folder: Path, facts_file: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
-) -> str:
+def save_artefact(folder: Path, facts_file: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
     """Write the weights and their facts; the fingerprint (SHA-256, hex, of the weights' file) is returned."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})

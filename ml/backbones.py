@@ -25,9 +25,7 @@ def create_backbone(name: str, resolution: int) -> nn.Module:
     """
     require_known(name)
     try:
-        backbone: nn.Module = timm.create_model(
-            name, pretrained=False, num_classes=0, **size_option(name, resolution)
-        )
+        backbone: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **size_option(name, resolution))
         embedding_dim(backbone, resolution)
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         raise ValueError(
@@ -66,7 +64,5 @@ def embedding_dim(backbone: nn.Module, resolution: int) -> int:
 
 
 def _config(name: str) -> Any:
-    """What timm says about a backbone; one without weights still has a size and a normalisation."""
-    return timm.get_pretrained_cfg(name) or timm.models.PretrainedCfg(
-        **timm.create_model(name).pretrained_cfg
-    )
+    """What timm says about a backbone: its own picture size and its normalisation among other things."""
+    return timm.get_pretrained_cfg(name)

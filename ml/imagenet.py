@@ -43,9 +43,7 @@ def load_imagenet(name: str, resolution: int) -> nn.Module:
     if name == "tf_efficientnet_lite0" and _package_holds_lite0():
         return _lite0_from_package()
     try:
-        backbone: nn.Module = timm.create_model(
-            name, pretrained=True, num_classes=0, **size_option(name, resolution)
-        )
+        backbone: nn.Module = timm.create_model(name, pretrained=True, num_classes=0, **size_option(name, resolution))
     except Exception as error:  # the hub's client raises whatever its transport raises
         raise RuntimeError(
             f"no ImageNet weights for {name!r}: timm's hub gave none ({type(error).__name__}: {error}). "

@@ -101,9 +101,7 @@ def fingerprint(recipe: object) -> str:
 IMAGENET_LITE0 = EncoderRecipe(
     name="imagenet-lite0", backbone="tf_efficientnet_lite0", weights="imagenet", resolution=64
 )
-RANDOM_MNV3 = EncoderRecipe(
-    name="random-mnv3", backbone="mobilenetv3_small_050", weights="random", resolution=48
-)
+RANDOM_MNV3 = EncoderRecipe(name="random-mnv3", backbone="mobilenetv3_small_050", weights="random", resolution=48)
 SIMCLR_MNV3 = replace(
     RANDOM_MNV3,
     name="simclr-mnv3",
@@ -126,7 +124,7 @@ PROBE = ClassifierRecipe(
     name="imagenet-lite0-probe",
     encoder="imagenet-lite0",
     mode="probe",
-    optimisation=Optimisation(epochs=100, batch_size=256, lr=3e-3, weight_decay=0.5, warmup_epochs=0),
+    optimisation=Optimisation(epochs=100, batch_size=256, lr=1e-3, weight_decay=1.0, warmup_epochs=0),
 )
 # One recipe for both starting weights, so that a difference between them is due to nothing else.
 FINETUNE_5PCT = ClassifierRecipe(

@@ -68,7 +68,7 @@ class Pictures(dg.ConfigurableResource):  # type: ignore[type-arg]
         wanted = rows.with_row_index("position")
         for (delivery, shard), part in wanted.group_by("delivery", "shard", maintain_order=True):
             path = self.store.folder("images", str(delivery)) / f"{shard}.parquet"
-            held = pl.scan_parquet(str(path)).select("product_id", pl.col("image").struct.field("bytes"))
+            held = pl.scan_parquet(str(path), glob=False).select("product_id", pl.col("image").struct.field("bytes"))
             found = part.lazy().join(held, on="product_id", how="left").collect()
             if found["bytes"].null_count():
                 lost = found.filter(pl.col("bytes").is_null())["product_id"][0]

@@ -1,4 +1,4 @@
-"""The store: one folder (or fsspec URL) that holds everything shelfsight makes, and the only place that knows its layout.
+"""The store: one folder (or fsspec URL) that holds everything shelfsight makes, each thing at a place of its own.
 
 ::
 
@@ -82,20 +82,15 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         Raises FileNotFoundError naming the asset to materialise when there is nothing to read.
         """
-        folders = (
-            [self.folder(table, name) for name in partitions]
-            if partitions is not None
-            else [self.folder(table)]
-        )
+        folders = [self.folder(table, name) for name in partitions] if partitions is not None else [self.folder(table)]
         files = [file for folder in folders if folder.exists() for file in sorted(folder.glob("*.parquet"))]
         if not files:
             wanted = "" if partitions is None else f" for {', '.join(partitions) or 'no partition'}"
-            raise FileNotFoundError(
-                f"table {table!r} is empty{wanted}; materialise the asset {table!r} first"
-            )
+            raise FileNotFoundError(f"table {table!r} is empty{wanted}; materialise the asset {table!r} first")
         key = TABLES[table]
         return pl.scan_parquet(
             [str(file) for file in files],
+            glob=False,  # a folder may be called "spring [old]"
             hive_partitioning=key is not None,
             hive_schema={key: pl.String} if key else None,
         )
@@ -111,7 +106,7 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise FileNotFoundError(
                 f"classifier {classifier!r} has no predictions; materialise predictions[{classifier}]"
             )
-        return pl.read_parquet([str(file) for file in files], hive_partitioning=False)
+        return pl.read_parquet([str(file) for file in files], glob=False, hive_partitioning=False)
 
     # -- records --------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 EXPERIMENT = "shelfsight"
+SAY_EVERY_S = 2.0
 
 
 class TrackedRun:
@@ -29,12 +30,17 @@ class TrackedRun:
         )
 
     def epochs(self, name: str, say: Callable[[str], None]) -> Callable[[Mapping[str, float]], None]:
-        """A callback for each epoch's figures: logged as steps, and said in a line of their own."""
+        """A callback for each epoch's figures: logged as steps, and said at most once in two seconds."""
+        said_at = 0.0
 
         def on_epoch(figures: Mapping[str, float]) -> None:
+            nonlocal said_at
             epoch = int(figures["epoch"])
             rest = {key: value for key, value in figures.items() if key != "epoch"}
             self(rest, step=epoch)
+            if time.monotonic() - said_at < SAY_EVERY_S:
+                return
+            said_at = time.monotonic()
             say(f"{name}: epoch {epoch}: " + ", ".join(f"{key} {value:.4g}" for key, value in rest.items()))
 
         return on_epoch

@@ -1,4 +1,4 @@
-"""The tiny catalogue: the demo's own flow over 1,200 products, made once and shared by every test that only reads it."""
+"""The tiny catalogue: the demo's own flow over 1,200 products, made once for every test that only reads it."""
 
 import shutil
 from collections.abc import Iterator
@@ -35,9 +35,7 @@ class TinyCatalogue:
 
 
 @pytest.fixture(scope="session")
-def tiny_catalogue(
-    fashion_mnist: FashionMnist, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TinyCatalogue]:
+def tiny_catalogue(fashion_mnist: FashionMnist, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyCatalogue]:
     """The whole flow, once: feeds, download from a real shop, dataset, encoders, classifiers, grid, warehouse."""
     import dagster as dg
 

@@ -38,7 +38,5 @@ def format_of(filename: str) -> str:
     suffix = PurePosixPath(filename).suffix.lower()
     if suffix not in FORMAT_OF_SUFFIX:
         known = ", ".join(FORMAT_OF_SUFFIX)
-        raise ValueError(
-            f"{filename}: unknown feed suffix {suffix!r}; known are {known}; rename or convert the file"
-        )
+        raise ValueError(f"{filename}: unknown feed suffix {suffix!r}; known are {known}; rename or convert the file")
     return FORMAT_OF_SUFFIX[suffix]

@@ -66,9 +66,7 @@ def _headers(record: Record | None, name: str, dialect: Dialect) -> list[str]:
     try:
         return [field.decode("utf-8") for field in dialect.split(content.removeprefix(codecs.BOM_UTF8))]
     except UnicodeDecodeError:
-        raise FeedError(
-            f"{name}: the header is not UTF-8; save the file as UTF-8, or check its format"
-        ) from None
+        raise FeedError(f"{name}: the header is not UTF-8; save the file as UTF-8, or check its format") from None
 
 
 def records(source: BinaryIO, name: str, *, has_multiline_fields: bool) -> Iterator[Record]:
@@ -94,9 +92,7 @@ def records(source: BinaryIO, name: str, *, has_multiline_fields: bool) -> Itera
             yield Record(record, num_bytes <= MAX_ROW_BYTES)
         content, num_bytes, place = bytearray(), 0, _Place.BOUNDARY
     if place is _Place.QUOTED:
-        raise FeedError(
-            f"{name}: the quote that row {num_records} opens is never closed; close it and deliver again"
-        )
+        raise FeedError(f"{name}: the quote that row {num_records} opens is never closed; close it and deliver again")
 
 
 def _pieces(source: BinaryIO) -> Iterator[tuple[bytes, bool]]:

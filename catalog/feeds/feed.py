@@ -65,9 +65,7 @@ def attribute_positions(headers: Sequence[str], name: str) -> dict[str, int]:
             continue
         if attribute in positions:
             first = headers[positions[attribute]]
-            raise FeedError(
-                f"{name}: two columns mean {attribute!r}: {first!r} and {header!r}; remove or rename one"
-            )
+            raise FeedError(f"{name}: two columns mean {attribute!r}: {first!r} and {header!r}; remove or rename one")
         positions[attribute] = position
     if "id" not in positions:
         seen = ", ".join(repr(header[:50]) for header in headers[:20])

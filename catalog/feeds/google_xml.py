@@ -55,9 +55,7 @@ def _refusals(name: str) -> Iterator[None]:
     except FeedError:
         raise
     except DefusedXmlException as error:
-        raise FeedError(
-            f"{name}: it declares a document type, which feeds do without; remove the DOCTYPE"
-        ) from error
+        raise FeedError(f"{name}: it declares a document type, which feeds do without; remove the DOCTYPE") from error
     except (ParseError, ValueError, LookupError) as error:  # the latter two: encodings that the parser lacks
         raise FeedError(
             f"{name}: broken XML ({error}); no row is taken; deliver it again, whole and well-formed"
@@ -119,9 +117,7 @@ class _Products:
 
     def _product_tag_of(self, root: str) -> str:
         if root not in PRODUCT_OF_ROOT:
-            raise FeedError(
-                f"{self._name}: the root is <{root[:50]}>, not <rss> or <feed>; deliver RSS 2.0 or Atom"
-            )
+            raise FeedError(f"{self._name}: the root is <{root[:50]}>, not <rss> or <feed>; deliver RSS 2.0 or Atom")
         return PRODUCT_OF_ROOT[root]
 
     def _value(self, attribute: str) -> bytes | None:

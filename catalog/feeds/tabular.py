@@ -52,9 +52,7 @@ def read_parquet(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
         yield from _parquet_batches(source, name)
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).splitlines()[0].rstrip(".")
-        raise FeedError(
-            f"{name}: not a readable Parquet file ({first_line}); deliver it again, whole"
-        ) from error
+        raise FeedError(f"{name}: not a readable Parquet file ({first_line}); deliver it again, whole") from error
 
 
 def _parquet_batches(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
@@ -64,16 +62,13 @@ def _parquet_batches(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
         _check_type(column, schema.field(column).type, name)
     source.seek(0)
     # Dictionaries stay dictionaries and buffers small: memory is bounded by the batch, not by the row group.
-    file = pq.ParquetFile(
-        source, read_dictionary=list(columns.values()), buffer_size=1 << 20, pre_buffer=False
-    )
+    file = pq.ParquetFile(source, read_dictionary=list(columns.values()), buffer_size=1 << 20, pre_buffer=False)
     if not file.metadata.num_rows:
         raise FeedError(f"{name}: no product in it; deliver the file again, with its rows")
     row = 1
     for batch in file.iter_batches(_PARQUET_BATCH_ROWS, columns=list(columns.values())):
         values = {"row": pl.Series(range(row, row + batch.num_rows), dtype=pl.Int64)} | {
-            ATTRIBUTES[attribute]: pl.Series(_bytes(batch.column(column)))
-            for attribute, column in columns.items()
+            ATTRIBUTES[attribute]: pl.Series(_bytes(batch.column(column))) for attribute, column in columns.items()
         }
         missing = [pl.lit(None, pl.Binary).alias(column) for column in COLUMNS if column not in values]
         yield judged(pl.DataFrame(values).with_columns(missing).select(VALUES_SCHEMA.names()))

@@ -115,9 +115,7 @@ def _load(image: ImageFile.ImageFile, rules: PictureRules) -> tuple[Image.Image,
             scale = rules.short_side_px / min(image.size)
             image.draft(None, (round(image.width * scale), round(image.height * scale)))
         image.load()
-        orientation = (
-            1 if image.format == "TIFF" else _orientation(image.info.get("exif"))
-        )  # TIFF turns itself
+        orientation = 1 if image.format == "TIFF" else _orientation(image.info.get("exif"))  # TIFF turns itself
         pixels = _in_grey_or_rgb(image)
     except MemoryError:
         raise

@@ -26,9 +26,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
 _REFUSED = frozenset({403, 429})
 # Asked again within the same download. A timeout is not among them: it has used up the picture's whole time.
-_WORTH_ANOTHER_ATTEMPT = frozenset(
-    {Status.CONNECT_ERROR, Status.DNS_ERROR, Status.HTTP_ERROR, Status.HOST_REFUSED}
-)
+_WORTH_ANOTHER_ATTEMPT = frozenset({Status.CONNECT_ERROR, Status.DNS_ERROR, Status.HTTP_ERROR, Status.HOST_REFUSED})
 # The first kind that fits counts.
 _STATUS_OF_ERROR = (
     (BlockedAddressError, Status.BLOCKED_ADDRESS),

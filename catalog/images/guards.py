@@ -59,9 +59,7 @@ class Guard:
         if _NUMERIC_LABEL.search(host.rstrip(".").rsplit(".", 1)[-1]) or ":" in host:
             try:
                 allowed = self.allows(host)
-            except (
-                ValueError
-            ) as error:  # 127.1, 0x7f.0.0.1, 2130706433: ways to hide an address, never a shop
+            except ValueError as error:  # 127.1, 0x7f.0.0.1, 2130706433: ways to hide an address, never a shop
                 raise InvalidUrlError(f"host {host!r} is neither a name nor a plain address") from error
             if not allowed:
                 raise BlockedAddressError(f"address {host} is not public and not in allowed_networks")

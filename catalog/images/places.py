@@ -14,9 +14,7 @@ class Places:
 
     def __init__(self, num_places: int) -> None:
         self._num_free = num_places
-        self._waiting: list[
-            tuple[int, int, asyncio.Future[None]]
-        ] = []  # rank, arrival, told when it is its turn
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # rank, arrival, told when it is its turn
         self._arrivals = count()
 
     @asynccontextmanager

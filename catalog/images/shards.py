@@ -62,9 +62,7 @@ def download_delivery(
     wanted = products.select(pl.col("product_id").cast(pl.String), pl.col("image_url").cast(pl.String))
     twice = wanted.filter(pl.col("product_id").is_duplicated())
     if not twice.is_empty():
-        raise ValueError(
-            f"product_id {twice['product_id'][0]!r} appears twice; reject or rename one of its rows"
-        )
+        raise ValueError(f"product_id {twice['product_id'][0]!r} appears twice; reject or rename one of its rows")
     slices = list(wanted.iter_slices(settings.shard_rows)) if wanted.height else []
     shards = [_plan(ShardFiles(images, outcomes, index), part) for index, part in enumerate(slices)]
     tally = _Tally(shards, on_progress)
@@ -210,9 +208,7 @@ async def _download_all(shards: Sequence[_Shard], settings: FetchSettings, tally
 def _write(shard: _Shard, ends: Sequence[tuple[Outcome, Picture | None]]) -> None:
     fetched = outcomes_table(outcome for outcome, _ in ends)
     merged = pl.concat([shard.held.select(OUTCOMES_SCHEMA.names()), fetched])
-    in_order = shard.wanted.select("product_id").join(
-        merged, on="product_id", how="left", maintain_order="left"
-    )
+    in_order = shard.wanted.select("product_id").join(merged, on="product_id", how="left", maintain_order="left")
     new = pictures_table({outcome.product_id: picture for outcome, picture in ends if picture is not None})
     held_ids = shard.held.filter(pl.col("status") == Status.OK)["product_id"]
     if held_ids.is_empty():

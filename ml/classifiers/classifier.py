@@ -82,9 +82,7 @@ class Classifier(nn.Module):
         for name, wanted in (inputs or {}).items():
             made_from = facts["inputs"].get(name)
             if made_from != wanted:
-                raise ValueError(
-                    f"{folder} was made from {name} {made_from}, not from {wanted}; train it again"
-                )
+                raise ValueError(f"{folder} was made from {name} {made_from}, not from {wanted}; train it again")
         encoder = facts["encoder"]
         backbone = create_backbone(encoder["backbone"], encoder["resolution"])
         classifier = cls(

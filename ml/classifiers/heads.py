@@ -20,6 +20,8 @@ class PerLevel(Heads):
     def __init__(self, dim: int, num_classes: Sequence[int]) -> None:
         super().__init__()
         self.levels = nn.ModuleList(nn.Linear(dim, num) for num in num_classes)
+        for head in self.levels.parameters():
+            nn.init.zeros_(head)  # few labels never correct a random start in the directions they do not span
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
         return tuple(head(features) for head in self.levels)

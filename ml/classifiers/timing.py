@@ -13,7 +13,7 @@ NUM_WARM_UP, NUM_TIMED = 2, 7
 
 def ms_per_picture(classifier: Classifier, device: torch.device) -> float:
     """Milliseconds a picture at the encoder's resolution, in batches of 32: the median of seven batches."""
-    classifier.to(device, memory_format=torch.channels_last).eval()
+    classifier.to(device).eval()
     side = classifier.encoder.resolution
     pictures = torch.zeros(BATCH, 3, side, side, dtype=torch.uint8, device=device)
     seconds = []

@@ -54,9 +54,7 @@ class Checkpoint:
         try:
             state: State = torch.load(self.path, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            raise ValueError(
-                f"{self.path} is not a readable checkpoint; delete it to start afresh: {error}"
-            ) from error
+            raise ValueError(f"{self.path} is not a readable checkpoint; delete it to start afresh: {error}") from error
         if state.get("fingerprint") != self.fingerprint:
             logger.warning("%s belongs to another recipe or other data; training starts afresh", self.path)
             return None

@@ -33,9 +33,7 @@ class Examples:
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.labels):
-            raise ValueError(
-                f"{len(self.inputs)} inputs have {len(self.labels)} labels; give one label to each"
-            )
+            raise ValueError(f"{len(self.inputs)} inputs have {len(self.labels)} labels; give one label to each")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,9 +86,7 @@ def train(
                 on_epoch({**metrics, **task.evaluate(epoch, settings.epochs)})
     if checkpoint is not None:
         checkpoint.remove()
-    return Cost(
-        device_s=run.device_s, num_examples_seen=run.num_examples_seen, resumed_after_epoch=resumed_after
-    )
+    return Cost(device_s=run.device_s, num_examples_seen=run.num_examples_seen, resumed_after_epoch=resumed_after)
 
 
 class _Run:
@@ -99,9 +97,7 @@ class _Run:
         task.module.to(device)
         # Batches of equal size, none tiny: batch norm and contrastive losses suffer from a small last one.
         self.num_batches = math.ceil(task.num_examples / settings.batch_size)
-        self.optimiser = torch.optim.AdamW(
-            _parameter_groups(task.module, settings.weight_decay), lr=settings.lr
-        )
+        self.optimiser = torch.optim.AdamW(_parameter_groups(task.module, settings.weight_decay), lr=settings.lr)
         self.num_steps = 0
         self.num_examples_seen = 0
         self.device_s = 0.0

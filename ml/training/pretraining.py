@@ -30,9 +30,7 @@ class Pretrained:
 class PretrainingTask:
     """A method and the pictures that it learns from."""
 
-    def __init__(
-        self, method: Method, pixels: Pixels, augmentation: Augmentation, device: torch.device
-    ) -> None:
+    def __init__(self, method: Method, pixels: Pixels, augmentation: Augmentation, device: torch.device) -> None:
         self.num_examples = len(pixels)
         self._method, self._pixels, self._augmentation, self._device = method, pixels, augmentation, device
 

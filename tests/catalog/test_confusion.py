@@ -34,9 +34,9 @@ def test_the_cells_are_scikit_learns_matrix_with_rows_that_add_up_to_one(
     true_ids, predicted_ids = zip(*drawn, strict=True)
     assert (matrix == confusion_matrix(true_ids, predicted_ids, labels=range(1, 7))).all()
     assert (cells["num"] > 0).all()
-    assert cells.group_by("true_id").agg(pl.col("share_of_true").sum())[
-        "share_of_true"
-    ].to_list() == pytest.approx([1.0] * len(set(true_ids)))
+    assert cells.group_by("true_id").agg(pl.col("share_of_true").sum())["share_of_true"].to_list() == pytest.approx(
+        [1.0] * len(set(true_ids))
+    )
 
 
 def test_a_cells_business_value_is_what_its_true_category_sells_times_its_share() -> None:
@@ -112,9 +112,7 @@ def test_predictions_outside_the_drawn_categories_are_a_column_of_their_own() ->
 def test_fifty_categories_with_long_names_are_drawn() -> None:
     rng = np.random.default_rng(0)
     true_ids = rng.permutation(np.arange(600) % 60)
-    cells = confusion_cells(
-        true_ids, np.where(rng.random(600) < 0.7, true_ids, rng.integers(60, size=600)), {}
-    )
+    cells = confusion_cells(true_ids, np.where(rng.random(600) < 0.7, true_ids, rng.integers(60, size=600)), {})
     names = {category_id: f"A category whose name is long, number {category_id}" for category_id in range(60)}
     height, width = grey(draw_confusion(cells, most_valuable(cells, {}, 50), names)).shape
     assert height > 1000

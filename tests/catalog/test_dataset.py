@@ -155,9 +155,7 @@ def test_a_golden_product_without_a_label_is_left_out_and_its_twin_still_must_no
 
 
 def test_every_level_is_complete_for_labelled_rows_and_empty_for_the_others() -> None:
-    dataset = build(
-        [product("a:1", category_id=2), product("a:2", category_id=4), product("a:3", category_id=None)]
-    )
+    dataset = build([product("a:1", category_id=2), product("a:2", category_id=4), product("a:3", category_id=None)])
     levels = dataset.rows.select("level_1", "level_2", "level_3", "level_4").rows()
     assert levels == [(1, 2, 2, 2), (1, 2, 3, 5), (None, None, None, None)]
     assert dataset.summary.num_labelled == 2
@@ -214,9 +212,7 @@ def test_near_twins_are_confirmed_on_the_thumbnails_of_their_rows() -> None:
 
 
 def test_nothing_downloaded_is_an_error_that_says_so() -> None:
-    with pytest.raises(
-        EmptyDatasetError, match="no picture of 2 products was downloaded; materialise images"
-    ):
+    with pytest.raises(EmptyDatasetError, match="no picture of 2 products was downloaded; materialise images"):
         build([product("a:1", status="gone"), product("a:2", status=None)])
 
 
@@ -265,9 +261,7 @@ def test_no_group_is_in_two_splits_and_no_picture_in_two_groups(rows: list[dict[
     dataset = build(rows, golden=["gold"])
     by_group = dataset.rows.group_by("group_id").agg(pl.col("split").n_unique())
     assert (by_group["split"] == 1).all()
-    by_picture = dataset.rows.group_by("sha256").agg(
-        pl.col("split").n_unique(), pl.col("group_id").n_unique()
-    )
+    by_picture = dataset.rows.group_by("sha256").agg(pl.col("split").n_unique(), pl.col("group_id").n_unique())
     assert (by_picture["split"] == 1).all()
     assert (by_picture["group_id"] == 1).all()
     assert (dataset.rows["split"] == "golden").equals(dataset.rows["partner_id"] == "gold")
@@ -278,13 +272,10 @@ def test_no_group_is_in_two_splits_and_no_picture_in_two_groups(rows: list[dict[
 
 @settings(max_examples=60)
 @given(catalogue_rows, st.data())
-def test_a_new_delivery_moves_a_product_only_if_groups_merged(
-    rows: list[dict[str, Any]], data: st.DataObject
-) -> None:
+def test_a_new_delivery_moves_a_product_only_if_groups_merged(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     older = [row for row in rows if row["delivery"] != "d3"]
     known = {
-        row["product_id"]: (row["picture"], row["item_group_id"])
-        for row in sorted(older, key=lambda r: r["delivery"])
+        row["product_id"]: (row["picture"], row["item_group_id"]) for row in sorted(older, key=lambda r: r["delivery"])
     }
     # The new delivery brings products of their own: with pictures known and new, and old products unchanged.
     added = [

@@ -23,8 +23,7 @@ def garment(seed: int) -> Image.Image:
     image = Image.new("RGB", (SIDE, SIDE), "white")
     draw = ImageDraw.Draw(image)
     corners = [
-        (x + rng.integers(-12, 12), y + rng.integers(-12, 12))
-        for x, y in [(30, 14), (84, 14), (88, 96), (26, 96)]
+        (x + rng.integers(-12, 12), y + rng.integers(-12, 12)) for x, y in [(30, 14), (84, 14), (88, 96), (26, 96)]
     ]
     draw.polygon([(int(x), int(y)) for x, y in corners], fill=tuple(int(c) for c in rng.integers(30, 160, 3)))
     for _ in range(8):
@@ -54,7 +53,7 @@ def groups_of(pictures: list[Image.Image]) -> list[int]:
     thumbnails = np.stack([thumbnail(picture) for picture in pictures])
     hashes = np.array([dhash(picture) for picture in pictures], dtype=np.uint64)
     names = [str(place) for place in range(len(pictures))]
-    return group_duplicates(names, hashes, lambda indices: thumbnails[indices]).tolist()
+    return list(group_duplicates(names, hashes, lambda indices: thumbnails[indices]))
 
 
 def refuse(indices: Indices) -> NDArray[np.uint8]:
@@ -148,9 +147,7 @@ def test_thousands_of_nearly_blank_pictures_cost_bounded_work_and_memory() -> No
 nearby_hashes = st.lists(
     st.tuples(st.sampled_from([0, 0x00FF00FF00FF00FF, 2**64 - 1]), st.lists(st.integers(0, 63), max_size=5)),
     max_size=40,
-).map(
-    lambda drawn: np.array([base ^ sum(1 << b for b in set(bits)) for base, bits in drawn], dtype=np.uint64)
-)
+).map(lambda drawn: np.array([base ^ sum(1 << b for b in set(bits)) for base, bits in drawn], dtype=np.uint64))
 
 
 @given(hashes=nearby_hashes, max_distance=st.integers(0, 6))
@@ -166,10 +163,7 @@ def test_banding_finds_exactly_the_pairs_that_comparing_all_finds(
         ]
     numbers = hashes.tolist()
     expected = [
-        (i, j)
-        for j in range(len(numbers))
-        for i in range(j)
-        if (numbers[i] ^ numbers[j]).bit_count() <= max_distance
+        (i, j) for j in range(len(numbers)) for i in range(j) if (numbers[i] ^ numbers[j]).bit_count() <= max_distance
     ]
     assert sorted(found) == sorted(expected)
 
@@ -185,8 +179,8 @@ def test_joining_at_once_is_joining_one_after_another(data: st.DataObject, num_m
     cut = data.draw(st.integers(0, len(pairs)))
     first = np.arange(num_members)
     for part in (pairs[:cut], pairs[cut:]):
-        a, b = np.array(part, dtype=np.int64).reshape(-1, 2).T
-        first = joined(first, a, b)
+        ends = np.array(part, dtype=np.int64).reshape(-1, 2)
+        first = joined(first, ends[:, 0], ends[:, 1])
     assert first.tolist() == slow
 
 

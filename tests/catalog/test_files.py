@@ -89,3 +89,14 @@ def test_a_fingerprint_is_the_sha256_of_the_content(folder: UPath) -> None:
     with replace_file(folder / "file") as file:
         file.write(content)
     assert fingerprint(folder / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_the_same_bytes_again_leave_the_file_alone(tmp_path: Path) -> None:
+    path = UPath(tmp_path / "table")
+    with replace_file(path) as file:
+        file.write(b"rows")
+    first = (tmp_path / "table").stat().st_ino
+    with replace_file(path) as file:
+        file.write(b"rows")
+    assert (tmp_path / "table").stat().st_ino == first
+    assert [child.name for child in tmp_path.iterdir()] == ["table"]

@@ -14,8 +14,7 @@ TAXONOMY = Taxonomy.parse("1 - Clothing\n2 - Clothing > Shoes\n3 - Clothing > Ha
 @pytest.fixture
 def folder(tmp_path: Path) -> UPath:
     (tmp_path / "partners.toml").write_text(
-        "[partners.northloom]\n\n[partners.zwirnwald]\nproduct_types = 'types.csv'\n\n"
-        "[partners.judge]\ngolden = true\n"
+        "[partners.northloom]\n\n[partners.zwirnwald]\nproduct_types = 'types.csv'\n\n[partners.judge]\ngolden = true\n"
     )
     (tmp_path / "types.csv").write_text(
         'product_type,category\nSchuhe,2\n"Kopf, oben > Hüte",Clothing > Hats\n\n', encoding="utf-8-sig"
@@ -44,9 +43,7 @@ def test_all_partners_come_in_the_order_of_their_names(folder: UPath) -> None:
 
 
 def test_an_unknown_partner_is_refused_with_the_known_ones_and_the_file_to_edit(folder: UPath) -> None:
-    with pytest.raises(
-        ValueError, match="unknown partner 'acme'; known are judge, northloom, zwirnwald"
-    ) as caught:
+    with pytest.raises(ValueError, match="unknown partner 'acme'; known are judge, northloom, zwirnwald") as caught:
         read_partner(folder, "acme")
     assert f"add [partners.acme] to {folder / 'partners.toml'}" in str(caught.value)
 
@@ -70,9 +67,7 @@ def test_an_unknown_partner_is_refused_with_the_known_ones_and_the_file_to_edit(
         ("", r"unknown partner 'acme'; known are none"),
     ],
 )
-def test_wrong_settings_are_refused_with_the_file_and_the_way_out(
-    toml: str, problem: str, tmp_path: Path
-) -> None:
+def test_wrong_settings_are_refused_with_the_file_and_the_way_out(toml: str, problem: str, tmp_path: Path) -> None:
     (tmp_path / "partners.toml").write_text(toml)
     with pytest.raises(ValueError, match=problem) as caught:
         read_partner(UPath(tmp_path), "a/../b" if "/" in toml else "acme")
@@ -80,9 +75,7 @@ def test_wrong_settings_are_refused_with_the_file_and_the_way_out(
 
 
 def test_missing_settings_are_one_line_that_says_what_to_write(tmp_path: Path) -> None:
-    with pytest.raises(
-        ValueError, match=r"no file '.*partners\.toml'; write it with a table \[partners\.NAME\]"
-    ):
+    with pytest.raises(ValueError, match=r"no file '.*partners\.toml'; write it with a table \[partners\.NAME\]"):
         read_partner(UPath(tmp_path), "acme")
 
 
@@ -96,9 +89,7 @@ def test_missing_settings_are_one_line_that_says_what_to_write(tmp_path: Path) -
         (b"product_type,category\nH\xfcte,2\n", r"types\.csv: not UTF-8"),
     ],
 )
-def test_a_wrong_mapping_is_refused_with_the_file_and_line(
-    mapping: bytes, problem: str, folder: UPath
-) -> None:
+def test_a_wrong_mapping_is_refused_with_the_file_and_line(mapping: bytes, problem: str, folder: UPath) -> None:
     (folder / "types.csv").write_bytes(mapping)
     with pytest.raises(ValueError, match=problem):
         read_partner(folder, "zwirnwald")

@@ -92,9 +92,7 @@ def test_an_unknown_category_keeps_the_product_and_tells_of_it_with_the_nearest_
 ) -> None:
     takings = taken(item("a", google=google, own=own))
     assert takings.products["category_id"].to_list() == [category_id]
-    assert takings.rejected.rows() == [
-        ("acme.feed", 1, f"a\tt\tu\t\t{google}\t{own}", "unknown_category", detail)
-    ]
+    assert takings.rejected.rows() == [("acme.feed", 1, f"a\tt\tu\t\t{google}\t{own}", "unknown_category", detail)]
 
 
 def test_thousands_of_misspelt_categories_are_told_but_only_fifty_guessed_at() -> None:
@@ -151,16 +149,12 @@ def test_a_feed_that_breaks_off_gives_no_products_at_all() -> None:
 
 
 def test_a_mapping_onto_an_unknown_category_is_refused_before_the_feed_is_read() -> None:
-    partner = PartnerSettings(
-        partner_id="acme", product_types={"Shoes": "99"}, product_types_file="types.csv"
-    )
+    partner = PartnerSettings(partner_id="acme", product_types={"Shoes": "99"}, product_types_file="types.csv")
     with pytest.raises(ValueError, match=r"types\.csv: 'Shoes' is mapped to '99'"):
         taken_from(b"not even a feed", partner=partner)
 
 
-TEXTS = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff")
-)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"))
 ROWS = st.lists(
     st.tuples(
         st.sampled_from(["", "a", "b", " b", "c", "x" * 201]) | TEXTS,
@@ -196,9 +190,7 @@ def test_products_are_what_a_loop_over_the_rows_makes_of_them(rows: list[Row]) -
             ids.add(item_id)
             own_path = " > ".join(" ".join(part.split()) for part in own.split(">")).casefold()
             category_id = TAXONOMY.resolve(google) if google else None
-            expected.append(
-                (number, f"acme:{item_id}", mapped.get(own_path) if category_id is None else category_id)
-            )
+            expected.append((number, f"acme:{item_id}", mapped.get(own_path) if category_id is None else category_id))
     assert taken(*rows).products.select("row", "product_id", "category_id").rows() == expected
 
 

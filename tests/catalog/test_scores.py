@@ -38,9 +38,7 @@ def slow_value_weighted_accuracy(judged: Judged) -> float:
     total = sum(judged.values.get(leaf, 0.0) for leaf in present)
     result = 0.0
     for leaf in present:
-        best = [
-            row[0] for row, true_id in zip(judged.top_ids, judged.true_ids, strict=True) if true_id == leaf
-        ]
+        best = [row[0] for row, true_id in zip(judged.top_ids, judged.true_ids, strict=True) if true_id == leaf]
         recall = sum(1 for predicted in best if predicted == leaf) / len(best)
         result += judged.values.get(leaf, 0.0) / total * recall if total else float("nan")
     return result
@@ -73,9 +71,7 @@ def test_value_weighted_accuracy_is_the_slow_one(judged: Judged) -> None:
 
 
 def test_a_leaf_that_sells_more_weighs_more_however_few_its_samples() -> None:
-    judged = Judged(
-        np.array([1, 1, 1, 1, 2]), np.array([[1], [1], [1], [1], [1]]), {1: 10.0, 2: 30.0, 3: 1000.0}
-    )
+    judged = Judged(np.array([1, 1, 1, 1, 2]), np.array([[1], [1], [1], [1], [1]]), {1: 10.0, 2: 30.0, 3: 1000.0})
     assert value_of(judged, "top1") == pytest.approx(0.8)
     assert value_of(judged, "value_weighted_accuracy") == pytest.approx(0.25)  # leaf 3 is not judged
 

@@ -72,9 +72,7 @@ def test_every_label_share_is_balanced_and_contains_the_smaller_ones(
             num_chosen = chosen.filter(pl.col("category_id") == category_id).height
             assert num_chosen >= 1
             assert share * size <= num_chosen < share * size + 1
-    assert smaller == {
-        f"shop:{number}" for number, split, label in drawn if split == "train" and label is not None
-    }
+    assert smaller == {f"shop:{number}" for number, split, label in drawn if split == "train" and label is not None}
 
 
 @given(rows)
@@ -85,9 +83,7 @@ def test_only_labelled_training_rows_have_a_rank(drawn: list[tuple[int, str, int
 
 
 @given(rows, st.randoms())
-def test_the_order_of_the_rows_changes_no_rank(
-    drawn: list[tuple[int, str, int | None]], random: object
-) -> None:
+def test_the_order_of_the_rows_changes_no_rank(drawn: list[tuple[int, str, int | None]], random: object) -> None:
     shuffled = drawn.copy()
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     ranks = dict(labelled(drawn).select("product_id", "label_rank").iter_rows())

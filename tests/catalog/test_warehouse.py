@@ -166,9 +166,7 @@ def test_classifiers_are_ranked_by_the_value_weighted_accuracy_of_leaves(store: 
 
 def test_the_worst_confusions_are_named_and_the_costliest_comes_first(store: Path) -> None:
     write_warehouse(store / "catalog.duckdb", str(store))
-    answer = query(
-        store / "catalog.duckdb", "SELECT true_name, predicted_name, num, true_path FROM worst_confusions"
-    )
+    answer = query(store / "catalog.duckdb", "SELECT true_name, predicted_name, num, true_path FROM worst_confusions")
     assert answer.rows() == [
         ("Dresses", "Shirts", 5, "Clothing > Dresses"),
         ("Shirts", "Dresses", 2, "Clothing > Shirts"),
@@ -204,6 +202,21 @@ def test_what_an_encoder_and_a_classifier_are_can_be_asked_too(store: Path) -> N
     assert answer.rows() == [("finetune", "finetune-encoder"), ("probe", "probe-encoder")]
 
 
+def test_who_the_champion_is_can_be_asked(store: Path) -> None:
+    (store / "champion").mkdir()
+    champion = {
+        "classifier": "probe",
+        "sha256": "ab",
+        "trainable_labels": 600,
+        "split": "val",
+        "metric": "top1",
+    }
+    (store / "champion/champion.json").write_text(json.dumps(champion | {"value": 0.75}))
+    write_warehouse(store / "catalog.duckdb", str(store))
+    answer = query(store / "catalog.duckdb", "FROM champion")
+    assert answer.rows(named=True) == [champion | {"value": 0.75}]
+
+
 def test_a_delivery_that_comes_after_the_warehouse_is_in_it(store: Path) -> None:
     write_warehouse(store / "catalog.duckdb", str(store))
     newest = pl.read_parquet(store / "products/delivery=002/data.parquet", glob=False)
@@ -213,14 +226,10 @@ def test_a_delivery_that_comes_after_the_warehouse_is_in_it(store: Path) -> None
 
 
 def test_deliveries_of_different_years_may_have_different_columns(store: Path) -> None:
-    later = pl.DataFrame(
-        {"product_id": ["acme:9"], "partner_id": ["acme"], "brand": ["Acme"], "delivery": ["003"]}
-    )
+    later = pl.DataFrame({"product_id": ["acme:9"], "partner_id": ["acme"], "brand": ["Acme"], "delivery": ["003"]})
     write(store / "products/delivery=003/data.parquet", later)
     write_warehouse(store / "catalog.duckdb", str(store))
-    answer = query(
-        store / "catalog.duckdb", "SELECT delivery, title, brand FROM products GROUP BY ALL ORDER BY ALL"
-    )
+    answer = query(store / "catalog.duckdb", "SELECT delivery, title, brand FROM products GROUP BY ALL ORDER BY ALL")
     assert answer.rows() == [("001", "Shirt", None), ("002", "Shirt", None), ("003", None, "Acme")]
 
 
@@ -255,7 +264,8 @@ database, stop = map(Path, sys.argv[1:])
 kept = duckdb.connect(database, read_only=True)  # held open, as a person at a prompt does
 num_queries = 0
 while not stop.exists() or num_queries < 20:
-    counts = query(database, "SELECT count(*), count(DISTINCT product_id) FROM products WHERE delivery = '001'")
+    distinct = "SELECT count(*), count(DISTINCT product_id) FROM products WHERE delivery = '001'"
+    counts = query(database, distinct)
     assert counts.row(0) in [(20_000, 20_000), (15_000, 15_000)], counts
     assert len(query(database, "FROM outcomes_by_partner")) == 4
     assert kept.execute("SELECT count(*) FROM taxonomy").fetchall() == [(3,)]
@@ -268,9 +278,7 @@ print(num_queries, flush=True)
 """
 
 
-def test_a_reader_is_never_locked_out_while_tables_and_warehouse_are_rewritten(
-    store: Path, tmp_path: Path
-) -> None:
+def test_a_reader_is_never_locked_out_while_tables_and_views_are_rewritten(store: Path, tmp_path: Path) -> None:
     database, stop = store / "catalog.duckdb", tmp_path / "stop"
     path = store / "products/delivery=001/data.parquet"
     columns = {"partner_id": "acme", "title": "Shirt", "image_url": "http://x", "delivery": "001"}

@@ -31,9 +31,7 @@ def drop(store: Store, name: str, text: str = "id\ttitle\timage_link\n1\tHat\tht
     return path
 
 
-def tick(
-    store: Store, instance: dg.DagsterInstance, cursor: str | None = None
-) -> tuple[list[dg.RunRequest], str]:
+def tick(store: Store, instance: dg.DagsterInstance, cursor: str | None = None) -> tuple[list[dg.RunRequest], str]:
     """One evaluation of the sensor: its run requests, and the cursor it leaves."""
     context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"store": store})
     result = feed_sensor(context)
@@ -59,14 +57,10 @@ def test_a_new_feed_becomes_a_partition_and_one_run(store: Store, instance: dg.D
     assert tick(store, instance, cursor)[0] == []
 
 
-def test_a_tick_repeated_after_a_crash_asks_for_the_same_run(
-    store: Store, instance: dg.DagsterInstance
-) -> None:
+def test_a_tick_repeated_after_a_crash_asks_for_the_same_run(store: Store, instance: dg.DagsterInstance) -> None:
     drop(store, "hansen/spring.tsv")
     first, _ = tick(store, instance)
-    again, _ = tick(
-        store, instance, cursor=None
-    )  # the cursor was lost: the run key makes Dagster drop the second
+    again, _ = tick(store, instance, cursor=None)  # the cursor was lost: the run key makes Dagster drop the second
     assert [request.run_key for request in again] == [request.run_key for request in first]
 
 

@@ -100,9 +100,7 @@ def test_the_products_taken_are_exactly_those_asked_for(products: pl.DataFrame, 
     assert catalogue.num_golden == NUM_GOLDEN == products.filter(partner_id="golden").height
 
 
-def test_each_feed_has_a_row_of_each_kind_that_is_rejected(
-    takings: list[Takings], catalogue: Catalogue
-) -> None:
+def test_each_feed_has_a_row_of_each_kind_that_is_rejected(takings: list[Takings], catalogue: Catalogue) -> None:
     reasons = Counter(reason for taking in takings for reason in taking.rejected["reason"])
     # The third partner gives no Google category that could be wrong, and the golden feed was checked by hand.
     assert reasons == {"missing_id": 9, "duplicate_id": 9, "unknown_category": 6}
@@ -122,9 +120,7 @@ def test_every_partner_labels_all_ten_leaves_in_its_own_way(products: pl.DataFra
     }
 
 
-def test_four_of_five_products_of_every_partner_carry_no_label(
-    products: pl.DataFrame, catalogue: Catalogue
-) -> None:
+def test_four_of_five_products_of_every_partner_carry_no_label(products: pl.DataFrame, catalogue: Catalogue) -> None:
     for partner in partners():
         has_label = products.filter(partner_id=partner.name)["category_id"].is_not_null()
         assert has_label.mean() == pytest.approx(0.2, abs=0.002)
@@ -145,9 +141,7 @@ def test_the_golden_feed_holds_test_pictures_and_the_others_training_pictures(pi
     assert is_golden.to_list() == is_test.to_list()
 
 
-def test_links_are_invalid_where_the_seed_of_the_faults_says_so(
-    products: pl.DataFrame, pictured: pl.DataFrame
-) -> None:
+def test_links_are_invalid_where_the_seed_of_the_faults_says_so(products: pl.DataFrame, pictured: pl.DataFrame) -> None:
     assert 0.002 < 1 - pictured.height / products.height < 0.02
     assert Fault.INVALID_LINK not in {fault_of(picture_id, SEED) for picture_id in pictured["picture_id"]}
 
@@ -200,9 +194,7 @@ def test_every_leaf_has_a_business_value(catalogue: Catalogue, folder: Path) -> 
 def test_the_extra_feed_brings_labelled_pictures_that_no_other_feed_has(
     products: pl.DataFrame, data: FashionMnist, folder: Path, tmp_path: Path
 ) -> None:
-    feed = write_extra_feed(
-        tmp_path, data=data, seed=SEED, shop_url=SHOP_URL, num_products=NUM_PRODUCTS, num_extra=300
-    )
+    feed = write_extra_feed(tmp_path, data=data, seed=SEED, shop_url=SHOP_URL, num_products=NUM_PRODUCTS, num_extra=300)
     extra = take(feed, folder / "reference").products
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [feed.name]
     assert extra.height == extra["category_id"].count() == 300
@@ -213,21 +205,13 @@ def test_the_extra_feed_brings_labelled_pictures_that_no_other_feed_has(
 
 
 @pytest.mark.parametrize("num_products", [0, 139, 70_001])
-def test_a_catalogue_of_a_size_that_cannot_be_is_refused(
-    num_products: int, data: FashionMnist, tmp_path: Path
-) -> None:
+def test_a_catalogue_of_a_size_that_cannot_be_is_refused(num_products: int, data: FashionMnist, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"cannot make {num_products} products; choose 140 to 70000"):
-        write_catalogue(
-            tmp_path, tmp_path, data=data, seed=SEED, shop_url=SHOP_URL, num_products=num_products
-        )
+        write_catalogue(tmp_path, tmp_path, data=data, seed=SEED, shop_url=SHOP_URL, num_products=num_products)
 
 
-def test_an_extra_feed_that_wants_more_pictures_than_are_left_is_refused(
-    data: FashionMnist, tmp_path: Path
-) -> None:
-    with pytest.raises(
-        ValueError, match="70000 products leaves 0 pictures over, too few for an extra feed of 1"
-    ):
+def test_an_extra_feed_that_wants_more_pictures_than_are_left_is_refused(data: FashionMnist, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="70000 products leaves 0 pictures over, too few for an extra feed of 1"):
         write_extra_feed(tmp_path, data=data, seed=SEED, shop_url=SHOP_URL, num_products=70_000, num_extra=1)
 
 

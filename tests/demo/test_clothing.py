@@ -75,9 +75,7 @@ def test_the_reference_is_the_taxonomy_one_partner_and_the_label_counts(
     folder: Path, taxonomy: Path, tmp_path: Path
 ) -> None:
     reference = tmp_path / "reference"
-    write_clothing(
-        tmp_path / "inbox", reference, folder=folder, taxonomy=taxonomy, shop_url="http://127.0.0.1:8766"
-    )
+    write_clothing(tmp_path / "inbox", reference, folder=folder, taxonomy=taxonomy, shop_url="http://127.0.0.1:8766")
     assert (reference / "taxonomy.txt").read_bytes() == taxonomy.read_bytes()
     assert (reference / "partners.toml").read_text().startswith("[partners.wardrobe]")
     assert (reference / "business_value.csv").read_text() == "leaf,units_sold\n187,2\n2271,1\n"

@@ -102,9 +102,7 @@ def test_the_official_address_fills_the_cache_and_is_asked_only_once(website: st
 
 
 @pytest.mark.usefixtures("without_apt")
-@pytest.mark.parametrize(
-    "damage", [flip_a_bit, lambda path: path.write_bytes(path.read_bytes()[:999]), Path.unlink]
-)
+@pytest.mark.parametrize("damage", [flip_a_bit, lambda path: path.write_bytes(path.read_bytes()[:999]), Path.unlink])
 def test_a_damaged_cache_is_noticed_and_fetched_again(
     damage: Callable[[Path], object], website: str, true_files: Path, tmp_path: Path
 ) -> None:
@@ -127,9 +125,7 @@ def test_a_damaged_cache_is_refused_where_nothing_replaces_it(true_files: Path, 
 def test_a_wrong_file_at_the_address_leaves_nothing_in_the_cache(true_files: Path, tmp_path: Path) -> None:
     served = folder_with(true_files, tmp_path / "served")
     flip_a_bit(served / LABELS)
-    with ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(served))
-    ) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(served))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
         with pytest.raises(DataUnavailableError, match=f"{LABELS} has SHA-256 [0-9a-f]+, expected"):
@@ -150,9 +146,7 @@ def test_the_error_names_all_three_places_and_why_each_failed(tmp_path: Path) ->
     assert "Connection refused" in message
 
 
-@pytest.mark.skipif(
-    not shutil.which("dpkg-deb") or not shutil.which("apt-get"), reason="needs apt-get and dpkg-deb"
-)
+@pytest.mark.skipif(not shutil.which("dpkg-deb") or not shutil.which("apt-get"), reason="needs apt-get and dpkg-deb")
 def test_the_package_comes_without_root_though_the_package_lists_are_empty(
     true_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,9 +162,7 @@ def archive_of(files: Path, folder: Path) -> Path:
     tree = folder / "tree"
     folder_with(files, tree / "usr/share/datasets/fashion-mnist")
     (tree / "DEBIAN").mkdir()
-    fields = (
-        "Package: dataset-fashion-mnist\nVersion: 1\nArchitecture: all\nMaintainer: none\nDescription: none\n"
-    )
+    fields = "Package: dataset-fashion-mnist\nVersion: 1\nArchitecture: all\nMaintainer: none\nDescription: none\n"
     (tree / "DEBIAN/control").write_text(fields)
     deb = folder / "package.deb"
     subprocess.run(["dpkg-deb", "-Znone", "--build", str(tree), str(deb)], check=True, capture_output=True)

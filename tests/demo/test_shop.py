@@ -40,12 +40,7 @@ def test_the_published_rates_hold_within_sampling_error() -> None:
     for seed in (1, 2):
         counts = Counter(fault_of(str(index), seed) for index in range(num_links))
         assert counts[Fault.INVALID_LINK] / num_links == pytest.approx(0.01, abs=0.0025)
-        lost = (
-            num_links
-            - counts[None]
-            - counts[Fault.INVALID_LINK]
-            - sum(counts[fault] for fault in RECOVERABLE)
-        )
+        lost = num_links - counts[None] - counts[Fault.INVALID_LINK] - sum(counts[fault] for fault in RECOVERABLE)
         assert lost / num_links == pytest.approx(0.12, abs=0.007)
         for fault, rate in RATES.items():
             assert counts[fault] / num_links == pytest.approx(rate, abs=4 * (rate / num_links) ** 0.5), fault
@@ -154,9 +149,7 @@ def test_the_shop_closes_at_once_and_quietly_though_connections_are_stalled() ->
         connection.close()
 
 
-@pytest.mark.parametrize(
-    "request_", [b"POST / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n", b"\x16\x03\x01\r\n\r\n"]
-)
+@pytest.mark.parametrize("request_", [b"POST / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n", b"\x16\x03\x01\r\n\r\n"])
 def test_a_request_that_is_none_is_told_so(request_: bytes) -> None:
     with Shop({}.get) as shop, connect(shop, request_) as connection:
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")

@@ -28,9 +28,7 @@ def test_the_normalisation_is_the_backbones_own() -> None:
     encoder = build(TINY_ENCODER).eval()
     pixels = torch.from_numpy(PIXELS)
     config = timm.get_pretrained_cfg(TINY_ENCODER.backbone)
-    by_hand = (pixels / 255 - torch.tensor(config.mean).view(3, 1, 1)) / torch.tensor(config.std).view(
-        3, 1, 1
-    )
+    by_hand = (pixels / 255 - torch.tensor(config.mean).view(3, 1, 1)) / torch.tensor(config.std).view(3, 1, 1)
     assert torch.allclose(encoder(pixels), encoder.backbone(by_hand), atol=1e-5)
 
 
@@ -74,9 +72,7 @@ def test_saving_leaves_two_files_and_replaces_the_old_ones(tmp_path: Path) -> No
 def test_plain_timm_reads_the_weights(tmp_path: Path) -> None:
     encoder = build(TINY_ENCODER).eval()
     encoder.save(tmp_path, {})
-    plain = timm.create_model(
-        TINY_ENCODER.backbone, num_classes=0, checkpoint_path=str(tmp_path / WEIGHTS_FILE)
-    )
+    plain = timm.create_model(TINY_ENCODER.backbone, num_classes=0, checkpoint_path=str(tmp_path / WEIGHTS_FILE))
     picture = torch.rand(1, 3, 32, 32)
     assert torch.allclose(plain.eval()(picture), encoder.backbone(picture), atol=1e-5)
 
@@ -118,9 +114,7 @@ def test_an_impossible_resolution_is_refused_before_any_training() -> None:
 
 
 def test_lite0_has_imagenet_weights_and_knows_a_shape_when_it_sees_one() -> None:
-    encoder = build(
-        replace(TINY_ENCODER, backbone="tf_efficientnet_lite0", weights="imagenet", resolution=64)
-    )
+    encoder = build(replace(TINY_ENCODER, backbone="tf_efficientnet_lite0", weights="imagenet", resolution=64))
     assert encoder.origin == "imagenet"
     assert encoder.normalisation.mean == (0.5, 0.5, 0.5)
     untrained = build(replace(TINY_ENCODER, backbone="tf_efficientnet_lite0", resolution=64))
@@ -136,12 +130,8 @@ def spread_between_kinds(encoder: Encoder) -> float:
     return float(centres.var(axis=0).sum() / np.mean([kind.var(axis=0).sum() for kind in kinds]))
 
 
-def test_without_package_or_hub_the_error_names_both_ways(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_package_or_hub_the_error_names_both_ways(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(
-        RuntimeError, match=r"no ImageNet weights for 'resnet10t'.*hub.*efficientnet-lite0-py"
-    ):
+    with pytest.raises(RuntimeError, match=r"no ImageNet weights for 'resnet10t'.*hub.*efficientnet-lite0-py"):
         load_imagenet("resnet10t", 64)

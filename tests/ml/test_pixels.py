@@ -61,9 +61,7 @@ def test_grey_and_palette_and_transparent_pictures_become_colour() -> None:
 
 def test_the_number_of_threads_changes_nothing() -> None:
     pictures = [encoded(noise(40, 30, seed)) for seed in range(20)]
-    assert np.array_equal(
-        decode_pixels(pictures, 16, num_threads=1), decode_pixels(pictures, 16, num_threads=4)
-    )
+    assert np.array_equal(decode_pixels(pictures, 16, num_threads=1), decode_pixels(pictures, 16, num_threads=4))
 
 
 @pytest.mark.parametrize("broken", [b"", b"<html>not here</html>", encoded(noise(64, 64), "JPEG")[:300]])

@@ -20,12 +20,8 @@ from ml.recipes import (
 
 
 def test_importing_the_recipes_loads_neither_torch_nor_timm() -> None:
-    code = (
-        "import sys, ml.recipes; print(sorted({'torch', 'timm', 'torchvision', 'numpy'} & set(sys.modules)))"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    code = "import sys, ml.recipes; print(sorted({'torch', 'timm', 'torchvision', 'numpy'} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert loaded.stdout.strip() == "[]"
 
 
@@ -45,9 +41,7 @@ def test_every_recipe_names_things_that_exist() -> None:
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"unknown encoder recipe 'simclr-resnet'; known are .*simclr-mnv3"):
         encoder_recipe("simclr-resnet")
-    with pytest.raises(
-        ValueError, match=r"unknown classifier recipe 'best'; known are .*imagenet-lite0-probe"
-    ):
+    with pytest.raises(ValueError, match=r"unknown classifier recipe 'best'; known are .*imagenet-lite0-probe"):
         classifier_recipe("best")
 
 

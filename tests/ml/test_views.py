@@ -32,9 +32,7 @@ def pictures(num: int, height: int = 40, width: int = 40, low: int = 0, high: in
 
 
 def one(parameters: ViewParameters, position: int) -> ViewParameters:
-    return ViewParameters(
-        **{f.name: getattr(parameters, f.name)[position : position + 1] for f in fields(parameters)}
-    )
+    return ViewParameters(**{f.name: getattr(parameters, f.name)[position : position + 1] for f in fields(parameters)})
 
 
 def test_without_any_change_a_view_is_the_picture() -> None:
@@ -134,15 +132,10 @@ def test_crops_are_distributed_as_torchvisions() -> None:
     picture = torch.zeros(3, 48, 64)
     crop = transforms.RandomResizedCrop(48, scale=(0.2, 1.0))
     expected = torch.tensor(
-        [
-            [d["top"], d["left"], d["height"], d["width"]]
-            for d in (crop.make_params([picture]) for _ in range(4000))
-        ]
+        [[d["top"], d["left"], d["height"], d["width"]] for d in (crop.make_params([picture]) for _ in range(4000))]
     )
     for quantile in (0.1, 0.25, 0.5, 0.75, 0.9):
-        assert torch.allclose(
-            drawn.quantile(quantile, dim=0), expected.float().quantile(quantile, dim=0), atol=2.0
-        )
+        assert torch.allclose(drawn.quantile(quantile, dim=0), expected.float().quantile(quantile, dim=0), atol=2.0)
 
 
 def test_the_shares_of_flipped_and_grey_views_are_those_asked_for() -> None:

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from ml.recipes import Augmentation, ClassifierRecipe, EncoderRecipe, Optimisation, Pretraining
 
 RESOLUTION = 32
-TINY_ENCODER = EncoderRecipe(
-    name="tiny", backbone="test_efficientnet", weights="random", resolution=RESOLUTION
-)
+TINY_ENCODER = EncoderRecipe(name="tiny", backbone="test_efficientnet", weights="random", resolution=RESOLUTION)
 TINY_SIMCLR = replace(
     TINY_ENCODER,
     pretraining=Pretraining(

@@ -42,9 +42,7 @@ def read(feed_format: str, content: bytes | io.RawIOBase) -> FeedBatch:
     """All of a feed as one batch."""
     source = io.BytesIO(content) if isinstance(content, bytes) else content
     batches = list(FEED_READERS[feed_format](source, "feed.x"))  # type: ignore[arg-type]
-    return FeedBatch(
-        pl.concat([batch.rows for batch in batches]), pl.concat([batch.rejected for batch in batches])
-    )
+    return FeedBatch(pl.concat([batch.rows for batch in batches]), pl.concat([batch.rejected for batch in batches]))
 
 
 def as_tsv(rows: Sequence[Row], header: Row = ATTRIBUTES) -> bytes:
@@ -85,9 +83,7 @@ def _with_products(root: Element, parent: Element, tag: str, rows: Sequence[Row]
 
 def as_parquet(rows: Sequence[Row]) -> bytes:
     columns = list(zip(*rows, strict=True)) or [()] * len(ATTRIBUTES)
-    table = pa.table(
-        {a: pa.array(values, pa.string()) for a, values in zip(ATTRIBUTES, columns, strict=True)}
-    )
+    table = pa.table({a: pa.array(values, pa.string()) for a, values in zip(ATTRIBUTES, columns, strict=True)})
     file = io.BytesIO()
     pq.write_table(table, file)
     return file.getvalue()

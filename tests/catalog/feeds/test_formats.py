@@ -14,9 +14,7 @@ from catalog.feeds.feed import FEED_SCHEMA, MAX_BATCH_ROWS, REFUSED_SCHEMA
 from tests.catalog.feeds.reading import ATTRIBUTES, WRITERS, Endless, Row, as_atom, read
 
 # Text that every format can carry: no control characters, no lone surrogates, nothing that XML forbids.
-TEXTS = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff")
-)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"))
 VALUES = TEXTS | st.text('"\t ,;<&>a'.replace("\t", ""), max_size=6)
 ROWS = st.lists(st.tuples(*[VALUES] * len(ATTRIBUTES)), min_size=1, max_size=8)
 

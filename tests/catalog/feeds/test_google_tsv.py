@@ -73,9 +73,7 @@ def test_broken_rows_are_rejected_with_their_place_and_reason_and_the_others_are
     ]
 
 
-@given(
-    lines=st.lists(st.binary(min_size=1).filter(lambda line: b"\n" not in line and line != b"\r"), min_size=1)
-)
+@given(lines=st.lists(st.binary(min_size=1).filter(lambda line: b"\n" not in line and line != b"\r"), min_size=1))
 def test_every_line_ends_in_the_rows_or_in_the_rejected(lines: list[bytes]) -> None:
     batch = read("google_tsv", HEADER + b"\n".join(lines))
     found = sorted([*batch.rows["row"], *batch.rejected["row"]])

@@ -23,9 +23,7 @@ SETTINGS = FetchSettings(
 
 
 def download(products: pl.DataFrame, folder: UPath, settings: FetchSettings = SETTINGS) -> pl.DataFrame:
-    return download_delivery(
-        products, images=folder / "images", outcomes=folder / "outcomes", settings=settings
-    )
+    return download_delivery(products, images=folder / "images", outcomes=folder / "outcomes", settings=settings)
 
 
 if __name__ == "__main__":

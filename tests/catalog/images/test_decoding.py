@@ -75,9 +75,7 @@ def test_pictures_are_turned_upright_as_pillow_would(orientation: int, file_form
     assert difference(decoded(data).data, upright) < 4
 
 
-@pytest.mark.parametrize(
-    "exif", [b"Exif\0\0", b"Exif\0\0MM\0*", b"Exif\0\0II*\0\xff\xff\xff\xff", b"\xff" * 40]
-)
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0MM\0*", b"Exif\0\0II*\0\xff\xff\xff\xff", b"\xff" * 40])
 def test_damaged_exif_means_upright(exif: bytes) -> None:
     data = encoded(image(), exif=exif)
     with warnings.catch_warnings():

@@ -93,9 +93,7 @@ def test_an_answer_that_is_no_picture_is_a_status(answer: bytes, status: Status,
         assert server.requests["/a.jpg"] == num_requests
 
 
-@pytest.mark.parametrize(
-    "first", [response("500 Oops"), response("429 Slow down", b"", "Retry-After: 0"), b""]
-)
+@pytest.mark.parametrize("first", [response("500 Oops"), response("429 Slow down", b"", "Retry-After: 0"), b""])
 def test_a_fault_that_passes_is_forgotten(first: bytes) -> None:
     with RawServer(serving(first, FOUND)) as server:
         fetched = fetch(f"{server.url}/a.jpg")
@@ -167,9 +165,7 @@ def test_a_name_that_does_not_exist_is_a_dns_error() -> None:
 
 
 HEADER = st.tuples(
-    st.sampled_from(
-        ["Content-Length", "Content-Encoding", "Transfer-Encoding", "Location", "Retry-After", "X"]
-    ),
+    st.sampled_from(["Content-Length", "Content-Encoding", "Transfer-Encoding", "Location", "Retry-After", "X"]),
     st.one_of(
         st.sampled_from(["0", "5", "-1", "gzip", "br", "zstd", "chunked", "/", "//", "http://[", "\xff"]),
         st.text(),

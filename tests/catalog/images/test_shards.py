@@ -75,11 +75,7 @@ def good(shop: Shop, num_products: int) -> pl.DataFrame:
 
 def stored(folder: UPath) -> dict[str, bytes]:
     """The stored pictures by product_id, each checked to be whole and to be what its row says."""
-    rows = [
-        row
-        for path in sorted((folder / "images").glob("*.parquet"))
-        for row in pq.read_table(path).to_pylist()
-    ]
+    rows = [row for path in sorted((folder / "images").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
     for row in rows:
         assert hashlib.sha256(row["image"]["bytes"]).hexdigest() == row["sha256"]
         assert pixels(row["image"]["bytes"]).shape == (row["height"], row["width"], 3)
@@ -102,9 +98,7 @@ def check_complete(wanted: pl.DataFrame, outcomes: pl.DataFrame, folder: UPath) 
 
 def files(folder: UPath) -> dict[str, tuple[int, bytes]]:
     """Every file below the folder: when it was written and what it holds."""
-    return {
-        str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in Path(folder.path).rglob("*.*")
-    }
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in Path(folder.path).rglob("*.*")}
 
 
 def test_every_fault_of_the_shop_ends_in_its_status(shop: Shop, folder: UPath) -> None:
@@ -120,9 +114,7 @@ def test_every_fault_of_the_shop_ends_in_its_status(shop: Shop, folder: UPath) -
 
 
 def test_links_that_are_none_are_invalid_and_asked_of_nobody(folder: UPath) -> None:
-    wanted = pl.DataFrame(
-        {"product_id": ["a", "b", "c"], "image_url": [None, "", "ftp://shop.example/a.jpg"]}
-    )
+    wanted = pl.DataFrame({"product_id": ["a", "b", "c"], "image_url": [None, "", "ftp://shop.example/a.jpg"]})
     outcomes = download(wanted, folder)
     check_complete(wanted, outcomes, folder)
     assert set(outcomes["status"]) == {"invalid_url"}
@@ -187,9 +179,7 @@ def test_a_fault_that_has_passed_is_made_good_beside_the_pictures_held(tmp_path:
 def test_a_changed_link_is_downloaded_and_its_old_picture_dropped(shop: Shop, folder: UPath) -> None:
     download(good(shop, 10), folder)
     before = shop.requests.copy()
-    changed = good(shop, 10).with_columns(
-        image_url=pl.col("image_url").str.replace("p4.jpg", "p99.jpg", literal=True)
-    )
+    changed = good(shop, 10).with_columns(image_url=pl.col("image_url").str.replace("p4.jpg", "p99.jpg", literal=True))
     outcomes = download(changed, folder)
     check_complete(changed, outcomes, folder)
     assert stored(folder)["partner:p4"] == picture("p99")
@@ -247,18 +237,14 @@ def test_stalled_links_of_one_shard_do_not_hold_up_the_next(folder: UPath) -> No
         assert outcomes.filter(status="timeout").height == 4
 
 
-def test_a_store_that_cannot_be_written_fails_the_delivery_with_its_own_error(
-    shop: Shop, tmp_path: Path
-) -> None:
+def test_a_store_that_cannot_be_written_fails_the_delivery_with_its_own_error(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file where a folder should be")
     with pytest.raises(OSError, match="store"):
         download(good(shop, 30), UPath(tmp_path / "store"))
 
 
 @pytest.mark.parametrize("num_finished", [1, 4, 9])
-def test_a_kill_in_mid_download_costs_only_unfinished_shards(
-    num_finished: int, tmp_path: Path, folder: UPath
-) -> None:
+def test_a_kill_in_mid_download_costs_only_unfinished_shards(num_finished: int, tmp_path: Path, folder: UPath) -> None:
     wait_s = {"now": 0.006}
 
     def slowly(picture_id: str) -> bytes:

@@ -36,9 +36,7 @@ def test_a_level_on_which_all_agree_costs_nothing() -> None:
 def test_label_smoothing_asks_for_a_little_of_every_class() -> None:
     target = torch.tensor([[0]])
     logits = LOGITS[1][:1]
-    smoothed = (
-        0.9 * cross_entropy(logits[0], 0) + 0.1 * sum(cross_entropy(logits[0], c) for c in range(3)) / 3
-    )
+    smoothed = 0.9 * cross_entropy(logits[0], 0) + 0.1 * sum(cross_entropy(logits[0], c) for c in range(3)) / 3
     assert depth_weighted_loss([logits], target, (1.0,), 0.1).item() == pytest.approx(smoothed)
 
 

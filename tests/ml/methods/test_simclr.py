@@ -27,14 +27,10 @@ def oracle(projected: Tensor, temperature: float) -> float:
     return sum(loss(k, k + num) + loss(k + num, k) for k in range(num)) / (2 * num)
 
 
-@given(
-    batch=st.integers(2, 9), dim=st.integers(2, 6), temperature=st.floats(0.1, 2.0), seed=st.integers(0, 1000)
-)
+@given(batch=st.integers(2, 9), dim=st.integers(2, 6), temperature=st.floats(0.1, 2.0), seed=st.integers(0, 1000))
 @settings(max_examples=30, deadline=None)
 def test_nt_xent_equals_the_papers_equation(batch: int, dim: int, temperature: float, seed: int) -> None:
-    projected = torch.randn(
-        2 * batch, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
+    projected = torch.randn(2 * batch, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     assert nt_xent(projected, temperature).item() == pytest.approx(oracle(projected, temperature), rel=1e-6)
 
 

@@ -62,9 +62,7 @@ def test_a_probe_answers_pixels_and_their_embeddings_alike() -> None:
     encoder = build(TINY_ENCODER)
     embeddings = embed(encoder, PIXELS, CPU)
     classifier = train_classifier(PROBE, encoder, Examples(inputs=embeddings, labels=LABELS), CPU).classifier
-    for pixels, embedded in zip(
-        predict(classifier, PIXELS, CPU), predict(classifier, embeddings, CPU), strict=True
-    ):
+    for pixels, embedded in zip(predict(classifier, PIXELS, CPU), predict(classifier, embeddings, CPU), strict=True):
         assert np.allclose(pixels.probabilities, embedded.probabilities, atol=1e-4)
 
 
@@ -75,9 +73,7 @@ def test_a_probe_is_as_good_as_scikit_learns_logistic_regression() -> None:
     scales = rng.uniform(0.1, 10, 64)  # features of unlike size, as embeddings have
     inputs = ((centres[kinds] + rng.normal(0, 2.2, (1200, 64))) * scales).astype(np.float32)
     labels = np.stack([kinds * 0 + 1, kinds // 5 + 10, kinds // 2 + 100, kinds + 1000], axis=1)
-    reference = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(
-        inputs[:400], kinds[:400]
-    )
+    reference = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(inputs[:400], kinds[:400])
     encoder = build(TINY_ENCODER)
     encoder.dim = 64  # the embeddings above stand for this encoder's
     examples = Examples(inputs=inputs[:400], labels=labels[:400])
@@ -94,9 +90,7 @@ def test_an_interrupted_fine_tuning_resumes(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_classifier(
-            TINY_FINETUNE, build(TINY_ENCODER), EXAMPLES, CPU, Watch(checkpoint=path, on_epoch=interrupt)
-        )
+        train_classifier(TINY_FINETUNE, build(TINY_ENCODER), EXAMPLES, CPU, Watch(checkpoint=path, on_epoch=interrupt))
     resumed = train_classifier(TINY_FINETUNE, build(TINY_ENCODER), EXAMPLES, CPU, Watch(checkpoint=path))
     unbroken = train_classifier(TINY_FINETUNE, build(TINY_ENCODER), EXAMPLES, CPU)
     assert resumed.cost.resumed_after_epoch == 1
@@ -111,14 +105,9 @@ def test_another_encoder_does_not_resume_from_the_checkpoint(tmp_path: Path) -> 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_classifier(
-            TINY_FINETUNE, build(TINY_ENCODER), EXAMPLES, CPU, Watch(checkpoint=path, on_epoch=interrupt)
-        )
+        train_classifier(TINY_FINETUNE, build(TINY_ENCODER), EXAMPLES, CPU, Watch(checkpoint=path, on_epoch=interrupt))
     other = build(replace(TINY_ENCODER, seed=1))
-    assert (
-        train_classifier(TINY_FINETUNE, other, EXAMPLES, CPU, Watch(checkpoint=path)).cost.resumed_after_epoch
-        == 0
-    )
+    assert train_classifier(TINY_FINETUNE, other, EXAMPLES, CPU, Watch(checkpoint=path)).cost.resumed_after_epoch == 0
 
 
 def test_inputs_of_the_wrong_kind_are_refused() -> None:

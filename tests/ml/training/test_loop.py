@@ -60,9 +60,7 @@ def test_the_line_is_found_and_the_reports_say_so() -> None:
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step() -> None:
     task = Line(poisoned=7)
-    with pytest.raises(
-        FloatingPointError, match=r"step \d has the loss nan .* lower the learning rate \(now 0.1\)"
-    ):
+    with pytest.raises(FloatingPointError, match=r"step \d has the loss nan .* lower the learning rate \(now 0.1\)"):
         train(task, SETTINGS, CPU, seed=0)
     assert task.module.weight.isfinite().all()  # the poisoned step was not taken
 

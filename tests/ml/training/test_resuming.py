@@ -74,9 +74,7 @@ def test_a_run_killed_outright_resumes_to_bit_equal_weights(tmp_path: Path) -> N
     assert path.exists()
 
     epochs: list[float] = []
-    resumed = pretrain(
-        TINY_SIMCLR, striped(64)[0], CPU, path, lambda metrics: epochs.append(metrics["epoch"])
-    )
+    resumed = pretrain(TINY_SIMCLR, striped(64)[0], CPU, path, lambda metrics: epochs.append(metrics["epoch"]))
     unbroken = pretrain(TINY_SIMCLR, striped(64)[0], CPU)
     assert resumed.cost.resumed_after_epoch >= 1
     assert epochs == list(range(resumed.cost.resumed_after_epoch + 1, 4))
@@ -119,9 +117,7 @@ def test_a_poisoned_pickle_is_not_executed(tmp_path: Path) -> None:
     assert not trace.exists()
 
 
-def test_a_write_that_fails_leaves_the_old_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = Checkpoint(path=tmp_path / "checkpoint.pt", fingerprint="x")
     checkpoint.write({"epoch": 1})
 

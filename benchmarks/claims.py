@@ -1,0 +1,52 @@
+"""Claims: what a benchmark says, against which bar, on which machine; the README's table is made of nothing else."""
+
+import json
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One measured figure. ``peer`` and ``ratio`` are for claims against another program in the same run."""
+
+    claim: str
+    ours: float
+    unit: str
+    bar: float
+    holds: bool
+    peer: float | None = None
+    ratio: float | None = None
+
+
+def at_most(claim: str, ours: float, bar: float, unit: str) -> Claim:
+    """A claim that holds while the figure stays under its bar."""
+    return Claim(claim=claim, ours=ours, unit=unit, bar=bar, holds=ours <= bar)
+
+
+def at_least(claim: str, ours: float, bar: float, unit: str) -> Claim:
+    """A claim that holds while the figure reaches its bar."""
+    return Claim(claim=claim, ours=ours, unit=unit, bar=bar, holds=ours >= bar)
+
+
+def machine() -> str:
+    """Cores and processor, so that nobody compares seconds across machines unawares."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    return f"{len(os.sched_getaffinity(0))} cores, {model}"
+
+
+def publish(name: str, claims: Iterable[Claim]) -> None:
+    """Write ``results/NAME.json`` and print one JSON line a claim, last."""
+    records = [{**asdict(claim), "machine": machine()} for claim in claims]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(records, indent=2) + "\n")
+    for record in records:
+        print(json.dumps(record))

@@ -1,0 +1,94 @@
+"""Real services for a test: the project's own `make ui` command over a copy of a store, on free ports."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from tests.conftest import REPOSITORY, TinyCatalogue
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Services:
+    """Where the web server answers, and the store it serves."""
+
+    url: str
+    root: Path
+    log: Path
+
+
+def copy_of(catalogue: TinyCatalogue, place: Path) -> Path:
+    """A store of one's own, with all that was materialised."""
+    root = place / "store"
+    shutil.copytree(catalogue.root, root, ignore=shutil.ignore_patterns("*.duckdb*"))
+    return root
+
+
+@contextmanager
+def serving(root: Path, **environment: str) -> Iterator[Services]:
+    """Web server, daemon and MLflow's UI over a store, until the block ends."""
+    dagster_port, mlflow_port = _free_port(), _free_port()
+    log = root.parent / "services.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "demo.ui"],
+            cwd=REPOSITORY,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={
+                **os.environ,
+                "SHELFSIGHT_STORE": str(root),
+                "DAGSTER_HOME": str(root / "dagster"),
+                "SHELFSIGHT_DAGSTER_PORT": str(dagster_port),
+                "SHELFSIGHT_MLFLOW_PORT": str(mlflow_port),
+                **environment,
+            },
+        )
+    try:
+        url = f"http://127.0.0.1:{dagster_port}"
+        until(lambda: _answers(f"{url}/server_info"), 120, f"the web server at {url} (see {log})")
+        yield Services(url=url, root=root, log=log)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=60)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def until(condition: Callable[[], T | None], timeout_s: float, wanted: str) -> T:
+    """The condition's value once it is true; fails naming what was waited for."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(1.0)
+    raise AssertionError(f"{wanted} did not come within {timeout_s:.0f} s")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
