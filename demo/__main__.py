@@ -5,12 +5,16 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from demo.catalogue import picture_source, write_catalogue
 from demo.fashion_mnist import DataUnavailableError, FashionMnist, load
 from demo.place import DATA, SEED, SHOP_HOST, SHOP_PORT, SHOP_URL, allow_shop, store_root
 from demo.report import report
 from demo.shop import Shop
+
+if TYPE_CHECKING:
+    from demo.flow import Progress
 
 ENCODERS = ("imagenet-lite0", "random-mnv3", "simclr-mnv3")
 CLASSIFIERS = (
@@ -32,16 +36,18 @@ def main() -> int:
     try:
         data = load(DATA)
         prepare(root, data, options.products)
-        num_runs = run(root, data)
+        progress = run(root, data)
     except (DataUnavailableError, OSError, ValueError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     print(report(root))
-    if num_runs:
-        print(f"\n{num_runs} runs in {time.perf_counter() - started:.0f} s")
+    for delivery, reason in progress.refused.items():
+        print(f"\nrefused: {delivery}: {reason}")
+    if progress.num_runs:
+        print(f"\n{progress.num_runs} runs in {time.perf_counter() - started:.0f} s")
     else:
         print("\neverything is up to date: nothing was run")
-    return 0
+    return 1 if progress.refused else 0
 
 
 def prepare(root: Path, data: FashionMnist, num_products: int) -> None:
@@ -59,8 +65,8 @@ def prepare(root: Path, data: FashionMnist, num_products: int) -> None:
     print(f"{catalogue.num_products:,} products in {len(catalogue.feeds)} feeds below {root / 'inbox'}")
 
 
-def run(root: Path, data: FashionMnist) -> int:
-    """Materialise what is missing or stale, while the shop answers; returns the number of runs."""
+def run(root: Path, data: FashionMnist) -> "Progress":
+    """Materialise what is missing or stale, while the shop answers."""
     allow_shop()
     from demo.flow import run_flow  # once the environment says which store and which addresses
 

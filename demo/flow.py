@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
@@ -50,9 +50,17 @@ def register_arrivals(store: Store, instance: dg.DagsterInstance) -> list[str]:
     return looked.problems
 
 
-def bring_up_to_date(defs: dg.Definitions, instance: dg.DagsterInstance, plan: Sequence[Stage]) -> int:
-    """Run what is missing or stale, in order; returns how many runs it took. A failed run raises its error."""
-    num_runs = 0
+@dataclass
+class Progress:
+    """What bringing a store up to date took, and which deliveries could not be taken in."""
+
+    num_runs: int = 0
+    refused: dict[str, str] = field(default_factory=dict)  # delivery -> why
+
+
+def bring_up_to_date(defs: dg.Definitions, instance: dg.DagsterInstance, plan: Sequence[Stage]) -> Progress:
+    """Run what is missing or stale, in order; a delivery that fails is noted and the others go on."""
+    progress = Progress()
     for stage in plan:
         for partition in stage.partitions(instance):
             if not any(needs_materializing(defs, instance, asset, partition) for asset in stage.assets):
@@ -60,15 +68,22 @@ def bring_up_to_date(defs: dg.Definitions, instance: dg.DagsterInstance, plan: S
             label = f"{stage.job}[{partition}]" if partition else stage.job
             print(f"── {label}", flush=True)
             started = time.perf_counter()
-            defs.resolve_job_def(stage.job).execute_in_process(
-                instance=instance, partition_key=partition, run_config=QUIET, raise_on_error=True
-            )
+            try:
+                defs.resolve_job_def(stage.job).execute_in_process(
+                    instance=instance, partition_key=partition, run_config=QUIET, raise_on_error=True
+                )
+            except (OSError, ValueError, dg.DagsterError, dg.Failure) as error:
+                told = (error.description if isinstance(error, dg.Failure) else None) or str(error)
+                reason = " ".join(told.split())
+                if stage.job != "ingest" or partition is None:
+                    raise ValueError(reason) from error
+                progress.refused[partition] = reason
             print(f"   {label} took {time.perf_counter() - started:.1f} s", flush=True)
-            num_runs += 1
-    return num_runs
+            progress.num_runs += 1
+    return progress
 
 
-def run_flow(root: Path, encoders: Sequence[str], classifiers: Sequence[str]) -> int:
+def run_flow(root: Path, encoders: Sequence[str], classifiers: Sequence[str]) -> Progress:
     """Take in what arrived and bring every asset of the store up to date, in the instance of DAGSTER_HOME."""
     with dg.DagsterInstance.get() as instance:
         for problem in register_arrivals(Store(root=str(root)), instance):

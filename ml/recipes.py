@@ -107,7 +107,9 @@ SIMCLR_MNV3 = replace(
     name="simclr-mnv3",
     pretraining=Pretraining(
         method="simclr",
-        optimisation=Optimisation(epochs=12, batch_size=256, lr=2e-3, weight_decay=1e-4),
+        optimisation=Optimisation(epochs=12, batch_size=256, lr=4e-3, weight_decay=1e-4),
+        augmentation=Augmentation(crop_scale=(0.3, 1.0), brightness=0.8, contrast=0.8),
+        temperature=0.1,
     ),
 )
 ENCODER_RECIPES: dict[str, EncoderRecipe] = {
@@ -132,7 +134,8 @@ FINETUNE_5PCT = ClassifierRecipe(
     encoder="simclr-mnv3",
     mode="finetune",
     label_fraction=0.05,
-    optimisation=Optimisation(epochs=100, batch_size=64, lr=1e-3, weight_decay=0.05, warmup_epochs=5),
+    optimisation=Optimisation(epochs=60, batch_size=64, lr=6e-3, weight_decay=0.05, warmup_epochs=5),
+    label_smoothing=0.1,
     augmentation=Augmentation(crop_scale=(0.6, 1.0), jitter_probability=0.0, grey_probability=0.0),
 )
 CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
@@ -143,7 +146,12 @@ CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
         replace(PROBE, name="imagenet-lite0-224-probe", encoder="imagenet-lite0-224"),
         FINETUNE_5PCT,
         replace(FINETUNE_5PCT, name="random-mnv3-finetune-5pct", encoder="random-mnv3"),
-        replace(FINETUNE_5PCT, name="simclr-mnv3-finetune", label_fraction=1.0),
+        replace(
+            FINETUNE_5PCT,
+            name="simclr-mnv3-finetune",
+            label_fraction=1.0,
+            optimisation=replace(FINETUNE_5PCT.optimisation, epochs=20, lr=4e-3, warmup_epochs=2),
+        ),
     )
 }
 

@@ -82,12 +82,14 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         Raises FileNotFoundError naming the asset to materialise when there is nothing to read.
         """
-        folders = [self.folder(table, name) for name in partitions] if partitions is not None else [self.folder(table)]
-        files = [file for folder in folders if folder.exists() for file in sorted(folder.glob("*.parquet"))]
+        key = TABLES[table]
+        if partitions is None:
+            files = sorted(self.folder(table).glob("*.parquet" if key is None else f"{key}=*/*.parquet"))
+        else:
+            files = [file for name in partitions for file in sorted(self.folder(table, name).glob("*.parquet"))]
         if not files:
             wanted = "" if partitions is None else f" for {', '.join(partitions) or 'no partition'}"
             raise FileNotFoundError(f"table {table!r} is empty{wanted}; materialise the asset {table!r} first")
-        key = TABLES[table]
         return pl.scan_parquet(
             [str(file) for file in files],
             glob=False,  # a folder may be called "spring [old]"

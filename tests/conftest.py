@@ -64,5 +64,6 @@ def tiny_catalogue(fashion_mnist: FashionMnist, tmp_path_factory: pytest.TempPat
             num_products=NUM_PRODUCTS,
         )
         assert register_arrivals(Store(root=str(root)), instance) == []
-        num_runs = bring_up_to_date(definitions(str(root)), instance, stages(ENCODERS, CLASSIFIERS))
-        yield TinyCatalogue(root=root, home=home, shop_port=shop.port, num_runs=num_runs)
+        progress = bring_up_to_date(definitions(str(root)), instance, stages(ENCODERS, CLASSIFIERS))
+        assert not progress.refused
+        yield TinyCatalogue(root=root, home=home, shop_port=shop.port, num_runs=progress.num_runs)

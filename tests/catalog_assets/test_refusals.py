@@ -1,0 +1,121 @@
+"""What cannot be taken is refused in a line that names it and the way out, and everything else goes on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from catalog_assets.definitions import definitions
+from demo.flow import Progress, Stage, bring_up_to_date, register_arrivals
+from ml.recipes import classifier_recipe, encoder_recipe
+from resources.store import Store
+
+TAXONOMY = "# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Clothing\n2 - Clothing > Hats\n"
+GOOD = "id\ttitle\timage_link\tgoogle_product_category\n1\tHat\tnot a link\t2\n2\tHat\thttp://127.0.0.1:9/2.jpg\t2\n"
+INGEST = Stage("ingest", ("products", "outcomes"), lambda instance: instance.get_dynamic_partitions("deliveries"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    root = tmp_path / "store"
+    (root / "reference").mkdir(parents=True)
+    (root / "reference" / "taxonomy.txt").write_text(TAXONOMY)
+    (root / "reference" / "partners.toml").write_text("[partners.hansen]\n")
+    drop(root, "good.tsv", GOOD.encode())
+    return Store(root=str(root))
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as instance:
+        yield instance
+
+
+def drop(root: Path, name: str, content: bytes) -> None:
+    path = root / "inbox" / "hansen" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def ingest(store: Store, instance: dg.DagsterInstance) -> Progress:
+    assert register_arrivals(store, instance) == []
+    return bring_up_to_date(definitions(store.root), instance, [INGEST])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("bad.tsv", b"title\timage_link\nHat\thttp://shop/1.jpg\n", "id"),
+        ("bad.xml", b"<?xml version='1.0'?><rss><channel><item>", "bad.xml"),
+        ("bad.parquet", b"PAR1 but no more", "bad.parquet"),
+        ("bad.csv", b"", "empty"),
+    ],
+)
+def test_a_feed_that_cannot_be_read_is_refused_by_name_and_the_others_go_on(
+    store: Store, instance: dg.DagsterInstance, name: str, content: bytes, problem: str
+) -> None:
+    drop(store.local, name, content)
+    progress = ingest(store, instance)
+    assert set(progress.refused) >= {"hansen.bad"}
+    assert problem in progress.refused["hansen.bad"]
+    assert "\n" not in progress.refused["hansen.bad"]
+    assert len(store.scan("products", ["hansen.good", "hansen.bad"]).collect()) == 2
+
+
+def test_links_that_lead_nowhere_are_outcomes_and_too_many_of_them_fail_the_delivery_s_health(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    ingest(store, instance)
+    outcomes = dict(store.scan("outcomes").select("product_id", "status").collect().iter_rows())
+    assert outcomes == {"hansen:1": "invalid_url", "hansen:2": "blocked_address"}
+    check = dg.AssetCheckKey(dg.AssetKey("outcomes"), "download_health")
+    record = instance.get_latest_asset_check_evaluation_record(check)
+    assert record is not None
+    assert record.event is not None
+    assert record.event.dagster_event is not None
+    assert not record.event.dagster_event.asset_check_evaluation_data.passed
+
+
+def test_a_feed_rewritten_after_its_registration_is_not_taken_for_the_old_one(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    assert register_arrivals(store, instance) == []
+    drop(store.local, "good.tsv", GOOD.replace("Hat", "Cap").encode())
+    progress = bring_up_to_date(definitions(store.root), instance, [INGEST])
+    assert "changed since" in progress.refused["hansen.good"]
+
+
+def test_a_missing_taxonomy_names_its_place(store: Store, instance: dg.DagsterInstance) -> None:
+    (store.local / "reference" / "taxonomy.txt").unlink()
+    progress = ingest(store, instance)
+    assert "taxonomy.txt" in progress.refused["hansen.good"]
+
+
+def test_an_unknown_partner_names_the_file_to_edit(store: Store, instance: dg.DagsterInstance) -> None:
+    (store.local / "reference" / "partners.toml").write_text("[partners.jensen]\n")
+    reason = ingest(store, instance).refused["hansen.good"]
+    assert "hansen" in reason
+    assert "jensen" in reason
+    assert "partners.toml" in reason
+
+
+def test_a_store_that_cannot_be_written_names_the_path(store: Store, instance: dg.DagsterInstance) -> None:
+    (store.local / "products").write_text("a file where the folder should be")
+    assert str(store.local / "products") in ingest(store, instance).refused["hansen.good"]
+
+
+def test_an_unknown_recipe_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="imagenet-lite0"):
+        encoder_recipe("imagenet-lite9")
+    with pytest.raises(ValueError, match="simclr-mnv3-finetune"):
+        classifier_recipe("simclr")
+
+
+def test_a_product_delivered_again_replaces_the_older_one(store: Store, instance: dg.DagsterInstance) -> None:
+    ingest(store, instance)
+    drop(store.local, "later.tsv", GOOD.replace("Hat", "Cap").encode())
+    ingest(store, instance)
+    titles = store.scan("products").filter(pl.col("item_id") == "1").collect()["title"]
+    assert sorted(titles) == ["Cap", "Hat"]  # both rows stay; the dataset takes the newer

@@ -1,0 +1,86 @@
+"""A real headless Chromium, driven as a person would: by what is written on the page."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import ElementNotInteractableException, StaleElementReferenceException
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.end_to_end.services import until
+
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1600,1000"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+PATIENCE_S = 60
+
+
+@dataclass(frozen=True)
+class Page:
+    """An open tab of one web server."""
+
+    driver: webdriver.Chrome
+    url: str
+
+    def open(self, path: str) -> None:
+        """Go to a path of the server."""
+        self.driver.get(self.url + path)
+
+    def see(self, text: str) -> WebElement:
+        """The last visible element whose own text holds these words, once it is there."""
+        return until(
+            lambda: self._visible(f"//*[text()[contains(normalize-space(.), '{text}')]]"), PATIENCE_S, repr(text)
+        )
+
+    def click(self, text: str) -> None:
+        """Click on what these words name, as soon as it can be clicked."""
+        until(lambda: self._clicked(text), PATIENCE_S, f"a click on {text!r}")
+
+    def shoot(self, path: Path) -> None:
+        """Save what is seen as a PNG."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert self.driver.save_screenshot(str(path))
+
+    def _clicked(self, text: str) -> bool:
+        element = self._visible(f"//*[text()[contains(normalize-space(.), '{text}')]]")
+        if element is None:
+            return False
+        try:
+            element.click()
+        except (ElementNotInteractableException, StaleElementReferenceException):  # still moving: look again
+            return False
+        return True
+
+    def _visible(self, xpath: str) -> WebElement | None:
+        try:
+            shown = [element for element in self.driver.find_elements(By.XPATH, xpath) if element.is_displayed()]
+        except StaleElementReferenceException:  # the page was drawn anew meanwhile: look again
+            return None
+        return shown[-1] if shown else None
+
+
+@contextmanager
+def browsing(url: str) -> Iterator[Page]:
+    """A browser with a profile of its own; the test is skipped where Chromium is not installed."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium and chromedriver are not installed (Debian packages chromium, chromium-driver)")
+    with tempfile.TemporaryDirectory() as profile:
+        options = Options()
+        options.binary_location = chromium
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        browser = webdriver.Chrome(options=options, service=Service(driver))
+        try:
+            yield Page(browser, url)
+        finally:
+            browser.quit()

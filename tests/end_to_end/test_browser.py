@@ -1,0 +1,80 @@
+"""The web UI in a real browser: lineage, a delivery materialised by click, a backfill, the confusion picture.
+
+With SHELFSIGHT_SCREENSHOTS set to a folder, what is seen on the way is kept there.
+"""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tests.conftest import CLASSIFIERS, TinyCatalogue
+from tests.end_to_end.browser import Page, browsing
+from tests.end_to_end.services import copy_of, serving, until
+
+DELIVERY = "northloom.spring"
+NUM_DELIVERIES = 10
+
+
+@pytest.mark.end_to_end
+@pytest.mark.timeout(480)
+def test_a_person_finds_lineage_materializes_backfills_and_sees_confusions(
+    tiny_catalogue: TinyCatalogue, tmp_path: Path
+) -> None:
+    screenshots = Path(os.environ.get("SHELFSIGHT_SCREENSHOTS", tmp_path / "screenshots"))
+    root = copy_of(tiny_catalogue, tmp_path)
+    with serving(root) as services, browsing(services.url) as page:
+        sees_the_lineage(page, screenshots)
+        sees_the_confusion_picture(page, screenshots)
+        with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
+            materializes_a_delivery(page, instance, screenshots)
+            backfills_all_deliveries(page, instance, screenshots)
+
+
+def sees_the_lineage(page: Page, screenshots: Path) -> None:
+    page.open("/asset-groups?expanded=catalogue,encoders,classifiers,evaluation")
+    page.see("evaluation")
+    page.open("/locations/shelfsight/jobs/train")
+    for asset in ("classifiers", "predictions", "confusion"):
+        page.see(asset)
+    page.shoot(screenshots / "train.png")
+
+
+def sees_the_confusion_picture(page: Page, screenshots: Path) -> None:
+    page.open(f"/assets/confusion?view=partitions&partition={CLASSIFIERS[0]}")
+    page.see("golden: largest")
+    page.click("Show Markdown")
+    until(lambda: page.driver.find_elements("css selector", "img[src^='data:image/png;base64']"), 30, "the picture")
+    page.shoot(screenshots / "confusion.png")
+
+
+def materializes_a_delivery(page: Page, instance: dg.DagsterInstance, screenshots: Path) -> None:
+    before = num_runs(instance)
+    page.open("/locations/shelfsight/jobs/ingest")
+    page.click("Materialize all")
+    page.click("Select a partition")
+    page.click(DELIVERY)
+    page.click("Partition selection")  # anywhere else, which closes the list
+    page.shoot(screenshots / "delivery.png")
+    page.click("Launch")
+    until(lambda: num_runs(instance) == before + 1, 120, f"a successful run of {DELIVERY}")
+
+
+def backfills_all_deliveries(page: Page, instance: dg.DagsterInstance, screenshots: Path) -> None:
+    before = num_runs(instance)
+    page.open("/locations/shelfsight/jobs/ingest")
+    page.click("Materialize all")
+    page.click("All")
+    page.click("Launch backfill")
+    until(lambda: num_runs(instance) == before + NUM_DELIVERIES, 300, "a successful run of every delivery")
+    page.open("/overview/backfills")
+    page.see("Completed")
+    page.shoot(screenshots / "backfill.png")
+
+
+def num_runs(instance: dg.DagsterInstance) -> int:
+    """Successful runs of the job that takes deliveries in, whatever the UI calls them."""
+    wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS])
+    runs = instance.get_runs(wanted)
+    return sum(dg.AssetKey("products") in (run.asset_selection or {dg.AssetKey("products")}) for run in runs)
