@@ -11,6 +11,12 @@ from catalog_assets.images import download
 from catalog_assets.products import take, taxonomy
 from catalog_assets.warehouse import warehouse
 
+prepare = dg.define_asset_job(
+    "prepare",
+    selection=dg.AssetSelection.assets(taxonomy),
+    description="Read the reference data that people keep.",
+)
+
 ingest = dg.define_asset_job(
     "ingest",
     selection=dg.AssetSelection.assets(take, download),
@@ -19,7 +25,7 @@ ingest = dg.define_asset_job(
 
 assemble = dg.define_asset_job(
     "assemble",
-    selection=dg.AssetSelection.assets(taxonomy, dataset),
+    selection=dg.AssetSelection.assets(dataset),
     description="Group, split and label the usable products of all deliveries.",
 )
 
@@ -41,4 +47,4 @@ compare = dg.define_asset_job(
     description="Compare all classifiers, name the champion, refresh the warehouse's views.",
 )
 
-JOBS = [ingest, assemble, encode, train, compare]
+JOBS = [prepare, ingest, assemble, encode, train, compare]

@@ -9,7 +9,6 @@ from catalog.deliveries import Delivery
 from catalog.feeds import FEED_READERS
 from catalog.files import fingerprint
 from catalog.products import take_products
-from catalog_assets.conditions import when_upstream_changes
 from catalog_assets.partitions import deliveries
 from catalog_assets.versions import content_version
 from resources.store import Store
@@ -28,7 +27,7 @@ feed_files = dg.AssetSpec(
     kinds={"parquet"},
     io_manager_key="tables",
     code_version="1",
-    automation_condition=when_upstream_changes,
+    automation_condition=dg.AutomationCondition.on_missing(),
 )
 def taxonomy(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
     """The taxonomy as a table: every node with its path and its ancestors at levels 1 to 4."""

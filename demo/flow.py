@@ -29,12 +29,13 @@ class Stage:
 def stages(encoders: Sequence[str], classifiers: Sequence[str]) -> list[Stage]:
     """The design's flow from feed files to the warehouse, for these recipes."""
     return [
+        Stage("prepare", ("taxonomy",)),
         Stage(
             "ingest",
             ("products", "rejected", "images", "outcomes"),
             lambda instance: instance.get_dynamic_partitions("deliveries"),
         ),
-        Stage("assemble", ("taxonomy", "dataset")),
+        Stage("assemble", ("dataset",)),
         Stage("encode", ("encoders", "embeddings"), lambda _: encoders),
         Stage("train", ("classifiers", "predictions", "metrics", "confusion"), lambda _: classifiers),
         Stage("compare", ("comparison", "champion", "warehouse")),

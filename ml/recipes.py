@@ -108,7 +108,8 @@ SIMCLR_MNV3 = replace(
     pretraining=Pretraining(
         method="simclr",
         optimisation=Optimisation(epochs=12, batch_size=256, lr=4e-3, weight_decay=1e-4),
-        augmentation=Augmentation(crop_scale=(0.3, 1.0), brightness=0.8, contrast=0.8),
+        # Crops keep the proportions, since a product's outline tells what it is.
+        augmentation=Augmentation(crop_scale=(0.3, 1.0), crop_ratio=(0.9, 1.1), brightness=0.8, contrast=0.8),
         temperature=0.1,
     ),
 )
@@ -126,7 +127,7 @@ PROBE = ClassifierRecipe(
     name="imagenet-lite0-probe",
     encoder="imagenet-lite0",
     mode="probe",
-    optimisation=Optimisation(epochs=100, batch_size=256, lr=1e-3, weight_decay=1.0, warmup_epochs=0),
+    optimisation=Optimisation(epochs=100, batch_size=256, lr=3e-3, weight_decay=1.0, warmup_epochs=0),
 )
 # One recipe for both starting weights, so that a difference between them is due to nothing else.
 FINETUNE_5PCT = ClassifierRecipe(
