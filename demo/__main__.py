@@ -20,6 +20,7 @@ ENCODERS = ("imagenet-lite0", "random-mnv3", "simclr-mnv3")
 CLASSIFIERS = (
     "imagenet-lite0-probe-5pct",
     "random-mnv3-finetune-5pct",
+    "random-mnv3-scratch-5pct",
     "simclr-mnv3-finetune-5pct",
     "imagenet-lite0-probe",
     "simclr-mnv3-finetune",

@@ -35,7 +35,10 @@ class Augmentation:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimisation:
-    """How weights are fitted: AdamW, linear warm-up, then a cosine down to nothing."""
+    """How weights are fitted: AdamW, linear warm-up, then a cosine down to nothing.
+
+    `encoder_lr_factor` scales the rate of an encoder's weights against that of what stands behind it.
+    """
 
     epochs: int
     batch_size: int
@@ -43,6 +46,7 @@ class Optimisation:
     weight_decay: float = 0.05
     warmup_epochs: float = 1.0
     max_grad_norm: float = 5.0
+    encoder_lr_factor: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +139,7 @@ FINETUNE_5PCT = ClassifierRecipe(
     encoder="simclr-mnv3",
     mode="finetune",
     label_fraction=0.05,
-    optimisation=Optimisation(epochs=60, batch_size=64, lr=6e-3, weight_decay=0.05, warmup_epochs=5),
+    optimisation=Optimisation(epochs=60, batch_size=64, lr=1e-2, warmup_epochs=5, encoder_lr_factor=0.05),
     label_smoothing=0.1,
     augmentation=Augmentation(crop_scale=(0.6, 1.0), jitter_probability=0.0, grey_probability=0.0),
 )
@@ -151,7 +155,14 @@ CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
             FINETUNE_5PCT,
             name="simclr-mnv3-finetune",
             label_fraction=1.0,
-            optimisation=replace(FINETUNE_5PCT.optimisation, epochs=20, lr=4e-3, warmup_epochs=2),
+            optimisation=Optimisation(epochs=20, batch_size=64, lr=4e-3, warmup_epochs=2),
+        ),
+        # Random weights under the recipe that suits them best, where the encoder learns as fast as its heads.
+        replace(
+            FINETUNE_5PCT,
+            name="random-mnv3-scratch-5pct",
+            encoder="random-mnv3",
+            optimisation=Optimisation(epochs=60, batch_size=64, lr=6e-3, warmup_epochs=5),
         ),
     )
 }

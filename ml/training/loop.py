@@ -3,7 +3,7 @@
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -97,7 +97,7 @@ class _Run:
         task.module.to(device)
         # Batches of equal size, none tiny: batch norm and contrastive losses suffer from a small last one.
         self.num_batches = math.ceil(task.num_examples / settings.batch_size)
-        self.optimiser = torch.optim.AdamW(_parameter_groups(task.module, settings.weight_decay), lr=settings.lr)
+        self.optimiser = torch.optim.AdamW(_parameter_groups(task.module, settings), lr=settings.lr)
         self.num_steps = 0
         self.num_examples_seen = 0
         self.device_s = 0.0
@@ -124,7 +124,7 @@ class _Run:
         warmup = round(self.settings.warmup_epochs * self.num_batches)
         lr = self.settings.lr * warmup_cosine(self.num_steps, warmup, self.settings.epochs * self.num_batches)
         for group in self.optimiser.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["lr_factor"]
         return lr
 
     def _update(self, loss: Tensor) -> None:
@@ -167,10 +167,17 @@ class _Run:
         return int(state["epoch"])
 
 
-def _parameter_groups(module: nn.Module, weight_decay: float) -> Iterable[dict[str, Any]]:
-    """Weights decay; biases and normalisation scales, which have one dimension, do not."""
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+def _parameter_groups(module: nn.Module, settings: Optimisation) -> list[dict[str, Any]]:
+    """Weights decay; biases and normalisation scales, which have one dimension, do not. The encoder has its own rate."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            groups[name.startswith("encoder."), parameter.ndim > 1].append(parameter)
     return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": parameters,
+            "weight_decay": settings.weight_decay if decays else 0.0,
+            "lr_factor": settings.encoder_lr_factor if in_encoder else 1.0,
+        }
+        for (in_encoder, decays), parameters in groups.items()
     ]
