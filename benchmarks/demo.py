@@ -35,6 +35,7 @@ def main() -> None:
         grid = pl.read_parquet(store / "comparison" / "data.parquet")
     top1 = {row["classifier"]: 100 * row["top1"] for row in grid.iter_rows(named=True)}
     gain = top1["simclr-mnv3-finetune-5pct"] - top1["random-mnv3-finetune-5pct"]
+    over_scratch = top1["simclr-mnv3-finetune-5pct"] - top1["random-mnv3-scratch-5pct"]
     print(grid)
     publish(
         "demo",
@@ -43,12 +44,8 @@ def main() -> None:
             at_most("peak memory of its largest process", peak_gib, 4, "GiB"),
             at_most("`make demo` again, nothing to do", second_s, 30, "s"),
             at_most("`import catalog_assets.definitions`", import_s - bare_s, 2, "s"),
-            at_least(
-                "SimCLR over random weights, fine-tuned on the same 5 % of the labels, golden top-1",
-                gain,
-                5,
-                "points",
-            ),
+            at_least("SimCLR over random weights, same 5 % of labels, same recipe, golden top-1", gain, 5, "points"),
+            at_least("the same over random weights under the recipe that suits them best", over_scratch, 5, "points"),
         ],
     )
 

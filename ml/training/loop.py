@@ -168,7 +168,7 @@ class _Run:
 
 
 def _parameter_groups(module: nn.Module, settings: Optimisation) -> list[dict[str, Any]]:
-    """Weights decay; biases and normalisation scales, which have one dimension, do not. The encoder has its own rate."""
+    """Weights decay; biases and normalisation scales, of one dimension, do not. An encoder has a rate of its own."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:

@@ -1,6 +1,7 @@
 """The loop: what it steps on, what it reports, and when it stops."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import torch
@@ -83,3 +84,30 @@ def test_biases_do_not_decay() -> None:
     task._y = task._y * 0 + 1  # what is to be learnt is a bias of one and no slope
     train(task, Optimisation(epochs=300, batch_size=10, lr=0.05, weight_decay=1.0), CPU, seed=0)
     assert task.module.bias.item() == pytest.approx(1, abs=0.01)
+
+
+class Tower:
+    """An encoder and a head of one weight each."""
+
+    def __init__(self) -> None:
+        self.module = nn.ModuleDict({"encoder": nn.Linear(1, 1), "head": nn.Linear(1, 1)})
+        self.num_examples = 8
+
+    def step(self, indices: Tensor) -> Step:
+        outputs = self.module["head"](self.module["encoder"](indices.float()[:, None]))
+        return Step(outputs.square().mean(), {})
+
+    def evaluate(self, epoch: int, num_epochs: int) -> Mapping[str, float]:
+        return {}
+
+
+def test_the_encoder_s_rate_is_a_factor_of_its_own() -> None:
+    moved = {}
+    for factor in (0.0, 1.0):
+        torch.manual_seed(0)
+        tower = Tower()
+        before = tower.module["encoder"].weight.item(), tower.module["head"].weight.item()
+        train(tower, replace(SETTINGS, encoder_lr_factor=factor), CPU, seed=0)
+        moved[factor] = tower.module["encoder"].weight.item() != before[0]
+        assert tower.module["head"].weight.item() != before[1]
+    assert moved == {0.0: False, 1.0: True}
