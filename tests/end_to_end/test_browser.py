@@ -33,12 +33,10 @@ def test_a_person_finds_lineage_materializes_backfills_and_sees_confusions(
 
 
 def sees_the_lineage(page: Page, screenshots: Path) -> None:
-    page.open("/asset-groups?expanded=catalogue,encoders,classifiers,evaluation")
-    page.see("evaluation")
-    page.open("/locations/shelfsight/jobs/train")
-    for asset in ("classifiers", "predictions", "confusion"):
+    page.open("/assets/warehouse?view=lineage&lineageScope=upstream&lineageDepth=10")
+    for asset in ("products", "images", "dataset", "encoders", "classifiers", "predictions", "champion"):
         page.see(asset)
-    page.shoot(screenshots / "train.png")
+    page.shoot(screenshots / "lineage.png")
 
 
 def sees_the_confusion_picture(page: Page, screenshots: Path) -> None:
@@ -69,7 +67,7 @@ def backfills_all_deliveries(page: Page, instance: dg.DagsterInstance, screensho
     page.click("Launch backfill")
     until(lambda: num_runs(instance) == before + NUM_DELIVERIES, 300, "a successful run of every delivery")
     page.open("/overview/backfills")
-    page.see("Completed")
+    page.see("Success")
     page.shoot(screenshots / "backfill.png")
 
 
