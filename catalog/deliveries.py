@@ -14,7 +14,6 @@ from datetime import datetime
 
 from upath import UPath
 
-from catalog.feeds import format_of
 from catalog.files import fingerprint, replace_file
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
@@ -76,6 +75,8 @@ def register(feed: UPath, *, received_at: datetime) -> Delivery:
 
     Raises InboxError when the name or the format is not one that can be taken.
     """
+    from catalog.feeds import format_of  # and with it every reader: only who registers needs them
+
     key = delivery_key(feed)
     try:
         feed_format = format_of(feed.name)

@@ -5,7 +5,6 @@ from dataclasses import asdict
 import dagster as dg
 import polars as pl
 
-from catalog.dataset import build_dataset
 from catalog_assets.conditions import when_upstream_changes
 from catalog_assets.markdown import table
 from catalog_assets.products import taxonomy
@@ -30,6 +29,8 @@ def dataset(
     pictures: Pictures,
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """Usable products of all deliveries, with their duplicate group, split, label rank and labels at four levels."""
+    from catalog.dataset import build_dataset
+
     taken = products.collect()
     built = build_dataset(
         taken,

@@ -1,17 +1,20 @@
 """Images: every product's picture, downloaded politely, and the outcome of every download."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
 
 from catalog.images.outcomes import health
-from catalog.images.shards import Progress
 from catalog_assets.markdown import table
 from catalog_assets.partitions import deliveries
 from catalog_assets.versions import content_version
 from resources.fetcher import Fetcher
 from resources.store import Store
+
+if TYPE_CHECKING:
+    from catalog.images.shards import Progress
 
 MIN_SHARE_OK = 0.5  # published catalogues lose about 13 % of their links; half is a broken feed or a refusing shop
 
@@ -53,7 +56,7 @@ def download(
     """Fetch what is still missing or retryable of one delivery; finished shards are left alone."""
     delivery = context.partition_key
 
-    def report(progress: Progress) -> None:
+    def report(progress: "Progress") -> None:
         context.log.info(f"{delivery}: {progress.done:,} of {progress.total:,} links, {progress.ok:,} pictures")
 
     outcomes = fetcher.download(

@@ -6,9 +6,7 @@ import dagster as dg
 import polars as pl
 
 from catalog.deliveries import Delivery
-from catalog.feeds import FEED_READERS
 from catalog.files import fingerprint
-from catalog.products import take_products
 from catalog_assets.partitions import deliveries
 from catalog_assets.versions import content_version
 from resources.store import Store
@@ -63,6 +61,9 @@ def taxonomy(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
 )
 def take(context: dg.AssetExecutionContext, store: Store) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """Read one delivery's feed into the product table."""
+    from catalog.feeds import FEED_READERS
+    from catalog.products import take_products
+
     delivery = Delivery.load(store.delivery_records, context.partition_key)
     feed = store.inbox / delivery.feed
     if fingerprint(feed) != delivery.sha256:

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from catalog.warehouse import write_warehouse
 from catalog_assets.conditions import when_upstream_changes
 from resources.store import Store
 
@@ -16,6 +15,8 @@ from resources.store import Store
 )
 def warehouse(store: Store) -> dg.MaterializeResult[None]:
     """``catalog.duckdb``: every table, and the views people ask for, as SQL."""
+    from catalog.warehouse import write_warehouse
+
     database = store.local / "catalog.duckdb"
     views = write_warehouse(database, str(store.local))
     return dg.MaterializeResult(metadata={"database": dg.MetadataValue.path(str(database)), "views": ", ".join(views)})

@@ -18,4 +18,4 @@ def allow_shop() -> None:
     """Let the assets reach the demo's shop: loopback is refused unless named, and it answers at once or never."""
     os.environ.setdefault("SHELFSIGHT_ALLOWED_NETWORKS", f"{SHOP_HOST}/32")
     os.environ.setdefault("SHELFSIGHT_CONNECTIONS_PER_HOST", "64")
-    os.environ.setdefault("SHELFSIGHT_TIMEOUT_S", "2.5")
+    os.environ.setdefault("SHELFSIGHT_TIMEOUT_S", "1.5")

@@ -95,18 +95,6 @@ async def _serve(
         await server.wait_closed()
 
 
-async def serve(
-    pictures: PictureSource,
-    *,
-    seed: int,
-    host: str = "127.0.0.1",
-    port: int = 8600,
-    on_ready: Callable[[int], None] = lambda port: None,
-) -> None:
-    """The shop in the caller's loop until cancelled; `on_ready` is given its port."""
-    await _serve(_Counter(pictures, partial(fault_of, seed=seed)), host, port, on_ready, asyncio.Event())
-
-
 class Shop(AbstractContextManager["Shop"]):
     """The shop in a thread of its own, open while the context lasts.
 

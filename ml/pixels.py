@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,52 +23,29 @@ def decode_pixels(pictures: Sequence[bytes], resolution: int, num_threads: int =
         ValueError: a picture cannot be decoded; the message gives its position.
     """
 
-    def decode(picture: bytes) -> Pixels:
-        square = _square(picture, "RGB", resolution, Image.Resampling.BICUBIC)
-        return square.transpose(2, 0, 1)
-
-    return _decode_all(pictures, (3, resolution, resolution), decode, num_threads)
-
-
-def thumbnails(pictures: Sequence[bytes], side: int = 32, num_threads: int = 2) -> Pixels:
-    """Grey thumbnails as (num_pictures, side, side), uint8: enough to tell a copy from a look-alike."""
-
-    def decode(picture: bytes) -> Pixels:
-        return _square(picture, "L", side, Image.Resampling.BOX)
-
-    return _decode_all(pictures, (side, side), decode, num_threads)
-
-
-def _square(picture: bytes, mode: str, side: int, resampling: Image.Resampling) -> Pixels:
-    """One picture, decoded, cropped about its centre and resized to side x side."""
-    with Image.open(io.BytesIO(picture)) as image:
-        image.draft(mode, (side, side))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 for next to nothing
-        width, height = image.size
-        short = min(width, height)
-        left, top = (width - short) / 2, (height - short) / 2
-        box = (left, top, left + short, top + short)
-        return np.asarray(image.convert(mode).resize((side, side), resampling, box=box))
-
-
-def _decode_all(
-    pictures: Sequence[bytes], shape: tuple[int, ...], decode: Callable[[bytes], Pixels], num_threads: int
-) -> Pixels:
-    pixels = np.empty((len(pictures), *shape), dtype=np.uint8)
+    pixels = np.empty((len(pictures), 3, resolution, resolution), dtype=np.uint8)
 
     def fill(position: int) -> None:
         try:
-            pixels[position] = decode(pictures[position])
-        except (
-            OSError,
-            SyntaxError,
-            Image.DecompressionBombError,
-        ) as error:  # what Pillow raises on bad bytes
+            pixels[position] = _square(pictures[position], resolution).transpose(2, 0, 1)
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow raises on bad bytes
             raise ValueError(f"picture {position} of {len(pictures)} cannot be decoded: {error}") from error
 
     with ThreadPoolExecutor(num_threads) as threads:
         for _ in threads.map(fill, range(len(pictures)), chunksize=64):
             pass
     return pixels
+
+
+def _square(picture: bytes, side: int) -> Pixels:
+    """One picture, decoded, cropped about its centre and resized to side x side."""
+    with Image.open(io.BytesIO(picture)) as image:
+        image.draft("RGB", (side, side))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 for next to nothing
+        width, height = image.size
+        short = min(width, height)
+        left, top = (width - short) / 2, (height - short) / 2
+        box = (left, top, left + short, top + short)
+        return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC, box=box))
 
 
 def fingerprint_arrays(*arrays: NDArray[Any]) -> str:

@@ -155,7 +155,7 @@ CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
             FINETUNE_5PCT,
             name="simclr-mnv3-finetune",
             label_fraction=1.0,
-            optimisation=Optimisation(epochs=20, batch_size=64, lr=4e-3, warmup_epochs=2),
+            optimisation=Optimisation(epochs=12, batch_size=64, lr=4e-3, warmup_epochs=2),
         ),
         # Random weights under the recipe that suits them best, where the encoder learns as fast as its heads.
         replace(

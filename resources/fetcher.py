@@ -1,14 +1,15 @@
 """The fetcher: how a delivery's pictures are downloaded, and how hard shops may be pressed."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
 from upath import UPath
 
-from catalog.images.fetching import FetchSettings
-from catalog.images.politeness import Politeness
-from catalog.images.shards import Progress, download_delivery
+if TYPE_CHECKING:  # the HTTP client loads where it fetches
+    from catalog.images.fetching import FetchSettings
+    from catalog.images.shards import Progress
 
 
 class Fetcher(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -27,15 +28,20 @@ class Fetcher(dg.ConfigurableResource):  # type: ignore[type-arg]
         *,
         images: UPath,
         outcomes: UPath,
-        on_progress: Callable[[Progress], None],
+        on_progress: "Callable[[Progress], None]",
     ) -> pl.DataFrame:
         """Every product's outcome, in feed order; finished shards are kept, missing and retryable ones fetched."""
+        from catalog.images.shards import download_delivery
+
         return download_delivery(
             products, images=images, outcomes=outcomes, settings=self.settings(), on_progress=on_progress
         )
 
-    def settings(self) -> FetchSettings:
+    def settings(self) -> "FetchSettings":
         """The same as plain values, which any engine can ship to a worker."""
+        from catalog.images.fetching import FetchSettings
+        from catalog.images.politeness import Politeness
+
         return FetchSettings(
             user_agent=f"shelfsight/0.1 ({self.contact or 'no contact configured'})",
             timeout_s=self.timeout_s,

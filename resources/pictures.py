@@ -10,9 +10,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from PIL import Image
 
-from catalog.duplicates import THUMBNAIL_SIDE, thumbnail
 from resources.compute import num_cores
 from resources.store import Store
 
@@ -32,6 +30,8 @@ class Pictures(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def thumbnails(self, rows: pl.DataFrame) -> NDArray[np.uint8]:
         """Grey thumbnails of these rows, (n, 32, 32), as duplicates are confirmed by."""
+        from catalog.duplicates import THUMBNAIL_SIDE
+
         thumbnails = np.empty((len(rows), THUMBNAIL_SIDE, THUMBNAIL_SIDE), dtype=np.uint8)
         with ThreadPoolExecutor(num_cores()) as threads:
             for positions, data in self._by_shard(rows):
@@ -79,5 +79,9 @@ class Pictures(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 def _thumbnail(data: bytes) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    from catalog.duplicates import thumbnail
+
     with Image.open(io.BytesIO(data)) as image:
         return thumbnail(image)

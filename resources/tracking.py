@@ -19,15 +19,23 @@ class TrackedRun:
         self.run_id = run_id
         self.url = url
         self._client = client
+        self._waiting: list[Any] = []
+        self._sent_at = time.monotonic()
 
     def __call__(self, figures: Mapping[str, float], step: int = 0) -> None:
-        """Log the figures of one step (an epoch, or the end)."""
+        """Log the figures of one step (an epoch, or the end); they are sent together every other second."""
         from mlflow.entities import Metric
 
         now_ms = int(time.time() * 1000)
-        self._client.log_batch(
-            self.run_id, metrics=[Metric(name, float(value), now_ms, step) for name, value in figures.items()]
-        )
+        self._waiting += [Metric(name, float(value), now_ms, step) for name, value in figures.items()]
+        if time.monotonic() - self._sent_at >= SAY_EVERY_S:
+            self.send()
+
+    def send(self) -> None:
+        """Send what waits; a thousand figures at a time is what MLflow takes."""
+        for start in range(0, len(self._waiting), 1000):
+            self._client.log_batch(self.run_id, metrics=self._waiting[start : start + 1000])
+        self._waiting, self._sent_at = [], time.monotonic()
 
     def epochs(self, name: str, say: Callable[[str], None]) -> Callable[[Mapping[str, float]], None]:
         """A callback for each epoch's figures: logged as steps, and said at most once in two seconds."""
@@ -72,11 +80,14 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         run_id = client.create_run(experiment_id, tags=tags).info.run_id
         for key, value in params.items():
             client.log_param(run_id, key, value)
+        run = TrackedRun(client, run_id, f"{self.ui_url}/#/experiments/{experiment_id}/runs/{run_id}")
         try:
-            yield TrackedRun(client, run_id, f"{self.ui_url}/#/experiments/{experiment_id}/runs/{run_id}")
+            yield run
         except BaseException:
+            run.send()
             client.set_terminated(run_id, "FAILED")
             raise
+        run.send()
         client.set_terminated(run_id, "FINISHED")
 
     def client(self) -> Any:

@@ -1,7 +1,6 @@
 """The inbox: every feed file becomes one delivery, once, whatever its name and whenever the look was interrupted."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -11,17 +10,6 @@ from catalog_assets.automation import feed_sensor
 from catalog_assets.inbox import arrivals
 from catalog_assets.partitions import deliveries
 from resources.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(root=str(tmp_path / "store"))
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as instance:
-        yield instance
 
 
 def drop(store: Store, name: str, text: str = "id\ttitle\timage_link\n1\tHat\thttp://shop/1.jpg\n") -> Path:

@@ -1,6 +1,5 @@
 """What cannot be taken is refused in a line that names it and the way out, and everything else goes on."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -25,12 +24,6 @@ def store(tmp_path: Path) -> Store:
     (root / "reference" / "partners.toml").write_text("[partners.hansen]\n")
     drop(root, "good.tsv", GOOD.encode())
     return Store(root=str(root))
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as instance:
-        yield instance
 
 
 def drop(root: Path, name: str, content: bytes) -> None:

@@ -1,26 +1,11 @@
 """The retraining sensor: enough new labels since the champion was trained start one retraining, with its reason."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import dagster as dg
-import pytest
 
 from catalog_assets.automation import RetrainingPolicy, retraining_sensor
 from resources.store import Store
 
 PROBE, FINETUNED = "imagenet-lite0-probe", "simclr-mnv3-finetune"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(root=str(tmp_path / "store"))
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as instance:
-        yield instance
 
 
 def crown(store: Store, classifier: str, trainable_labels: int) -> None:

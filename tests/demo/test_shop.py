@@ -1,6 +1,5 @@
 """The demo's shop has the faults of a real catalogue, at their rates, and closes quietly."""
 
-import asyncio
 import socket
 import time
 import urllib.error
@@ -14,7 +13,7 @@ from PIL import Image
 
 from catalog.images.guards import Guard, InvalidUrlError
 from demo.faults import RATES, RETRY_AFTER_S, Fault, bomb, fault_of, picture_link
-from demo.shop import Shop, serve
+from demo.shop import Shop
 from tests.catalog.images.pictures import jpeg
 
 JPEG = jpeg()
@@ -161,23 +160,6 @@ def test_requests_on_one_connection_are_answered_in_turn() -> None:
         while received.count(b"HTTP/1.1") < 2:
             received += connection.recv(10_000)
         assert received.index(b"200 OK") < received.index(b"404 Not Found")
-
-
-def test_the_shop_can_be_served_in_a_loop_of_its_own() -> None:
-    async def run() -> bytes:
-        port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        serving = asyncio.create_task(serve({}.get, seed=1, port=0, on_ready=port.set_result))
-        reader, writer = await asyncio.open_connection("127.0.0.1", await port)
-        writer.write(b"GET / HTTP/1.1\r\n\r\n")
-        answer = await reader.readline()
-        serving.cancel()
-        assert await reader.read() != b""  # the page, then the end: the shop has closed
-        with pytest.raises(asyncio.CancelledError):
-            await serving
-        writer.close()
-        return answer
-
-    assert asyncio.run(run()) == b"HTTP/1.1 200 OK\r\n"
 
 
 def test_a_taken_address_is_told() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ml.pixels import decode_pixels, fingerprint_arrays, thumbnails
+from ml.pixels import decode_pixels, fingerprint_arrays
 
 
 def encoded(array: np.ndarray, kind: str = "PNG") -> bytes:
@@ -70,17 +70,8 @@ def test_a_broken_picture_is_refused_by_its_position(broken: bytes) -> None:
         decode_pixels([encoded(noise(8, 8)), broken], 8)
 
 
-def test_a_thumbnail_is_grey_and_the_mean_of_what_it_covers() -> None:
-    picture = np.zeros((64, 64, 3), dtype=np.uint8)
-    picture[:32] = 200
-    small = thumbnails([encoded(picture)], side=2)
-    assert small.shape == (1, 2, 2)
-    assert small[0].tolist() == [[200, 200], [0, 0]]
-
-
 def test_no_pictures_give_no_pixels() -> None:
     assert decode_pixels([], 8).shape == (0, 3, 8, 8)
-    assert thumbnails([]).shape == (0, 32, 32)
 
 
 def test_the_fingerprint_of_arrays_tells_values_shapes_and_types_apart() -> None:
