@@ -23,8 +23,9 @@ def measurements() -> str:
             if record["ratio"] is not None:
                 sides = f"{record['ours']:.3g} against {record['peer']:.3g} {record['unit']}"
                 measured = f"{record['ratio']:.2f} times ({sides})"
-            holds = "yes" if record["holds"] else "**no**"
-            bar, command = f"{record['bar']:g} {record['unit']}", f"`make bench NAME={path.stem}`"
+            holds = {True: "yes", False: "**no**", None: ""}[record["holds"]]
+            bar = "" if record["bar"] is None else f"{record['bar']:g} {record['unit']}"
+            command = f"`make bench NAME={path.stem}`"
             lines.append(f"| {record['claim']} | {measured} | {bar} | {holds} | {command} |")
     return "\n".join([*lines, "", f"Measured on {'; '.join(sorted(machines))}."])
 

@@ -17,7 +17,8 @@ INGEST = Stage("ingest", ("products", "outcomes"), lambda instance: instance.get
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.delenv("SHELFSIGHT_ALLOWED_NETWORKS", raising=False)  # loopback is refused, as in production
     root = tmp_path / "store"
     (root / "reference").mkdir(parents=True)
     (root / "reference" / "taxonomy.txt").write_text(TAXONOMY)
