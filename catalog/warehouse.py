@@ -20,32 +20,9 @@ import polars as pl
 from upath import UPath
 
 from catalog.files import LOCAL_PROTOCOLS
+from catalog.tables import TABLES, Table
 
 MAX_ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the store: the files below its root that hold it, and the keys of its partition folders."""
-
-    files: str
-    keys: tuple[str, ...] = ()
-
-
-TABLES: dict[str, Table] = {
-    "taxonomy": Table("taxonomy/data.parquet"),
-    "products": Table("products/delivery=*/*.parquet", ("delivery",)),
-    "rejected": Table("rejected/delivery=*/*.parquet", ("delivery",)),
-    "outcomes": Table("outcomes/delivery=*/*.parquet", ("delivery",)),
-    "images": Table("images/delivery=*/*.parquet", ("delivery",)),
-    "dataset": Table("dataset/*.parquet"),
-    "predictions": Table("predictions/classifier=*/split=*/*.parquet", ("classifier", "split")),
-    "embeddings": Table("embeddings/encoder=*/*.parquet", ("encoder",)),
-    "metrics": Table("metrics/classifier=*/*.parquet", ("classifier",)),
-    "confusion": Table("confusion/classifier=*/*.parquet", ("classifier",)),
-    "comparison": Table("comparison/*.parquet"),
-    "trials": Table("trials/*.parquet"),
-}
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def predictions(
         )
     )
     for (split,), part in frame.group_by("split"):
-        store.write_split(part, recipe.name, str(split))
+        store.write(part, "predictions", recipe.name, str(split))
     return dg.MaterializeResult(
         data_version=content_version(frame),
         metadata={"dagster/row_count": len(frame), "device_seconds": session.device_seconds},

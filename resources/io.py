@@ -3,7 +3,8 @@
 import dagster as dg
 import polars as pl
 
-from resources.store import TABLES, Store
+from catalog.tables import table_of
+from resources.store import Store
 
 
 class TableIO(dg.ConfigurableIOManager):
@@ -17,8 +18,8 @@ class TableIO(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
         """Replace the asset's table, or its partition."""
-        partition = context.partition_key if context.has_asset_partitions else None
-        path = self.store.write(obj, context.asset_key.path[-1], partition)
+        partition = [context.partition_key] if context.has_asset_partitions else []
+        path = self.store.write(obj, context.asset_key.path[-1], *partition)
         context.add_output_metadata(
             {
                 "dagster/row_count": len(obj),
@@ -32,6 +33,6 @@ class TableIO(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
         """The upstream table: whole, or of the partitions that map to this run."""
         table = context.asset_key.path[-1]
-        if TABLES.get(table) is None or not context.has_asset_partitions:
+        if not table_of(table).keys or not context.has_asset_partitions:
             return self.store.scan(table)
         return self.store.scan(table, sorted(context.asset_partition_keys))

@@ -25,22 +25,8 @@ from catalog.business_value import read_business_values
 from catalog.deliveries import Delivery
 from catalog.files import replace_file, write_parquet
 from catalog.partners import PartnerSettings, read_partner, read_partners
+from catalog.tables import table_of
 from catalog.taxonomy import Taxonomy
-
-# Every table, and the key that its partitions' folders are named by.
-TABLES: dict[str, str | None] = {
-    "products": "delivery",
-    "rejected": "delivery",
-    "outcomes": "delivery",
-    "images": "delivery",
-    "dataset": None,
-    "taxonomy": None,
-    "embeddings": "encoder",
-    "predictions": "classifier",
-    "metrics": "classifier",
-    "confusion": "classifier",
-    "comparison": None,
-}
 
 
 class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -62,18 +48,13 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     # -- tables ---------------------------------------------------------------------------------------------------
 
-    def folder(self, table: str, partition: str | None = None) -> UPath:
+    def folder(self, table: str, *partition: str) -> UPath:
         """The folder of a table, or of one of its partitions; an unknown table raises ValueError."""
-        if table not in TABLES:
-            raise ValueError(f"unknown table {table!r}; the store holds {', '.join(TABLES)}")
-        key = TABLES[table]
-        if partition is None or key is None:
-            return self.path / table
-        return self.path / table / f"{key}={partition}"
+        return self.path / table_of(table).folder(*partition)
 
-    def write(self, frame: pl.DataFrame, table: str, partition: str | None = None) -> UPath:
+    def write(self, frame: pl.DataFrame, table: str, *partition: str) -> UPath:
         """Replace a table, or one partition of it, by these rows."""
-        path = self.folder(table, partition) / "data.parquet"
+        path = self.folder(table, *partition) / "data.parquet"
         write_parquet(frame, path)
         return path
 
@@ -82,9 +63,9 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         Raises FileNotFoundError naming the asset to materialise when there is nothing to read.
         """
-        key = TABLES[table]
+        keys = table_of(table).keys
         if partitions is None:
-            files = sorted(self.folder(table).glob("*.parquet" if key is None else f"{key}=*/*.parquet"))
+            files = sorted(self.path.glob(table_of(table).files))
         else:
             files = [file for name in partitions for file in sorted(self.folder(table, name).glob("*.parquet"))]
         if not files:
@@ -93,13 +74,9 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         return pl.scan_parquet(
             [str(file) for file in files],
             glob=False,  # a folder may be called "spring [old]"
-            hive_partitioning=key is not None,
-            hive_schema={key: pl.String} if key else None,
+            hive_partitioning=bool(keys),
+            hive_schema=dict.fromkeys(keys, pl.String) if keys else None,
         )
-
-    def write_split(self, predictions: pl.DataFrame, classifier: str, split: str) -> None:
-        """Replace one classifier's predictions on one split."""
-        write_parquet(predictions, self.folder("predictions", classifier) / f"split={split}" / "data.parquet")
 
     def predictions(self, classifier: str) -> pl.DataFrame:
         """One classifier's predictions on all splits; FileNotFoundError where it has predicted nothing."""
