@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from catalog.images.outcomes import Status
+from catalog.images.statuses import Status
 from catalog.warehouse import query
 
 # A published 36-million-product catalogue lost this share of its links.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 import aiohttp
@@ -13,11 +13,12 @@ from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from catalog.images.decoding import PictureRules
 from catalog.images.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
-from catalog.images.outcomes import Status
+from catalog.images.picture import PictureRules
 from catalog.images.places import Places
 from catalog.images.politeness import Host, HostPausedError, Hosts, Politeness, retry_after_s
+from catalog.images.robots import Robots, RobotsAnswer, tag_refuses
+from catalog.images.statuses import Status
 
 USER_AGENT = "shelfsight/0.1 (product pictures; set user_agent to name whom to contact)"
 HOME_PATHS = frozenset({"", "/", "/index.html"})
@@ -34,7 +35,8 @@ _STATUS_OF_ERROR = (
     (aiohttp.ClientConnectorDNSError, Status.DNS_ERROR),
     (aiohttp.InvalidURL, Status.INVALID_URL),
     (aiohttp.ClientResponseError, Status.HTTP_ERROR),  # an answer that is not HTTP, headers beyond measure
-    (Exception, Status.CONNECT_ERROR),  # refused, reset, bad TLS, body cut off
+    (aiohttp.ClientError, Status.CONNECT_ERROR),  # bad TLS, body cut off
+    (OSError, Status.CONNECT_ERROR),  # refused, reset
 )
 
 
@@ -57,9 +59,12 @@ class FetchSettings(PictureRules):
     max_connections: int = 128
     politeness: Politeness = field(default_factory=Politeness)
     allowed_networks: tuple[str, ...] = ()  # networks or addresses let through though they are not public
+    honour_robots: bool = False  # robots.txt and X-Robots-Tag: a partner's own links are meant to be fetched
     shard_rows: int = 1000
+    shard_timeout_s: float = 14_400.0  # hard limit on one shard, waiting included; what it lacks then is a timeout
     max_open_shards: int = 8
-    num_decoding_threads: int | None = None  # None: as many as there are cores to use
+    num_decoders: int | None = None  # decoding processes; None: as many as there are cores to use
+    decode_timeout_s: float = 20.0  # a picture that takes longer to decode is corrupt, or meant to harm
 
     def __post_init__(self) -> None:
         counts = ("max_bytes", "max_attempts", "max_connections", "shard_rows", "max_open_shards")
@@ -68,16 +73,37 @@ class FetchSettings(PictureRules):
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """A server's names for one version of a picture: with them it can say that nothing has changed."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """The condition as request headers (RFC 9110, section 13.1)."""
+        named = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in named.items() if value}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What asking for one link gave: the bytes where the status is ok, and the trail that led there."""
+    """What asking for one link gave: the bytes where the status is ok, and the trail that led there.
+
+    Without bytes though ok: the picture is still the version that the question named.
+    """
 
     status: Status
     data: bytes | None = None
+    validators: Validators = Validators()
     http_status: int | None = None
     final_url: str | None = None
     attempts: int = 0
     duration_ms: float = 0.0  # on the wire; waiting for turns and backing off not counted
+
+    def without_data(self) -> Fetched:
+        """The same without the bytes, which nobody needs once they are decoded."""
+        return self if self.data is None else replace(self, data=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +114,7 @@ class _Reply:
     http_status: int | None = None
     data: bytes | None = None
     location: str | None = None
+    validators: Validators = Validators()
 
 
 @dataclass(slots=True)
@@ -98,6 +125,8 @@ class _Trail:
     rank: int
     left_s: float
     url: URL  # of the current hop
+    known: Validators = Validators()
+    robots: Robots | None = None  # whose rules hold; none for a robots.txt itself
     attempts: int = 0  # that have reached their host, or tried to
 
 
@@ -120,6 +149,7 @@ class Fetcher:
         self._hosts = Hosts(settings.politeness)
         self._connections = Places(settings.max_connections)
         self._ready = ready
+        self._robots = Robots(self._ask_robots, self._slow_down) if settings.honour_robots else None
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,  # the semaphores above count connections: their waiting costs no picture its time
@@ -145,10 +175,11 @@ class Fetcher:
     ) -> None:
         await self._session.close()
 
-    async def fetch(self, url: str, rank: int = 0) -> Fetched:
+    async def fetch(self, url: str, rank: int = 0, known: Validators | None = None) -> Fetched:
         """The picture's bytes, after as many attempts as it takes and may take; never raises for a link.
 
         Where several wait for the same host, or for one of the `max_connections`, the lowest rank goes first.
+        With `known`, the picture's bytes only if it is not that version any more.
         """
         try:
             asked = self._guard.check_url(url)
@@ -157,7 +188,7 @@ class Fetcher:
         except BlockedAddressError:
             return Fetched(status=Status.BLOCKED_ADDRESS)
         settings = self._settings
-        trail = _Trail(asked, rank, settings.timeout_s, asked)
+        trail = _Trail(asked, rank, settings.timeout_s, asked, known or Validators(), self._robots)
         reply = await self._follow(trail)
         while trail.attempts < settings.max_attempts and _worth_another_attempt(reply):
             backoff_s = settings.backoff_s * 2 ** (trail.attempts - 1)
@@ -169,6 +200,7 @@ class Fetcher:
         return Fetched(
             status=reply.status,
             data=reply.data,
+            validators=reply.validators,
             http_status=reply.http_status,
             final_url=str(trail.url) if trail.url != asked else None,
             attempts=trail.attempts,
@@ -179,6 +211,8 @@ class Fetcher:
         """One attempt: the link and its redirects, every hop checked like a link of its own."""
         trail.url = trail.asked
         for hop in range(self._settings.max_redirects + 1):
+            if trail.robots is not None and (refusal := await trail.robots.refusal(trail.url)):
+                return _Reply(refusal)
             reply = await self._take_turn(trail, is_first_hop=hop == 0)
             if reply.location is None:
                 return reply
@@ -195,7 +229,7 @@ class Fetcher:
 
     async def _take_turn(self, trail: _Trail, *, is_first_hop: bool) -> _Reply:
         """One request when its host and the machine have room for it, timed and noted for the host."""
-        host = self._hosts[f"{trail.url.raw_host}:{trail.url.port}"]
+        host = self._host(trail.url)
         try:
             # The host first: whoever waits for a slow host must not keep a connection from the others.
             async with host.turn(trail.rank), self._connections.place(trail.rank):
@@ -216,15 +250,21 @@ class Fetcher:
     async def _request_in_time(self, trail: _Trail, host: Host) -> _Reply:
         try:
             async with asyncio.timeout(max(0.0, trail.left_s)):
-                return await self._request(trail.url, host)
+                return await self._request(trail, host)
         except (BlockedAddressError, aiohttp.ClientError, OSError) as error:
             return _Reply(next(status for kind, status in _STATUS_OF_ERROR if isinstance(error, kind)))
 
-    async def _request(self, url: URL, host: Host) -> _Reply:
-        async with self._session.get(url, allow_redirects=False) as response:
+    async def _request(self, trail: _Trail, host: Host) -> _Reply:
+        conditions = trail.known.headers()
+        async with self._session.get(trail.url, allow_redirects=False, headers=conditions) as response:
             code = response.status
+            if trail.robots is not None and tag_refuses(response.headers.getall("X-Robots-Tag", ())):
+                response.close()  # before any of the body is read
+                return _Reply(Status.DISALLOWED, code)
             if code == 200:
                 return await self._body(response)
+            if code == 304 and conditions:
+                return _Reply(Status.OK, code, validators=trail.known)
             location = response.headers.get("Location")
             if code in _REDIRECTS and location is not None:
                 return _Reply(Status.OK, code, location=location)
@@ -246,7 +286,19 @@ class Fetcher:
                 response.close()  # the rest is not worth reading, so neither is the connection
                 return _Reply(Status.TOO_LARGE, response.status)
             chunks.append(chunk)
-        return _Reply(Status.OK, response.status, data=b"".join(chunks))
+        validators = Validators(response.headers.get("ETag"), response.headers.get("Last-Modified"))
+        return _Reply(Status.OK, response.status, data=b"".join(chunks), validators=validators)
+
+    async def _ask_robots(self, url: URL) -> RobotsAnswer:
+        trail = _Trail(url, 0, self._settings.timeout_s, url)
+        reply = await self._follow(trail)
+        return RobotsAnswer(reply.status, reply.http_status, (reply.data or b"").decode("utf-8", errors="replace"))
+
+    def _slow_down(self, origin: URL, delay_s: float) -> None:
+        self._host(origin).slow_down(delay_s)
+
+    def _host(self, url: URL) -> Host:
+        return self._hosts[f"{url.raw_host}:{url.port}"]
 
 
 def _worth_another_attempt(reply: _Reply) -> bool:

@@ -5,47 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
-from enum import StrEnum
 
 import polars as pl
 
-
-class Status(StrEnum):
-    """How a download ended; `retryable` says whether asking again later may end differently."""
-
-    OK = "ok"
-    INVALID_URL = "invalid_url"
-    BLOCKED_ADDRESS = "blocked_address"
-    DNS_ERROR = "dns_error"
-    CONNECT_ERROR = "connect_error"
-    TIMEOUT = "timeout"
-    HTTP_ERROR = "http_error"
-    GONE = "gone"
-    REDIRECTED_HOME = "redirected_home"
-    TOO_MANY_REDIRECTS = "too_many_redirects"
-    NOT_AN_IMAGE = "not_an_image"
-    TOO_LARGE = "too_large"
-    TOO_SMALL = "too_small"
-    CORRUPT = "corrupt"
-    HOST_REFUSED = "host_refused"
-    HOST_PAUSED = "host_paused"
-    DISALLOWED = "disallowed"
-
-    @property
-    def retryable(self) -> bool:
-        return self in _RETRYABLE
-
-
-_RETRYABLE = frozenset(
-    {
-        Status.DNS_ERROR,
-        Status.CONNECT_ERROR,
-        Status.TIMEOUT,
-        Status.HTTP_ERROR,
-        Status.HOST_REFUSED,
-        Status.HOST_PAUSED,
-    }
-)
+from catalog.images.statuses import Status
 
 OUTCOMES_SCHEMA = pl.Schema(
     {
@@ -61,6 +24,8 @@ OUTCOMES_SCHEMA = pl.Schema(
         "sha256": pl.String(),
         "dhash": pl.UInt64(),
         "shard": pl.String(),
+        "etag": pl.String(),
+        "last_modified": pl.String(),
         "duration_ms": pl.Float64(),
         "fetched_at": pl.Datetime("us", "UTC"),
     }
@@ -83,6 +48,8 @@ class Outcome:
     sha256: str | None
     dhash: int | None
     shard: str | None
+    etag: str | None  # the server's names for this version of the picture, to ask whether it has changed since
+    last_modified: str | None
     duration_ms: float
     fetched_at: datetime
 

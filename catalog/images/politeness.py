@@ -25,6 +25,7 @@ class Politeness:
     max_connections: int = 8
     rate_per_s: float | None = None
     max_retry_after_s: float = 60.0  # a host that asks for a longer wait is left alone until then
+    max_crawl_delay_s: float = 10.0  # of robots.txt, where that is honoured
     failures_to_pause: int = 20
     pause_s: float = 30.0
 
@@ -52,6 +53,7 @@ class Host:
         self._last_success = -math.inf
         self._num_failures = 0  # since then
         self._probing = False
+        self._interval_s = 1 / politeness.rate_per_s if politeness.rate_per_s is not None else 0.0
 
     @asynccontextmanager
     async def turn(self, rank: int = 0) -> AsyncIterator[None]:
@@ -64,8 +66,7 @@ class Host:
             while (wait_s := self._wait_s()) > 0:
                 await asyncio.sleep(wait_s)
                 self._refuse_while_paused()
-            if self._politeness.rate_per_s is not None:
-                self._next_start = time.monotonic() + 1 / self._politeness.rate_per_s
+            self._next_start = time.monotonic() + self._interval_s
             is_probe = self._probing = self._is_suspect()
             try:
                 yield
@@ -96,6 +97,10 @@ class Host:
             self._retry_after = max(self._retry_after, until)
         else:
             self._paused_until = max(self._paused_until, until)
+
+    def slow_down(self, interval_s: float) -> None:
+        """The host wants so much time between two requests, as far as `max_crawl_delay_s` goes."""
+        self._interval_s = max(self._interval_s, min(interval_s, self._politeness.max_crawl_delay_s))
 
     def _is_suspect(self) -> bool:
         return self._num_failures >= self._politeness.failures_to_pause

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from catalog.files import replace_file, write_parquet
-from catalog.images.decoding import Picture
-from catalog.images.outcomes import OUTCOMES_SCHEMA, Status
+from catalog.images.outcomes import OUTCOMES_SCHEMA
+from catalog.images.picture import Picture
+from catalog.images.statuses import Status
 
 # The struct is how Hugging Face datasets lays out an Image.
 IMAGES_SCHEMA = pa.schema(
@@ -47,7 +48,8 @@ class ShardFiles:
         if not path.exists():
             return pl.DataFrame(schema=OUTCOMES_SCHEMA)
         with path.open("rb") as file:
-            held = pl.read_parquet(file)
+            # A record of an earlier version may lack a column that this one has.
+            held = pl.concat([OUTCOMES_SCHEMA.to_frame(), pl.read_parquet(file)], how="diagonal")
         if (held["status"] == Status.OK).any() and not self._images_path.exists():
             return pl.DataFrame(schema=OUTCOMES_SCHEMA)
         return held

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from catalog.images.decoding import Picture, PictureRules, decode, dhash
-from catalog.images.outcomes import Status
+from catalog.images.statuses import Status
 from demo.faults import bomb
 from tests.catalog.images.pictures import encoded, image, jpeg, pixels
 

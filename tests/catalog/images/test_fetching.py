@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.images.fetching import Fetched, Fetcher, FetchSettings
-from catalog.images.outcomes import Status
 from catalog.images.politeness import Politeness
+from catalog.images.statuses import Status
 from tests.catalog.images.raw_server import Answer, RawServer, response
 from tests.catalog.images.test_guards import Answers
 

@@ -3,7 +3,8 @@
 from dataclasses import fields
 from datetime import UTC, datetime
 
-from catalog.images.outcomes import OUTCOMES_SCHEMA, Outcome, Status, health, outcomes_table
+from catalog.images.outcomes import OUTCOMES_SCHEMA, Outcome, health, outcomes_table
+from catalog.images.statuses import Status
 
 
 def outcome(product_id: str, status: Status) -> Outcome:
@@ -20,6 +21,8 @@ def outcome(product_id: str, status: Status) -> Outcome:
         sha256=None,
         dhash=2**64 - 1,
         shard=None,
+        etag=None,
+        last_modified=None,
         duration_ms=1.5,
         fetched_at=datetime(2024, 5, 1, tzinfo=UTC),
     )

@@ -18,9 +18,10 @@ import pytest
 from upath import UPath
 
 from catalog.images.fetching import FetchSettings
-from catalog.images.outcomes import OUTCOMES_SCHEMA, Status
+from catalog.images.outcomes import OUTCOMES_SCHEMA
 from catalog.images.shard_files import IMAGES_SCHEMA
 from catalog.images.shards import Progress, download_delivery
+from catalog.images.statuses import Status
 from demo.faults import Fault
 from demo.shop import Shop
 from tests.catalog.images.download_until_killed import SETTINGS, download

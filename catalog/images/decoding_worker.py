@@ -1,0 +1,47 @@
+"""A decoding process: takes batches of strangers' pictures and answers with what `decode` makes of them.
+
+Started by `catalog.images.decoders` as `python -m catalog.images.decoding_worker FD RULES`. Answers are packed, not
+pickled: whoever takes over a decoder by a hostile picture gains no more than a wrong picture. It ends when its parent
+does, for then the connection is closed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from multiprocessing.connection import Connection
+
+import cv2
+
+from catalog.images.decoding import decode
+from catalog.images.picture import PictureRules, packed
+from catalog.images.statuses import Status
+
+
+def answer(data: bytes, rules: PictureRules) -> bytes:
+    """What becomes of one picture; one that takes more memory than there is, is too large."""
+    try:
+        return packed(decode(data, rules))
+    except MemoryError:
+        return packed(Status.TOO_LARGE)
+
+
+def main() -> None:
+    """Reads a batch whole before the first answer is written: neither side ever waits for the other to read."""
+    cv2.setNumThreads(1)  # the processes share the cores already
+    connection = Connection(int(sys.argv[1]))
+    rules = PictureRules(**json.loads(sys.argv[2]))
+    connection.send_bytes(b"ready")
+    while True:
+        try:
+            num_pictures = int.from_bytes(connection.recv_bytes(), "little")
+            batch = [connection.recv_bytes() for _ in range(num_pictures)]
+        except EOFError:
+            return
+        answers = [answer(data, rules) for data in batch]
+        for each in answers:
+            connection.send_bytes(each)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Sampling: a few of the links that are still to be fetched, so drawn that they tell of all.
+
+Links are stratified by partner and host. Every stratum gives links in proportion to its size, but at least a few,
+so that small shops are seen; each link carries the weight that makes up for it (Cochran 1977, chapter 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from catalog.images.hosts import host_of
+from catalog.images.statuses import Status
+
+INVALID, OTHER_HOSTS = "no valid link", "other hosts"  # in place of a host, as a stratum's name
+
+_FINAL = [status.value for status in Status if not status.retryable]
+_LINK = ["product_id", "image_url"]
+_KEY = ["partner_id", "host"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How many links are drawn, at least how many of a stratum (or all it has), and the seed that chooses them."""
+
+    num_links: int = 10_000
+    min_per_stratum: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.min_per_stratum < 2:
+            raise ValueError(f"min_per_stratum is {self.min_per_stratum}; an interval takes at least 2 of a stratum")
+        if self.num_links < self.min_per_stratum:
+            raise ValueError(f"num_links is {self.num_links}, less than min_per_stratum {self.min_per_stratum}")
+
+
+def links_to_fetch(products: pl.LazyFrame, outcomes: pl.LazyFrame | None = None) -> pl.LazyFrame:
+    """A delivery's links that a download would ask for: delivery, product_id, partner_id, image_url, host.
+
+    Left out are products that the partner removed, and links whose download has ended for good.
+    """
+    if "removed_at" in products.collect_schema():
+        products = products.filter(pl.col("removed_at").is_null())
+    if outcomes is not None:
+        ended = outcomes.filter(pl.col("status").is_in(_FINAL)).select(_LINK)
+        products = products.join(ended, on=_LINK, how="anti", nulls_equal=True)
+    return products.select("delivery", "product_id", "partner_id", "image_url", host_of("image_url").alias("host"))
+
+
+def draw(parts: Sequence[pl.LazyFrame], sampling: Sampling) -> pl.DataFrame:
+    """The sample of all parts' links, with stratum, stratum_size and weight; the same for the same seed.
+
+    `parts` are deliveries' `links_to_fetch`. Each is read twice, and only one at a time is held in memory. The
+    sample's order is random, so that hosts take turns. Raises ValueError where there are no links, or too few
+    may be drawn to see every partner.
+    """
+    strata = _strata(_sizes(parts), sampling)
+    drawn = []
+    for part in parts:
+        rows = part.join(strata.lazy(), on=_KEY, nulls_equal=True).collect()
+        hashes = _hashes(rows["product_id"], sampling.seed)
+        # A generous share of each stratum, by hash: of 36 million links only candidates are kept.
+        drawn.append(rows.with_columns(hashes).filter(pl.col("hash") / 2**64 <= pl.col("share_kept")))
+    by_hash = pl.concat(drawn).sort("hash", "delivery", "product_id")
+    kept = by_hash.filter(pl.int_range(pl.len()).over("stratum") < pl.col("num"))
+    return kept.with_columns(weight=pl.col("stratum_size") / pl.len().over("stratum")).drop("hash", "share_kept", "num")
+
+
+def allocation(sizes: NDArray[np.int64], num_links: int, minimum: int) -> NDArray[np.int64]:
+    """How many of each stratum are drawn: in proportion to `sizes`, but `minimum`, or all of a smaller one.
+
+    The sum is `num_links`, or all links where there are fewer, or the minima where these are more.
+    """
+    floors = np.minimum(sizes, minimum)
+    num_links = min(num_links, int(sizes.sum()))
+    is_floored = np.zeros(len(sizes), dtype=bool)
+    while True:  # each round fixes at least one stratum at its floor
+        left = num_links - floors[is_floored].sum()
+        ideal = np.where(is_floored, floors, sizes * (left / max(1, sizes[~is_floored].sum())))
+        too_small = ~is_floored & (ideal < floors)
+        if not too_small.any():
+            break
+        is_floored |= too_small
+    nums = np.floor(ideal + 1e-9).astype(np.int64)
+    missing = max(0, num_links - int(nums.sum()))
+    nums[np.argsort(nums - ideal, kind="stable")[:missing]] += 1  # the largest remainders
+    return nums
+
+
+def _sizes(parts: Sequence[pl.LazyFrame]) -> pl.DataFrame:
+    counts = [part.group_by(_KEY).agg(size=pl.len().cast(pl.Int64)).collect() for part in parts]
+    sizes = pl.concat(counts).group_by(_KEY).agg(pl.col("size").sum()) if counts else pl.DataFrame()
+    if sizes.is_empty():
+        raise ValueError("there is no link to probe: every one has been downloaded, or there are no products yet")
+    return sizes.sort("size", *_KEY, descending=[True, False, False], nulls_last=True)
+
+
+def _strata(sizes: pl.DataFrame, sampling: Sampling) -> pl.DataFrame:
+    """For each partner and host its stratum, what is drawn of that, and the share of hashes to keep for it.
+
+    Half the links at most go into minima: beyond that the smallest hosts of a partner share a stratum.
+    """
+    num_named = max(1, sampling.num_links // (2 * sampling.min_per_stratum))
+    name = (
+        pl.when(pl.col("host").is_null())
+        .then(pl.lit(INVALID))
+        .when(pl.int_range(pl.len()) < num_named)
+        .then("host")
+        .otherwise(pl.lit(OTHER_HOSTS))
+    )
+    named = sizes.with_columns(stratum=pl.format("{}: {}", "partner_id", name))
+    strata = named.group_by("stratum", maintain_order=True).agg(stratum_size=pl.col("size").sum())
+    nums = allocation(strata["stratum_size"].to_numpy(), sampling.num_links, sampling.min_per_stratum)
+    if nums.sum() > sampling.num_links:
+        raise ValueError(
+            f"num_links {sampling.num_links:,} is too few for {len(strata)} strata of {sampling.min_per_stratum} "
+            f"links; give at least {nums.sum():,}, or a smaller min_per_stratum"
+        )
+    strata = strata.with_columns(pl.Series("num", nums))
+    # So many more than are needed that a shortage is as good as impossible: ten standard deviations and thirty.
+    generous = pl.col("num") + 10 * pl.col("num").sqrt() + 30
+    strata = strata.with_columns(share_kept=generous / pl.col("stratum_size"))
+    return named.drop("size").join(strata, on="stratum")
+
+
+def _hashes(product_ids: pl.Series, seed: int) -> pl.Series:
+    """64 bits of every id, the same on every machine."""
+    salt = seed.to_bytes(8, "big", signed=True)
+    digests = (blake2b(key.encode(), digest_size=8, person=b"shelfsight.probe", salt=salt) for key in product_ids)
+    return pl.Series("hash", [int.from_bytes(digest.digest(), "big") for digest in digests], dtype=pl.UInt64)
