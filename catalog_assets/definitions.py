@@ -42,6 +42,8 @@ def resources(root: str) -> dict[str, object]:
             contact=os.environ.get("SHELFSIGHT_CONTACT", ""),
             connections_per_host=int(os.environ.get("SHELFSIGHT_CONNECTIONS_PER_HOST", "8")),
             timeout_s=float(os.environ.get("SHELFSIGHT_TIMEOUT_S", "20")),
+            requests_per_s_per_host=float(os.environ.get("SHELFSIGHT_REQUESTS_PER_S_PER_HOST", "0")),
+            honour_robots=os.environ.get("SHELFSIGHT_HONOUR_ROBOTS", "") == "1",
         ),
         "compute": Compute(device=os.environ.get("SHELFSIGHT_DEVICE", "auto")),
         "tracking": Tracking(

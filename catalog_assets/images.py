@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from catalog.images.outcomes import health
 from catalog_assets.markdown import table
@@ -14,9 +15,18 @@ from resources.fetcher import Fetcher
 from resources.store import Store
 
 if TYPE_CHECKING:
+    from catalog.images.held import Reuse
     from catalog.images.shards import Progress
 
 MIN_SHARE_OK = 0.5  # published catalogues lose about 13 % of their links; half is a broken feed or a refusing shop
+
+
+class DownloadConfig(dg.Config):
+    """What a person may ask of one download."""
+
+    refresh: bool = Field(
+        default=False, description="Ask again for every picture, on condition that it has changed where the shop tells."
+    )
 
 
 @dg.multi_asset(
@@ -51,7 +61,7 @@ MIN_SHARE_OK = 0.5  # published catalogues lose about 13 % of their links; half 
     },
 )
 def download(
-    context: dg.AssetExecutionContext, products: pl.LazyFrame, store: Store, fetcher: Fetcher
+    context: dg.AssetExecutionContext, config: DownloadConfig, products: pl.LazyFrame, store: Store, fetcher: Fetcher
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Fetch what is still missing or retryable of one delivery; finished shards are left alone."""
     delivery = context.partition_key
@@ -59,10 +69,12 @@ def download(
     def report(progress: "Progress") -> None:
         context.log.info(f"{delivery}: {progress.done:,} of {progress.total:,} links, {progress.ok:,} pictures")
 
+    wanted = products.select("product_id", "image_url").collect()
     outcomes = fetcher.download(
-        products.select("product_id", "image_url").collect(),
+        wanted,
         images=store.folder("images", delivery),
         outcomes=store.folder("outcomes", delivery),
+        reuse=_reuse(store, delivery, wanted["image_url"], refresh=config.refresh),
         on_progress=report,
     )
     pictures = outcomes.filter(status="ok")
@@ -87,3 +99,14 @@ def download(
         description=f"{share_ok:.1%} of the links of {delivery!r} led to a picture; at least {MIN_SHARE_OK:.0%} must",
         metadata={"share_ok": share_ok, "links": len(outcomes)},
     )
+
+
+def _reuse(store: Store, delivery: str, links: pl.Series, *, refresh: bool) -> "Reuse":
+    """The pictures that the partner's other deliveries brought; nothing of the kind where all is to be asked again."""
+    from catalog.images.held import Reuse, held_pictures
+
+    partner = delivery.split(".", maxsplit=1)[0]
+    others = [key for key in store.partitions("outcomes") if key.startswith(f"{partner}.") and key != delivery]
+    if refresh or not others:
+        return Reuse(refresh=refresh)
+    return Reuse(held=held_pictures(store.scan("outcomes", others), links, store.folder("images")))

@@ -9,6 +9,7 @@ from upath import UPath
 
 if TYPE_CHECKING:  # the HTTP client loads where it fetches
     from catalog.images.fetching import FetchSettings
+    from catalog.images.held import Reuse
     from catalog.images.shards import Progress
 
 
@@ -20,6 +21,7 @@ class Fetcher(dg.ConfigurableResource):  # type: ignore[type-arg]
     timeout_s: float = 20.0
     connections_per_host: int = 8
     requests_per_s_per_host: float = 0.0  # 0: no rate limit
+    honour_robots: bool = False  # robots.txt and X-Robots-Tag
     shard_rows: int = 1_000
 
     def download(
@@ -28,13 +30,19 @@ class Fetcher(dg.ConfigurableResource):  # type: ignore[type-arg]
         *,
         images: UPath,
         outcomes: UPath,
+        reuse: "Reuse",
         on_progress: "Callable[[Progress], None]",
     ) -> pl.DataFrame:
         """Every product's outcome, in feed order; finished shards are kept, missing and retryable ones fetched."""
         from catalog.images.shards import download_delivery
 
         return download_delivery(
-            products, images=images, outcomes=outcomes, settings=self.settings(), on_progress=on_progress
+            products,
+            images=images,
+            outcomes=outcomes,
+            settings=self.settings(),
+            on_progress=on_progress,
+            reuse=reuse,
         )
 
     def settings(self) -> "FetchSettings":
@@ -47,6 +55,7 @@ class Fetcher(dg.ConfigurableResource):  # type: ignore[type-arg]
             timeout_s=self.timeout_s,
             idle_timeout_s=min(10.0, self.timeout_s),
             allowed_networks=tuple(part.strip() for part in self.allowed_networks.split(",") if part.strip()),
+            honour_robots=self.honour_robots,
             shard_rows=self.shard_rows,
             politeness=Politeness(
                 max_connections=self.connections_per_host, rate_per_s=self.requests_per_s_per_host or None

@@ -58,6 +58,11 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         write_parquet(frame, path)
         return path
 
+    def partitions(self, table: str) -> list[str]:
+        """The outermost keys of the partitions that a table has, in order."""
+        key = table_of(table).keys[0]
+        return sorted(path.name.removeprefix(f"{key}=") for path in self.folder(table).glob(f"{key}=*"))
+
     def scan(self, table: str, partitions: Sequence[str] | None = None) -> pl.LazyFrame:
         """A table, or those of the named partitions that exist, to be read lazily.
 
