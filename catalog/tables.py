@@ -37,6 +37,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("rejected", ("delivery",)),
             Table("outcomes", ("delivery",)),
             Table("images", ("delivery",)),
+            Table("download_probe"),
             Table("dataset"),
             Table("embeddings", ("encoder",)),
             Table("predictions", ("classifier", "split")),

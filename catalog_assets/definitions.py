@@ -10,9 +10,11 @@ from catalog_assets import (
     checks,
     classifiers,
     dataset,
+    download_report,
     encoders,
     evaluation,
     images,
+    probe,
     products,
     warehouse,
 )
@@ -26,7 +28,18 @@ from resources.pictures import Pictures
 from resources.store import Store
 from resources.tracking import Tracking
 
-ASSET_MODULES = [products, images, dataset, encoders, classifiers, evaluation, champion, warehouse]
+ASSET_MODULES = [
+    products,
+    probe,
+    images,
+    download_report,
+    dataset,
+    encoders,
+    classifiers,
+    evaluation,
+    champion,
+    warehouse,
+]
 
 
 def resources(root: str) -> dict[str, object]:

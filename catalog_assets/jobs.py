@@ -5,9 +5,11 @@ import dagster as dg
 from catalog_assets.champion import champion
 from catalog_assets.classifiers import classifiers
 from catalog_assets.dataset import dataset
+from catalog_assets.download_report import download_report
 from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.evaluation import comparison, confusion, metrics, predictions
 from catalog_assets.images import download
+from catalog_assets.probe import download_probe
 from catalog_assets.products import take, taxonomy
 from catalog_assets.warehouse import warehouse
 
@@ -23,10 +25,16 @@ ingest = dg.define_asset_job(
     description="Take one delivery's feed and download its pictures.",
 )
 
+probe = dg.define_asset_job(
+    "probe",
+    selection=dg.AssetSelection.assets(download_probe),
+    description="Ask for a sample of the links still to be fetched, and say what a whole download will meet.",
+)
+
 assemble = dg.define_asset_job(
     "assemble",
-    selection=dg.AssetSelection.assets(dataset),
-    description="Group, split and label the usable products of all deliveries.",
+    selection=dg.AssetSelection.assets(download_report, dataset),
+    description="Report the downloads; group, split and label the usable products of all deliveries.",
 )
 
 encode = dg.define_asset_job(
@@ -47,4 +55,4 @@ compare = dg.define_asset_job(
     description="Compare all classifiers, name the champion, refresh the warehouse's views.",
 )
 
-JOBS = [prepare, ingest, assemble, encode, train, compare]
+JOBS = [prepare, probe, ingest, assemble, encode, train, compare]

@@ -35,7 +35,7 @@ def stages(encoders: Sequence[str], classifiers: Sequence[str]) -> list[Stage]:
             ("products", "rejected", "images", "outcomes"),
             lambda instance: instance.get_dynamic_partitions("deliveries"),
         ),
-        Stage("assemble", ("dataset",)),
+        Stage("assemble", ("download_report", "dataset")),
         Stage("encode", ("encoders", "embeddings"), lambda _: encoders),
         Stage("train", ("classifiers", "predictions", "metrics", "confusion"), lambda _: classifiers),
         Stage("compare", ("comparison", "champion", "warehouse")),

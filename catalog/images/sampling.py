@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from catalog.images.hosts import host_of
 from catalog.images.statuses import Status
 
-INVALID, OTHER_HOSTS = "no valid link", "other hosts"  # in place of a host, as a stratum's name
+NO_HOST, OTHER_HOSTS = "no valid link", "other hosts"  # in place of a host
 
 _FINAL = [status.value for status in Status if not status.retryable]
 _LINK = ["product_id", "image_url"]
@@ -53,7 +53,9 @@ def links_to_fetch(products: pl.LazyFrame, outcomes: pl.LazyFrame | None = None)
 
 
 def draw(parts: Sequence[pl.LazyFrame], sampling: Sampling) -> pl.DataFrame:
-    """The sample of all parts' links, with stratum, stratum_size and weight; the same for the same seed.
+    """The sample of all parts' links, with shop, stratum, stratum_size and weight; the same for the same seed.
+
+    A shop is a host, or `NO_HOST`, or `OTHER_HOSTS` of a partner together; a stratum is a partner's links to a shop.
 
     `parts` are deliveries' `links_to_fetch`. Each is read twice, and only one at a time is held in memory. The
     sample's order is random, so that hosts take turns. Raises ValueError where there are no links, or too few
@@ -65,7 +67,9 @@ def draw(parts: Sequence[pl.LazyFrame], sampling: Sampling) -> pl.DataFrame:
         rows = part.join(strata.lazy(), on=_KEY, nulls_equal=True).collect()
         hashes = _hashes(rows["product_id"], sampling.seed)
         # A generous share of each stratum, by hash: of 36 million links only candidates are kept.
-        drawn.append(rows.with_columns(hashes).filter(pl.col("hash") / 2**64 <= pl.col("share_kept")))
+        drawn.append(
+            rows.with_columns(hashes).filter(pl.col("hash").cast(pl.Float64) / 2.0**64 <= pl.col("share_kept"))
+        )
     by_hash = pl.concat(drawn).sort("hash", "delivery", "product_id")
     kept = by_hash.filter(pl.int_range(pl.len()).over("stratum") < pl.col("num"))
     return kept.with_columns(weight=pl.col("stratum_size") / pl.len().over("stratum")).drop("hash", "share_kept", "num")
@@ -106,14 +110,14 @@ def _strata(sizes: pl.DataFrame, sampling: Sampling) -> pl.DataFrame:
     Half the links at most go into minima: beyond that the smallest hosts of a partner share a stratum.
     """
     num_named = max(1, sampling.num_links // (2 * sampling.min_per_stratum))
-    name = (
+    shop = (
         pl.when(pl.col("host").is_null())
-        .then(pl.lit(INVALID))
+        .then(pl.lit(NO_HOST))
         .when(pl.int_range(pl.len()) < num_named)
         .then("host")
         .otherwise(pl.lit(OTHER_HOSTS))
     )
-    named = sizes.with_columns(stratum=pl.format("{}: {}", "partner_id", name))
+    named = sizes.with_columns(shop=shop).with_columns(stratum=pl.format("{}: {}", "partner_id", "shop"))
     strata = named.group_by("stratum", maintain_order=True).agg(stratum_size=pl.col("size").sum())
     nums = allocation(strata["stratum_size"].to_numpy(), sampling.num_links, sampling.min_per_stratum)
     if nums.sum() > sampling.num_links:

@@ -1,0 +1,110 @@
+"""The forecast: how long a whole download takes, and which limit it is that makes it so long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from catalog.images.estimates import REFUSED
+from catalog.images.fetching import FetchSettings
+from catalog.images.probe import Probed
+from catalog.images.sampling import NO_HOST, OTHER_HOSTS
+from catalog.images.statuses import Status
+
+_UNREACHED = [Status.DNS_ERROR, Status.CONNECT_ERROR, Status.TIMEOUT, Status.HTTP_ERROR]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One thing that a download cannot be faster than."""
+
+    kind: str  # host_connections, host_rate, connections, cores, client
+    seconds: float
+    words: str
+    shop: str | None = None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a whole download takes: its bounds, the one that binds first, and the hosts, slowest first.
+
+    `hosts` has shop, links, sampled, ok, refused, unreached (shares of the sampled), mean_s, seconds, bound_by.
+    """
+
+    links: int
+    bounds: tuple[Bound, ...]
+    hosts: pl.DataFrame
+
+    @property
+    def binding(self) -> Bound:
+        return self.bounds[0]
+
+    @property
+    def seconds(self) -> float:
+        return self.binding.seconds
+
+
+def forecast(probed: Probed, settings: FetchSettings, num_cores: int) -> Forecast:
+    """The forecast from what a probe found.
+
+    Time on the wire fills a host's connections, and all connections of the machine; decoding and the client fill
+    the cores, and the client is one thread. The slowest of these is the whole's time; waiting for a host that asks
+    for patience comes on top.
+    """
+    rows = probed.rows
+    links = round(rows["weight"].sum())
+    bodies = float(rows.filter(pl.col("bytes_fetched") > 0)["weight"].sum())
+    hosts = host_times(rows, settings)
+    wire_s = float((rows["weight"] * rows["duration_ms"]).sum()) / 1000
+    client_s = links * probed.client_ms / 1000
+    cores_s = (bodies * probed.decode_ms / 1000 + client_s) / num_cores
+    bounds = [
+        Bound(
+            "connections",
+            wire_s / settings.max_connections,
+            f"the time on the wire over {settings.max_connections} connections",
+        ),
+        Bound("cores", cores_s, f"decoding and asking on {num_cores} cores"),
+        Bound("client", client_s, "asking, which one core does"),
+    ]
+    named = hosts.filter(pl.col("shop") != OTHER_HOSTS)  # each of those is smaller than any named one
+    for shop, seconds, kind in named.select("shop", "seconds", "bound_by").iter_rows():
+        limit = (
+            f"{settings.politeness.max_connections} connections"
+            if kind == "host_connections"
+            else f"{settings.politeness.rate_per_s:g} requests a second"
+        )
+        bounds.append(Bound(kind, seconds, f"{shop} at {limit}", shop))
+    return Forecast(links, tuple(sorted(bounds, key=lambda bound: -bound.seconds)), hosts)
+
+
+def host_times(rows: pl.DataFrame, settings: FetchSettings) -> pl.DataFrame:
+    """Each host's links, how it answered, and the seconds that all its links take under the limits for one host."""
+    politeness = settings.politeness
+    by_rate = pl.lit(0.0) if politeness.rate_per_s is None else pl.col("links") / politeness.rate_per_s
+    by_connections = pl.col("wire_s") / politeness.max_connections
+    weight = pl.col("weight")
+
+    def share(statuses: list[Status]) -> pl.Expr:
+        return (weight * pl.col("status").is_in([status.value for status in statuses])).sum() / weight.sum()
+
+    return (
+        rows.filter(pl.col("shop") != NO_HOST)
+        .group_by("shop")
+        .agg(
+            links=weight.sum().round().cast(pl.Int64),
+            sampled=pl.len(),
+            ok=share([Status.OK]),
+            refused=share(sorted(REFUSED)),
+            unreached=share(_UNREACHED),
+            mean_s=(weight * pl.col("duration_ms")).sum() / weight.sum() / 1000,
+            wire_s=(weight * pl.col("duration_ms")).sum() / 1000,
+        )
+        .with_columns(
+            seconds=pl.max_horizontal(by_rate, by_connections),
+            bound_by=pl.when(by_rate > by_connections).then(pl.lit("host_rate")).otherwise(pl.lit("host_connections")),
+        )
+        .drop("wire_s")
+        .sort("seconds", "shop", descending=[True, False])
+    )

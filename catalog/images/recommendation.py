@@ -1,0 +1,188 @@
+"""The recommendation: what a probe's figures mean for whoever is about to start a large download."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from catalog.images.estimates import PUBLISHED, shares
+from catalog.images.fetching import FetchSettings
+from catalog.images.forecast import Forecast
+from catalog.images.sampling import OTHER_HOSTS
+from catalog.images.statuses import Status
+
+Verdict = Literal["go", "go, but", "do not start"]
+INVALID_SHARE, LOST_SHARE = PUBLISHED.values()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """From where on a figure is worth a word; shares of 0..1."""
+
+    min_sampled: int = 5  # of a host, before it is judged
+    refuses_all: float = 0.9
+    refuses_some: float = 0.02
+    max_closed_links: float = 0.05  # of all links at hosts that give nothing, or it is not worth starting
+    max_lost: float = 2 * LOST_SHARE
+    max_invalid: float = 5 * INVALID_SHARE
+    slow_s: float = 3.0  # a link
+    max_hours: float = 48.0
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing to do, and whether it must come before the download."""
+
+    topic: str  # closed_host, fewer_connections, more_connections, slow_host, ask_partner, machines, max_connections
+    words: str
+    stops: bool = False
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The verdict, with every advice that led to it, the gravest first."""
+
+    verdict: Verdict
+    advice: tuple[Advice, ...]
+
+    def markdown(self) -> str:
+        """For people, in a few lines."""
+        heading = f"**{self.verdict.capitalize()}{':' if self.advice else '.'}**"
+        return "\n".join([heading, "", *(f"- {advice.words}" for advice in self.advice)])
+
+
+def recommend(
+    rows: pl.DataFrame, expected: Forecast, settings: FetchSettings, rules: Rules | None = None
+) -> Recommendation:
+    """What to do, from the probe's rows and its forecast, by the rules alone."""
+    rules = rules or Rules()
+    advice = [
+        *_on_closed_hosts(rows, expected, rules),
+        *_on_partners(rows, rules),
+        *_on_hosts_under_strain(expected, settings, rules),
+        *_on_duration(expected, settings, rules),
+    ]
+    if any(each.stops for each in advice):
+        verdict: Verdict = "do not start"
+    else:
+        verdict = "go, but" if advice else "go"
+    return Recommendation(verdict, tuple(sorted(advice, key=lambda each: not each.stops)))
+
+
+def _on_closed_hosts(rows: pl.DataFrame, expected: Forecast, rules: Rules) -> Iterator[Advice]:
+    """Hosts that give nothing at all: they refuse, forbid it in robots.txt, or do not answer."""
+    closed = _closed(expected, rules)
+    stops = closed["links"].sum() > rules.max_closed_links * expected.links
+    for shop, links, sampled in closed.sort("links", "shop", descending=[True, False]).head(10).iter_rows():
+        statuses = rows.filter(shop=shop)["status"].value_counts(sort=True).sort("count", "status", descending=True)
+        told = ", ".join(f"{status} {num}" for status, num in statuses.iter_rows())
+        manner = _manner(statuses)
+        yield Advice(
+            "closed_host",
+            f"{shop} {manner}: {told} of {sampled} asked, {_percent(links / expected.links)} of all links are there. "
+            + (
+                "Leave it out or ask its owner first."
+                if "robots" in manner
+                else "Ask its owner, who should know whom to write to (`SHELFSIGHT_CONTACT`)."
+            ),
+            stops,
+        )
+
+
+def _on_partners(rows: pl.DataFrame, rules: Rules) -> Iterator[Advice]:
+    """Partners of whose links too many are surely dead, or were never alive."""
+    final = [status.value for status in Status if not status.retryable]
+    status = pl.col("status")
+    fate = (
+        pl.when(status == Status.INVALID_URL)
+        .then(pl.lit("invalid"))
+        .when(status.is_in(final) & (status != Status.OK) & (status != Status.DISALLOWED))
+        .then(pl.lit("lost"))
+        .otherwise(pl.lit("well"))
+    )
+    found = shares(rows.with_columns(fate=fate), of="fate", by=["partner_id"])
+    limits = {"lost": (rules.max_lost, LOST_SHARE), "invalid": (rules.max_invalid, INVALID_SHARE)}
+    told = {"lost": "lead to no picture any more", "invalid": "are no valid links"}
+    for partner, name, share, low, high in found.select("partner_id", "fate", "share", "low", "high").iter_rows():
+        if name in limits and low > limits[name][0]:
+            yield Advice(
+                "ask_partner",
+                f"Ask partner {partner} for a newer feed: {_percent(share)} of its links ({_percent(low)} to "
+                f"{_percent(high)}) {told[name]}; published is {_percent(limits[name][1])}.",
+            )
+
+
+def _on_hosts_under_strain(expected: Forecast, settings: FetchSettings, rules: Rules) -> Iterator[Advice]:
+    """Hosts that serve, but refuse some requests or are slow at the pace they were asked."""
+    connections = settings.politeness.max_connections
+    judged = expected.hosts.filter(
+        (pl.col("sampled") >= rules.min_sampled) & (pl.col("refused") + pl.col("unreached") < rules.refuses_all)
+    )
+    for shop, refused in judged.filter(pl.col("refused") > rules.refuses_some).select("shop", "refused").iter_rows():
+        way = f"{connections // 2} connections" if connections > 1 else "a rate limit"
+        yield Advice(
+            "fewer_connections",
+            f"Press {shop} less: it refused {_percent(refused)} at {connections} connections; try {way}.",
+        )
+    for shop, mean_s in judged.filter(pl.col("mean_s") > rules.slow_s).select("shop", "mean_s").iter_rows():
+        yield Advice("slow_host", f"{shop} is slow: {mean_s:.1f} s a link. More connections would make it slower.")
+
+
+def _on_duration(expected: Forecast, settings: FetchSettings, rules: Rules) -> Iterator[Advice]:
+    """The way to make a long download shorter, by what binds it."""
+    max_s = 3600 * rules.max_hours
+    binding = expected.binding
+    if binding.seconds <= max_s:
+        return
+    length = f"{duration(binding.seconds)}, bound by {binding.words}"
+    times = math.ceil(binding.seconds / max_s)
+    if binding.kind in {"cores", "client"}:
+        yield Advice("machines", f"Use {times} machines: on this one it takes {length}.")
+    elif binding.kind == "connections":
+        raised = times * settings.max_connections
+        yield Advice("max_connections", f"Raise max_connections to {raised}: it takes {length}.")
+    else:
+        # No faster than the rest, which waits for nobody.
+        rest_s = max((bound.seconds for bound in expected.bounds if bound.shop is None), default=max_s)
+        faster = math.ceil(binding.seconds / max(rest_s, max_s))
+        limit, unit = (
+            (settings.politeness.rate_per_s or 0.0, "requests a second")
+            if binding.kind == "host_rate"
+            else (settings.politeness.max_connections, "connections")
+        )
+        yield Advice(
+            "more_connections",
+            f"Ask the owner of {binding.shop} for {limit * faster:g} {unit}: the whole takes {length}.",
+        )
+
+
+def _closed(expected: Forecast, rules: Rules) -> pl.DataFrame:
+    return expected.hosts.filter(
+        (pl.col("shop") != OTHER_HOSTS)
+        & (pl.col("sampled") >= rules.min_sampled)
+        & (pl.col("refused") + pl.col("unreached") >= rules.refuses_all)
+    ).select("shop", "links", "sampled")
+
+
+def _manner(statuses: pl.DataFrame) -> str:
+    """What keeps us out, from the most frequent status that says so."""
+    told = [status for status in statuses["status"] if status not in {Status.HOST_PAUSED, Status.OK}]
+    if told and told[0] == Status.DISALLOWED:
+        return "forbids it in its robots.txt"
+    return "refuses everything" if not told or told[0] == Status.HOST_REFUSED else "does not serve"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in the unit that people would use."""
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
