@@ -43,16 +43,16 @@ def replace_file(path: UPath) -> Iterator[BinaryIO]:
 def _replace_local(path: Path) -> Iterator[BinaryIO]:
     # Hidden and without the suffix .parquet: whoever scans the folder for tables skips it.
     temporary = path.with_name(f".{uuid4().hex}.writing")
-    with _naming(path):
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = temporary.open("xb")
     try:
         with file:
             yield file
-            with _naming(path):
+            with naming(path):
                 file.flush()
                 os.fsync(file.fileno())
-        with _naming(path):
+        with naming(path):
             # The same bytes again leave the old file alone, and with it every reader that has it open.
             if path.exists() and filecmp.cmp(temporary, path, shallow=False):
                 temporary.unlink()
@@ -70,12 +70,12 @@ def _replace_remote(path: UPath) -> Iterator[BinaryIO]:
     with tempfile.NamedTemporaryFile(suffix=".writing") as file:
         yield cast(BinaryIO, file)
         file.flush()
-        with _naming(path):
+        with naming(path):
             path.fs.put_file(file.name, path.path)
 
 
 @contextmanager
-def _naming(path: Path | UPath) -> Iterator[None]:
+def naming(path: Path | UPath) -> Iterator[None]:
     """Errors of the file system, told as one line that names the path and the way out."""
     try:
         yield

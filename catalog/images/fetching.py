@@ -62,12 +62,11 @@ class FetchSettings(PictureRules):
     honour_robots: bool = False  # robots.txt and X-Robots-Tag: a partner's own links are meant to be fetched
     shard_rows: int = 1000
     shard_timeout_s: float = 14_400.0  # hard limit on one shard, waiting included; what it lacks then is a timeout
-    max_open_shards: int = 8
     num_decoders: int | None = None  # decoding processes; None: as many as there are cores to use
     decode_timeout_s: float = 20.0  # a picture that takes longer to decode is corrupt, or meant to harm
 
     def __post_init__(self) -> None:
-        counts = ("max_bytes", "max_attempts", "max_connections", "shard_rows", "max_open_shards")
+        counts = ("max_bytes", "max_attempts", "max_connections", "shard_rows")
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
+from catalog.images.downloading import Ending
+from catalog.images.fetching import Fetched, Validators
 from catalog.images.outcomes import OUTCOMES_SCHEMA
+from catalog.images.picture import Picture
 from catalog.images.shard_files import IMAGES_SCHEMA
 from catalog.images.statuses import Status
 
@@ -45,37 +49,38 @@ def held_pictures(outcomes: pl.LazyFrame, links: pl.Series, images: UPath) -> pl
     return found.select(*OUTCOMES_SCHEMA.names(), path)
 
 
-def copy_held(todo: pl.DataFrame, held: pl.DataFrame | None, shard: str) -> tuple[pl.DataFrame, pl.DataFrame, pa.Table]:
-    """What still has to be asked for, and the outcomes and pictures of what was found among `held`.
+def copies_of(links: Iterable[str | None], held: pl.DataFrame | None) -> Iterator[tuple[str, Ending]]:
+    """How it ended when other deliveries asked for those of the links that are `held`, their pictures read.
 
-    A picture that is gone from its file meanwhile is asked for after all.
+    A picture that is gone from its file meanwhile is left out: it has to be asked for after all.
     """
     if held is None or held.is_empty():
-        return todo, OUTCOMES_SCHEMA.to_frame(), IMAGES_SCHEMA.empty_table()
-    found = todo.select("product_id", "image_url").join(
-        held.rename({"product_id": "held_id"}), on="image_url", maintain_order="left"
-    )
-    tables = [IMAGES_SCHEMA.empty_table()]
-    for (path,), part in found.group_by("path", maintain_order=True):
-        tables.append(_pictures(UPath(path), part))
-    copies = pa.concat_tables(tables)
-    is_copied = pl.col("product_id").is_in(pl.Series(copies["product_id"].to_pylist(), dtype=pl.String).implode())
-    outcomes = found.filter(is_copied).with_columns(pl.lit(shard).alias("shard"), attempts=pl.lit(0, pl.Int32))
-    return todo.filter(~is_copied), outcomes.select(OUTCOMES_SCHEMA.names()).cast(OUTCOMES_SCHEMA), copies
+        return
+    wanted = pl.DataFrame({"image_url": list(links)}, schema={"image_url": pl.String})
+    for (path,), rows in held.join(wanted, on="image_url", how="semi").group_by("path", maintain_order=True):
+        pictures = _pictures(UPath(path))
+        for row in rows.iter_rows(named=True):
+            data = pictures.get((row["product_id"], row["sha256"]))
+            if data is not None:
+                yield row["image_url"], _ending(row, data)
 
 
-def _pictures(path: UPath, part: pl.DataFrame) -> pa.Table:
-    """The pictures of one shard file that `part` names by `held_id` and `sha256`, under their new `product_id`."""
+def _pictures(path: UPath) -> dict[tuple[str, str], bytes]:
+    """The pictures of one shard file, by product and content."""
     if not path.exists():
-        return IMAGES_SCHEMA.empty_table()
+        return {}
     with path.open("rb") as file:
-        there = pq.read_table(file, schema=IMAGES_SCHEMA)
-    places = pc.index_in(
-        pa.array(part["held_id"].to_list(), pa.string()), value_set=there["product_id"].combine_chunks()
+        table = pq.read_table(file, schema=IMAGES_SCHEMA)
+    keys = zip(table["product_id"].to_pylist(), table["sha256"].to_pylist(), strict=True)
+    return dict(zip(keys, pc.struct_field(table["image"], "bytes").to_pylist(), strict=True))
+
+
+def _ending(row: Mapping[str, Any], data: bytes) -> Ending:
+    fetched = Fetched(
+        status=Status.OK,
+        http_status=row["http_status"],
+        final_url=row["final_url"],
+        validators=Validators(row["etag"], row["last_modified"]),
     )
-    is_there = pc.is_valid(places)
-    taken = there.take(places.filter(is_there))
-    renamed = pa.array(part["product_id"].to_list(), pa.string()).filter(is_there)
-    taken = taken.set_column(0, IMAGES_SCHEMA.field("product_id"), renamed)
-    wanted = pa.array(part["sha256"].to_list(), pa.string()).filter(is_there)
-    return taken.filter(pc.equal(taken["sha256"], wanted)).cast(IMAGES_SCHEMA)
+    picture = Picture(data, row["width"], row["height"], row["sha256"], row["dhash"])
+    return Ending(status=Status.OK, fetched=fetched, picture=picture, fetched_at=row["fetched_at"])

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
+from catalog.images.fetching import Validators
 from catalog.images.outcomes import OUTCOMES_SCHEMA
 from catalog.images.shard_files import IMAGES_SCHEMA, ShardFiles
 from catalog.images.statuses import Status
@@ -103,7 +104,17 @@ def _plan(files: ShardFiles, wanted: pl.DataFrame, refresh: bool) -> ShardPlan:
     return ShardPlan(files, wanted.select(_KEY), held, todo.select(*_KEY, *_VALIDATORS), is_finished)
 
 
-def links_of(todo: pl.DataFrame) -> Iterator[tuple[str | None, str | None, str | None, list[str]]]:
-    """Each link once: url, etag, last_modified, and the products that show it; the first product's version counts."""
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link to be asked for once, the version of its picture that is known, and the products that show it."""
+
+    url: str | None
+    known: Validators
+    product_ids: list[str]
+
+
+def links_of(todo: pl.DataFrame) -> Iterator[Link]:
+    """The links of a plan's `todo`, in order; of several known versions the first product's counts."""
     by_url = todo.group_by("image_url", maintain_order=True).agg(pl.col(_VALIDATORS).first(), "product_id")
-    yield from by_url.select("image_url", *_VALIDATORS, "product_id").iter_rows()
+    for url, etag, last_modified, product_ids in by_url.select("image_url", *_VALIDATORS, "product_id").iter_rows():
+        yield Link(url, Validators(etag, last_modified), product_ids)

@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
-import pyarrow as pa
 from upath import UPath
 
 from catalog.images.downloading import Downloader, Ending, timed_out
-from catalog.images.fetching import FetchSettings, Validators
-from catalog.images.held import Reuse, copy_held
-from catalog.images.outcomes import OUTCOMES_SCHEMA, Outcome, outcomes_table
-from catalog.images.picture import Picture
+from catalog.images.fetching import FetchSettings
+from catalog.images.held import Reuse, copies_of
+from catalog.images.journals import Journal
+from catalog.images.lines import Lines, Waiting
+from catalog.images.outcomes import OUTCOMES_SCHEMA, outcomes_table
 from catalog.images.shard_files import pictures_table, remove_surplus
 from catalog.images.shard_plans import ShardPlan, links_of, plan_shards
 from catalog.images.statuses import Status
 
 PROGRESS_INTERVAL_S = 1.0
+NUM_WRITING = 2  # shards being written at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,66 +91,104 @@ class Tally:
             self._on_progress(Progress(self._done, self._total, self._ok))
 
 
-@dataclass(frozen=True)
+class _Shard:
+    """A shard under way: its journal, and how many of its links have not ended yet."""
+
+    def __init__(self, plan: ShardPlan, held: pl.DataFrame | None) -> None:
+        self.plan = plan
+        self._journal = Journal.of(plan.files.outcomes, plan.files.name)
+        links = list(links_of(plan.todo))
+        ended = self._journal.open()
+        for url, ending in copies_of((link.url for link in links if link.url not in ended), held):
+            self._journal.add(url, ending)
+            ended.add(url)
+        self.links = {link.url: link for link in links if link.url not in ended}  # less those that end
+        self.is_started = self.is_over = False
+
+    def end(self, url: str | None, ending: Ending) -> int:
+        """Notes how it ended with a link; returns how many products show it."""
+        self._journal.add(url, ending)
+        return len(self.links.pop(url).product_ids)
+
+    def expire(self) -> None:
+        """Its time is up: what is still open ends as timed out."""
+        for url in list(self.links):
+            self.end(url, timed_out())
+
+    def write(self) -> None:
+        """Writes the finished shard, and removes its journal."""
+        endings = self._journal.endings()
+        links, shard = list(links_of(self.plan.todo)), self.plan.files.name
+        outcomes = outcomes_table(
+            endings[link.url].outcome(each, link.url, shard) for link in links for each in link.product_ids
+        )
+        pictures = {
+            each: picture for link in links if (picture := endings[link.url].picture) for each in link.product_ids
+        }
+        self.plan.finish(outcomes, pictures_table(pictures))
+        self._journal.remove()
+
+
 class _Engine:
-    """What all shards of a download share on one machine."""
+    """The download of some shards on one machine, within a running task group."""
 
-    downloader: Downloader
-    tally: Tally
-    open_shards: asyncio.Semaphore  # their pictures are what memory holds
-    held: pl.DataFrame | None
-    shard_timeout_s: float
+    def __init__(self, group: asyncio.TaskGroup, downloader: Downloader, settings: FetchSettings, tally: Tally) -> None:
+        self._group = group
+        # Twice as many as there are connections: a link that backs off after a failure keeps no connection idle.
+        self._lines = Lines(group, downloader, 2 * settings.politeness.max_connections)
+        self._tally = tally
+        self._writing = asyncio.Semaphore(NUM_WRITING)
+        self._shard_timeout_s = settings.shard_timeout_s
 
-    async def finish(self, plan: ShardPlan) -> None:
-        """Gets what the shard lacks, from other deliveries or by asking for it, and writes it."""
-        async with self.open_shards:
-            todo, copied, copies = await asyncio.to_thread(copy_held, plan.todo, self.held, plan.files.name)
-            self.tally.add(copied.height, copied.height)
-            ends = await self._ends(plan, todo)
-            await asyncio.to_thread(_write, plan, ends, copied, copies)
+    async def add(self, plan: ShardPlan, held: pl.DataFrame | None) -> None:
+        """Takes up a shard: what is held elsewhere is copied, the rest stands in line."""
+        shard = await asyncio.to_thread(_Shard, plan, held)
+        self._tally.add(plan.todo.height - sum(len(link.product_ids) for link in shard.links.values()), 0)
+        if not shard.links:
+            self._close(shard)
+        for link in list(shard.links.values()):
+            # The rank lets an older shard finish, retries included, before a younger one begins.
+            self._lines.add(Waiting(link, plan.files.index, partial(self._start, shard), partial(self._end, shard)))
 
-    async def _ends(self, plan: ShardPlan, todo: pl.DataFrame) -> list[tuple[Outcome, Picture | None]]:
-        """How it ended for every product of `todo`, each link asked for once, within the shard's time."""
-        tasks = []
-        with suppress(TimeoutError):  # only of this very limit: what a link meets is its status
-            async with asyncio.timeout(self.shard_timeout_s), asyncio.TaskGroup() as group:
-                for url, etag, last_modified, product_ids in links_of(todo):
-                    known = Validators(etag, last_modified)
-                    task = group.create_task(self._end(url, plan.files.index, known, len(product_ids)))
-                    tasks.append((url, product_ids, task))
-        ends = []
-        for url, product_ids, task in tasks:
-            ending = timed_out() if task.cancelled() else task.result()
-            ends += [(ending.outcome(each, url, plan.files.name), ending.picture) for each in product_ids]
-        return ends
+    def _start(self, shard: _Shard) -> bool:
+        """Whether a link of the shard is still wanted; its first link starts the shard's clock."""
+        if not shard.is_started:
+            shard.is_started = True
+            asyncio.get_running_loop().call_later(self._shard_timeout_s, self._expire, shard)
+        return not shard.is_over
 
-    async def _end(self, url: str | None, rank: int, known: Validators, num_products: int) -> Ending:
-        # The rank lets an older shard finish, retries included, before a younger one begins.
-        ending = await self.downloader.end(url, rank, known)
-        self.tally.add(num_products, num_products if ending.picture else 0)
-        return ending
+    def _end(self, shard: _Shard, url: str | None, ending: Ending) -> None:
+        if shard.is_over:  # it came too late
+            return
+        num_products = shard.end(url, ending)
+        self._tally.add(num_products, num_products if ending.picture else 0)
+        if not shard.links:
+            self._close(shard)
+
+    def _expire(self, shard: _Shard) -> None:
+        if not shard.is_over:
+            shard.expire()
+            self._close(shard)
+
+    def _close(self, shard: _Shard) -> None:
+        shard.is_over = True
+        self._group.create_task(self._write(shard))
+
+    async def _write(self, shard: _Shard) -> None:
+        async with self._writing:  # what is being written is what memory holds of pictures
+            await asyncio.to_thread(shard.write)
 
 
 async def _download_all(
     plans: Sequence[ShardPlan], settings: FetchSettings, tally: Tally, held: pl.DataFrame | None
 ) -> None:
     try:
-        async with Downloader(settings) as downloader:
-            open_shards = asyncio.Semaphore(settings.max_open_shards)
-            engine = _Engine(downloader, tally, open_shards, held, settings.shard_timeout_s)
-            async with asyncio.TaskGroup() as group:
-                for plan in plans:
-                    group.create_task(engine.finish(plan))
-    except BaseExceptionGroup as group:  # a disk that is full is told as such, not as a group of one
-        raise _first(group) from None
-
-
-def _write(
-    plan: ShardPlan, ends: Sequence[tuple[Outcome, Picture | None]], copied: pl.DataFrame, copies: pa.Table
-) -> None:
-    fetched = outcomes_table(outcome for outcome, _ in ends)
-    pictures = pictures_table({outcome.product_id: picture for outcome, picture in ends if picture is not None})
-    plan.finish(pl.concat([fetched, copied]), pa.concat_tables([pictures, copies]))
+        async with Downloader(settings) as downloader, asyncio.TaskGroup() as group:
+            engine = _Engine(group, downloader, settings, tally)
+            for plan in plans:
+                await engine.add(plan, held)
+    except BaseExceptionGroup as errors:  # a disk that is full is told as such, not as a group of one
+        raise _first(errors) from None
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -17,7 +17,6 @@ SETTINGS = FetchSettings(
     idle_timeout_s=0.4,
     backoff_s=0.05,
     shard_rows=25,
-    max_open_shards=3,
     politeness=Politeness(max_connections=8, pause_s=0.2),
 )
 
