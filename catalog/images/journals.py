@@ -1,0 +1,118 @@
+"""Journals: what a shard under way has got so far, one record a link, so that a kill costs no picture twice.
+
+A journal lies on a local disk, hidden beside the shard's outcomes where the store is local. Pictures wait in it
+rather than in memory until their shard is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+from zlib import crc32
+
+from upath import UPath
+
+from catalog.files import LOCAL_PROTOCOLS, naming
+from catalog.images.downloading import Ending
+from catalog.images.fetching import Fetched, Validators
+from catalog.images.picture import Picture
+from catalog.images.statuses import Status
+
+_HEAD = struct.Struct("<III")  # CRC-32 of what follows the head, bytes of the description, bytes of the picture
+
+
+class Journal:
+    """The records of one shard, appended to one file; a record that was cut off by a kill does not count."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @classmethod
+    def of(cls, outcomes: UPath, shard: str) -> Journal:
+        """The journal of a shard whose outcomes will lie in that folder."""
+        if outcomes.protocol in LOCAL_PROTOCOLS:
+            return cls(Path(outcomes.path) / f".{shard}.journal")
+        place = sha256(str(outcomes).encode()).hexdigest()[:16]
+        return cls(Path(tempfile.gettempdir()) / f"shelfsight-journals-{place}" / f".{shard}.journal")
+
+    def open(self) -> set[str | None]:
+        """Makes it ready to go on; returns the links whose end in it is final."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            return set()
+        ended: set[str | None] = set()
+        with self._path.open("r+b") as file:
+            whole = 0
+            for url, ending in _records(file):
+                whole = file.tell()
+                if not ending.status.retryable:
+                    ended.add(url)
+            file.truncate(whole)
+        return ended
+
+    def add(self, url: str | None, ending: Ending) -> None:
+        """Appends how it ended with a link. Raises `StoreNotWritableError` where the disk refuses."""
+        picture = ending.picture
+        description = json.dumps(_described(url, ending)).encode()
+        data = picture.data if picture else b""
+        body = description + data
+        with naming(self._path), self._path.open("ab") as file:
+            file.write(_HEAD.pack(crc32(body), len(description), len(data)) + body)
+
+    def endings(self) -> dict[str | None, Ending]:
+        """How it ended with each link; of several records the last counts."""
+        if not self._path.exists():
+            return {}
+        with self._path.open("rb") as file:
+            return dict(_records(file))
+
+    def remove(self) -> None:
+        """Removes it, once its shard is written."""
+        self._path.unlink(missing_ok=True)
+
+
+def _records(file: BinaryIO) -> Iterator[tuple[str | None, Ending]]:
+    """The whole records from the start of the file, the file standing behind each as it is yielded."""
+    while len(head := file.read(_HEAD.size)) == _HEAD.size:
+        checksum, num_described, num_data = _HEAD.unpack(head)
+        body = file.read(num_described + num_data)
+        if len(body) < num_described + num_data or crc32(body) != checksum:
+            return
+        yield _ended(json.loads(body[:num_described]), body[num_described:])
+
+
+def _described(url: str | None, ending: Ending) -> dict[str, Any]:
+    fetched, picture = ending.fetched, ending.picture
+    return {
+        "url": url,
+        "status": ending.status,
+        "http_status": fetched.http_status,
+        "final_url": fetched.final_url,
+        "attempts": fetched.attempts,
+        "duration_ms": fetched.duration_ms,
+        "etag": fetched.validators.etag,
+        "last_modified": fetched.validators.last_modified,
+        "fetched_at": ending.fetched_at.isoformat(),
+        "picture": (picture.width, picture.height, picture.sha256, picture.dhash) if picture else None,
+    }
+
+
+def _ended(record: dict[str, Any], data: bytes) -> tuple[str | None, Ending]:
+    status, picture = Status(record["status"]), record["picture"]
+    fetched = Fetched(
+        status=status,
+        http_status=record["http_status"],
+        final_url=record["final_url"],
+        attempts=record["attempts"],
+        duration_ms=record["duration_ms"],
+        validators=Validators(record["etag"], record["last_modified"]),
+    )
+    fetched_at = datetime.fromisoformat(record["fetched_at"])
+    kept = Picture(data, *picture) if picture else None
+    return record["url"], Ending(status=status, fetched=fetched, picture=kept, fetched_at=fetched_at)
