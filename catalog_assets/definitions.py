@@ -56,6 +56,7 @@ def resources(root: str) -> dict[str, object]:
             connections_per_host=int(os.environ.get("SHELFSIGHT_CONNECTIONS_PER_HOST", "8")),
             timeout_s=float(os.environ.get("SHELFSIGHT_TIMEOUT_S", "20")),
             requests_per_s_per_host=float(os.environ.get("SHELFSIGHT_REQUESTS_PER_S_PER_HOST", "0")),
+            reference=str(store.reference),
             honour_robots=os.environ.get("SHELFSIGHT_HONOUR_ROBOTS", "") == "1",
         ),
         "compute": Compute(device=os.environ.get("SHELFSIGHT_DEVICE", "auto")),

@@ -23,6 +23,7 @@ class Fetcher(dg.ConfigurableResource):  # type: ignore[type-arg]
     requests_per_s_per_host: float = 0.0  # 0: no rate limit
     honour_robots: bool = False  # robots.txt and X-Robots-Tag
     shard_rows: int = 1_000
+    reference: str = ""  # the folder whose hosts.toml has what is agreed with single shops; "": none
 
     def download(
         self,
@@ -48,8 +49,12 @@ class Fetcher(dg.ConfigurableResource):  # type: ignore[type-arg]
     def settings(self) -> "FetchSettings":
         """The same as plain values, which any engine can ship to a worker."""
         from catalog.images.fetching import FetchSettings
+        from catalog.images.host_limits import read_host_limits
         from catalog.images.politeness import Politeness
 
+        politeness = Politeness(
+            max_connections=self.connections_per_host, rate_per_s=self.requests_per_s_per_host or None
+        )
         return FetchSettings(
             user_agent=f"shelfsight/0.1 ({self.contact or 'no contact configured'})",
             timeout_s=self.timeout_s,
@@ -57,7 +62,6 @@ class Fetcher(dg.ConfigurableResource):  # type: ignore[type-arg]
             allowed_networks=tuple(part.strip() for part in self.allowed_networks.split(",") if part.strip()),
             honour_robots=self.honour_robots,
             shard_rows=self.shard_rows,
-            politeness=Politeness(
-                max_connections=self.connections_per_host, rate_per_s=self.requests_per_s_per_host or None
-            ),
+            politeness=politeness,
+            host_limits=read_host_limits(UPath(self.reference), politeness) if self.reference else {},
         )

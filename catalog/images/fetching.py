@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
@@ -58,6 +59,7 @@ class FetchSettings(PictureRules):
     backoff_s: float = 0.5  # before the second attempt, doubled before each further one, give or take a half
     max_connections: int = 128
     politeness: Politeness = field(default_factory=Politeness)
+    host_limits: Mapping[str, Politeness] = field(default_factory=dict)  # agreed with single hosts, in lower case
     allowed_networks: tuple[str, ...] = ()  # networks or addresses let through though they are not public
     honour_robots: bool = False  # robots.txt and X-Robots-Tag: a partner's own links are meant to be fetched
     shard_rows: int = 1000
@@ -145,7 +147,7 @@ class Fetcher:
     ) -> None:
         self._settings = settings
         self._guard = Guard.allowing(settings.allowed_networks)
-        self._hosts = Hosts(settings.politeness)
+        self._hosts = Hosts(settings.politeness, settings.host_limits)
         self._connections = Places(settings.max_connections)
         self._ready = ready
         self._robots = Robots(self._ask_robots, self._slow_down) if settings.honour_robots else None

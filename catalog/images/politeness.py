@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -114,16 +114,21 @@ class Host:
 
 
 class Hosts:
-    """The hosts met so far, each with its own state; a host is a name (or address) and a port."""
+    """The hosts met so far, each with its own state; a host is a name (or address) and a port.
 
-    def __init__(self, politeness: Politeness) -> None:
+    `limits` has what is agreed with single hosts, by name, whatever the port.
+    """
+
+    def __init__(self, politeness: Politeness, limits: Mapping[str, Politeness] | None = None) -> None:
         self._politeness = politeness
+        self._limits = limits or {}
         self._hosts: dict[str, Host] = {}
 
     def __getitem__(self, name: str) -> Host:
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = Host(name, self._politeness)
+            politeness = self._limits.get(name.rpartition(":")[0], self._politeness)
+            host = self._hosts[name] = Host(name, politeness)
         return host
 
 
