@@ -1,0 +1,98 @@
+"""The probe: a sample asked for over real sockets, every link a row, nothing stored, nobody pressed."""
+
+from collections.abc import Iterator
+
+import polars as pl
+import pytest
+
+from catalog.images.decoding import decode
+from catalog.images.fetching import FetchSettings
+from catalog.images.picture import Picture
+from catalog.images.politeness import Politeness
+from catalog.images.probe import PROBE_SCHEMA, probe
+from catalog.images.sampling import Sampling, draw, links_to_fetch
+from demo.faults import Fault
+from demo.shop import Shop
+from tests.catalog.images.pictures import jpeg
+
+SETTINGS = FetchSettings(
+    timeout_s=1.0,
+    allowed_networks=("127.0.0.1/32",),
+    backoff_s=0.01,
+    politeness=Politeness(max_connections=16),
+    short_side_px=64,
+)
+FAULTS = {fault.value: fault for fault in Fault}
+PICTURE = jpeg(300, 200)
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    """A shop that has any picture, with a fault where its name is one."""
+    with Shop(lambda _: PICTURE, faults=FAULTS.get) as opened:
+        yield opened
+
+
+def sample(links: dict[str, str | None]) -> pl.DataFrame:
+    products = pl.LazyFrame(
+        {
+            "product_id": list(links),
+            "partner_id": "hansen",
+            "image_url": list(links.values()),
+            "delivery": "d",
+        },
+        schema_overrides={"image_url": pl.String},
+    )
+    return draw([links_to_fetch(products)], Sampling())
+
+
+def test_every_link_is_a_row_with_what_became_of_it(shop: Shop) -> None:
+    names = ["fine", "not_found", "home", "html", "truncated", "stall", "broken", "flaky"]
+    links: dict[str, str | None] = {name: f"{shop.url}/p/{name}.jpg" for name in names}
+    links |= {"missing": None, "nonsense": "n/a", "inside": "http://10.0.0.1/a.jpg"}
+    told: list[tuple[int, int]] = []
+    found = probe(sample(links), SETTINGS, num_cores=2, on_progress=lambda *progress: told.append(progress))
+    rows = found.rows
+    assert rows.schema == PROBE_SCHEMA
+    assert dict(rows.select("product_id", "status").iter_rows()) == {
+        "fine": "ok",
+        "not_found": "gone",
+        "home": "redirected_home",
+        "html": "not_an_image",
+        "truncated": "corrupt",
+        "stall": "timeout",
+        "broken": "http_error",
+        "flaky": "ok",
+        "missing": "invalid_url",
+        "nonsense": "invalid_url",
+        "inside": "blocked_address",
+    }
+    assert told[-1] == (11, 11)
+
+    fine = rows.row(by_predicate=pl.col("product_id") == "fine", named=True)
+    stored = decode(PICTURE, SETTINGS)
+    assert isinstance(stored, Picture)
+    assert (fine["bytes_fetched"], fine["bytes_stored"]) == (len(PICTURE), len(stored.data))
+    assert fine["duration_ms"] > 0
+    stalled = rows.row(by_predicate=pl.col("product_id") == "stall", named=True)
+    assert stalled["duration_ms"] == pytest.approx(1000, abs=300)
+    assert rows.filter(pl.col("status") != "ok")["bytes_stored"].sum() == 0
+    assert found.client_ms > 0
+    assert found.decode_ms >= 0
+
+
+def test_a_host_that_refuses_is_left_alone_and_the_rows_say_so(shop: Shop) -> None:
+    with Shop(lambda _: PICTURE, faults=lambda _: Fault.REFUSED) as closed:
+        links: dict[str, str | None] = {f"c{index}": f"{closed.url}/p/{index}.jpg" for index in range(300)}
+        links |= {f"o{index}": f"{shop.url}/p/{index}.jpg" for index in range(300)}
+        rows = probe(sample(links), SETTINGS, num_cores=2).rows
+        is_closed = pl.col("host") == f"127.0.0.1:{closed.port}"
+        assert set(rows.filter(is_closed)["status"]) == {"host_refused", "host_paused"}
+        assert set(rows.filter(~is_closed)["status"]) == {"ok"}
+        assert closed.requests.total() < 150  # twenty failures in a row, of at most three attempts, end it
+
+
+def test_an_empty_sample_is_an_empty_table() -> None:
+    found = probe(pl.DataFrame(schema=PROBE_SCHEMA), SETTINGS, num_cores=1)
+    assert found.rows.schema == PROBE_SCHEMA
+    assert found.rows.is_empty()
