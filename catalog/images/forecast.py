@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import polars as pl
@@ -29,7 +30,8 @@ class Bound:
 class Forecast:
     """What a whole download takes: its bounds, the one that binds first, and the hosts, slowest first.
 
-    `hosts` has shop, links, sampled, ok, refused, unreached (shares of the sampled), mean_s, seconds, bound_by.
+    `hosts` has shop, links, sampled, ok, refused, unreached (shares of the links), mean_s, connections, rate_per_s
+    (null: no limit), seconds, bound_by.
     """
 
     links: int
@@ -69,29 +71,26 @@ def forecast(probed: Probed, settings: FetchSettings, num_cores: int) -> Forecas
         Bound("client", client_s, "asking, which one core does"),
     ]
     named = hosts.filter(pl.col("shop") != OTHER_HOSTS)  # each of those is smaller than any named one
-    for shop, seconds, kind in named.select("shop", "seconds", "bound_by").iter_rows():
-        limit = (
-            f"{settings.politeness.max_connections} connections"
-            if kind == "host_connections"
-            else f"{settings.politeness.rate_per_s:g} requests a second"
-        )
+    for shop, seconds, kind, connections, rate in named.select(
+        "shop", "seconds", "bound_by", "connections", "rate_per_s"
+    ).iter_rows():
+        limit = f"{rate:g} requests a second" if kind == "host_rate" else f"{connections} connections"
         bounds.append(Bound(kind, seconds, f"{shop} at {limit}", shop))
     return Forecast(links, tuple(sorted(bounds, key=lambda bound: -bound.seconds)), hosts)
 
 
 def host_times(rows: pl.DataFrame, settings: FetchSettings) -> pl.DataFrame:
-    """Each host's links, how it answered, and the seconds that all its links take under the limits for one host."""
-    politeness = settings.politeness
-    by_rate = pl.lit(0.0) if politeness.rate_per_s is None else pl.col("links") / politeness.rate_per_s
-    by_connections = pl.col("wire_s") / politeness.max_connections
+    """Each host's links, how it answered, and the seconds that all its links take under the limits for it."""
+    by_connections = pl.col("wire_s") / pl.col("connections")
+    by_rate = pl.col("links") / pl.col("rate_per_s")  # null without a limit
     weight = pl.col("weight")
 
     def share(statuses: list[Status]) -> pl.Expr:
         return (weight * pl.col("status").is_in([status.value for status in statuses])).sum() / weight.sum()
 
+    shops = rows.filter(pl.col("shop") != NO_HOST)
     return (
-        rows.filter(pl.col("shop") != NO_HOST)
-        .group_by("shop")
+        shops.group_by("shop")
         .agg(
             links=weight.sum().round().cast(pl.Int64),
             sampled=pl.len(),
@@ -101,6 +100,7 @@ def host_times(rows: pl.DataFrame, settings: FetchSettings) -> pl.DataFrame:
             mean_s=(weight * pl.col("duration_ms")).sum() / weight.sum() / 1000,
             wire_s=(weight * pl.col("duration_ms")).sum() / 1000,
         )
+        .join(_limits(shops["shop"].unique().to_list(), settings), on="shop")
         .with_columns(
             seconds=pl.max_horizontal(by_rate, by_connections),
             bound_by=pl.when(by_rate > by_connections).then(pl.lit("host_rate")).otherwise(pl.lit("host_connections")),
@@ -108,3 +108,18 @@ def host_times(rows: pl.DataFrame, settings: FetchSettings) -> pl.DataFrame:
         .drop("wire_s")
         .sort("seconds", "shop", descending=[True, False])
     )
+
+
+def _limits(shops: list[str], settings: FetchSettings) -> pl.DataFrame:
+    """The connections and the rate that each shop is asked with; what is agreed with a host holds at any port."""
+    asked = [settings.host_limits.get(_name(shop), settings.politeness) for shop in shops]
+    return pl.DataFrame(
+        [(shop, limits.max_connections, limits.rate_per_s) for shop, limits in zip(shops, asked, strict=True)],
+        schema={"shop": pl.String, "connections": pl.Int64, "rate_per_s": pl.Float64},
+        orient="row",
+    )
+
+
+def _name(shop: str) -> str:
+    name = shop.rpartition(":")[0] if re.search(r":[0-9]+$", shop) else shop
+    return name.strip("[]")

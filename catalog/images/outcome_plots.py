@@ -72,7 +72,7 @@ def draw_fates(by_partner: pl.DataFrame) -> bytes:
         GONE: PUBLISHED["not downloadable"],
     }
     held = {name: dict(by_partner.filter(partner=name).select("fate", "share").iter_rows()) for name in partners}
-    bars = {"published (lost in all)": published, **held}
+    bars = {"published": published, **held}
     figure, axes = _canvas(len(bars) + 1, "% of links")
     for place, fates in enumerate(bars.values()):
         left = 0.0

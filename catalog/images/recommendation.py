@@ -63,7 +63,7 @@ def recommend(
     advice = [
         *_on_closed_hosts(rows, expected, rules),
         *_on_partners(rows, rules),
-        *_on_hosts_under_strain(expected, settings, rules),
+        *_on_hosts_under_strain(expected, rules),
         *_on_duration(expected, settings, rules),
     ]
     if any(each.stops for each in advice):
@@ -116,17 +116,18 @@ def _on_partners(rows: pl.DataFrame, rules: Rules) -> Iterator[Advice]:
             )
 
 
-def _on_hosts_under_strain(expected: Forecast, settings: FetchSettings, rules: Rules) -> Iterator[Advice]:
+def _on_hosts_under_strain(expected: Forecast, rules: Rules) -> Iterator[Advice]:
     """Hosts that serve, but refuse some requests or are slow at the pace they were asked."""
-    connections = settings.politeness.max_connections
     judged = expected.hosts.filter(
         (pl.col("sampled") >= rules.min_sampled) & (pl.col("refused") + pl.col("unreached") < rules.refuses_all)
     )
-    for shop, refused in judged.filter(pl.col("refused") > rules.refuses_some).select("shop", "refused").iter_rows():
-        way = f"{connections // 2} connections" if connections > 1 else "a rate limit"
+    strained = judged.filter(pl.col("refused") > rules.refuses_some)
+    for shop, refused, connections in strained.select("shop", "refused", "connections").iter_rows():
+        way = f"max_connections = {connections // 2}" if connections > 1 else "a rate_per_s"
         yield Advice(
             "fewer_connections",
-            f"Press {shop} less: it refused {_percent(refused)} at {connections} connections; try {way}.",
+            f"Press {shop} less: it refused {_percent(refused)} at {connections} connections; "
+            f"try {way} for it in hosts.toml.",
         )
     for shop, mean_s in judged.filter(pl.col("mean_s") > rules.slow_s).select("shop", "mean_s").iter_rows():
         yield Advice("slow_host", f"{shop} is slow: {mean_s:.1f} s a link. More connections would make it slower.")
@@ -149,11 +150,9 @@ def _on_duration(expected: Forecast, settings: FetchSettings, rules: Rules) -> I
         # No faster than the rest, which waits for nobody.
         rest_s = max((bound.seconds for bound in expected.bounds if bound.shop is None), default=max_s)
         faster = math.ceil(binding.seconds / max(rest_s, max_s))
-        limit, unit = (
-            (settings.politeness.rate_per_s or 0.0, "requests a second")
-            if binding.kind == "host_rate"
-            else (settings.politeness.max_connections, "connections")
-        )
+        host = expected.hosts.row(by_predicate=pl.col("shop") == binding.shop, named=True)
+        by_rate = binding.kind == "host_rate"
+        limit, unit = (host["rate_per_s"], "requests a second") if by_rate else (host["connections"], "connections")
         yield Advice(
             "more_connections",
             f"Ask the owner of {binding.shop} for {limit * faster:g} {unit}: the whole takes {length}.",

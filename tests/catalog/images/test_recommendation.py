@@ -75,6 +75,18 @@ def test_a_rate_limit_binds_where_it_is_slower_than_the_connections() -> None:
     assert found.binding.words == "shop.example at 2 requests a second"
 
 
+def test_what_is_agreed_with_a_host_holds_for_it_at_any_port() -> None:
+    agreed = {"a.example": Politeness(max_connections=2), "2001:db8::1": Politeness(rate_per_s=1)}
+    strata = [links(1_000, *WELL, shop=shop) for shop in ("a.example:8080", "[2001:db8::1]:81", "b.example")]
+    found = expected(*strata, settings=replace(SETTINGS, host_limits=agreed))
+    times = {row["shop"]: (row["bound_by"], row["seconds"]) for row in found.hosts.iter_rows(named=True)}
+    assert times == {
+        "a.example:8080": ("host_connections", pytest.approx(50)),
+        "[2001:db8::1]:81": ("host_rate", pytest.approx(1_000)),
+        "b.example": ("host_connections", pytest.approx(12.5)),
+    }
+
+
 def test_many_hosts_are_bound_by_the_machine() -> None:
     crowd = [links(10_000, *WELL, shop=f"shop{index}.example") for index in range(100)]
     assert expected(*crowd).binding.kind == "cores"
@@ -137,10 +149,13 @@ def test_a_host_that_refuses_some_is_to_be_pressed_less() -> None:
     strained = links(1_000, *["ok"] * 80, *["host_refused"] * 20)
     (advice,) = advised(strained).advice
     assert advice.topic == "fewer_connections"
-    assert advice.words == "Press shop.example less: it refused 20 % at 8 connections; try 4 connections."
+    assert (
+        advice.words
+        == "Press shop.example less: it refused 20 % at 8 connections; try max_connections = 4 for it in hosts.toml."
+    )
     one = replace(SETTINGS, politeness=Politeness(max_connections=1))
     (advice,) = advised(strained, settings=one).advice
-    assert advice.words.endswith("try a rate limit.")
+    assert advice.words.endswith("try a rate_per_s for it in hosts.toml.")
 
 
 def test_a_slow_host_is_named() -> None:
