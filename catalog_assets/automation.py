@@ -7,7 +7,7 @@ import dagster as dg
 
 from catalog_assets.history import latest
 from catalog_assets.inbox import arrivals, registration
-from catalog_assets.jobs import ingest, train
+from catalog_assets.jobs import ingest, take_only, train
 from catalog_assets.partitions import deliveries
 from ml.recipes import CLASSIFIER_RECIPES
 from resources.store import Store
@@ -16,14 +16,22 @@ INPUT_DATASET = "dagster/input_data_version/dataset"  # the tag under which Dags
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
+class ArrivalPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """What a new feed file starts: the job `ingest`, or `take` where the download waits for a person."""
+
+    job: str = ingest.name
+
+
 class RetrainingPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
     """When new data is worth a training run."""
 
     min_new_labels: int = 100
 
 
-@dg.sensor(job=ingest, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
-def feed_sensor(context: dg.SensorEvaluationContext, store: Store) -> dg.SensorResult | dg.SkipReason:
+@dg.sensor(jobs=[ingest, take_only], minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
+def feed_sensor(
+    context: dg.SensorEvaluationContext, store: Store, arrival_policy: ArrivalPolicy
+) -> dg.SensorResult | dg.SkipReason:
     """A new or rewritten file in the inbox becomes a delivery and one run that takes it in."""
     looked = arrivals(store, context.instance, json.loads(context.cursor or "{}"))
     for problem in looked.problems:
@@ -36,7 +44,9 @@ def feed_sensor(context: dg.SensorEvaluationContext, store: Store) -> dg.SensorR
     return dg.SensorResult(
         # The run key holds the content's fingerprint: a tick repeated after a crash starts no second run.
         run_requests=[
-            dg.RunRequest(run_key=f"{delivery.key}:{delivery.sha256}", partition_key=delivery.key)
+            dg.RunRequest(
+                run_key=f"{delivery.key}:{delivery.sha256}", partition_key=delivery.key, job_name=arrival_policy.job
+            )
             for delivery in looked.deliveries
         ],
         dynamic_partitions_requests=[deliveries.build_add_request(keys)],

@@ -25,6 +25,12 @@ ingest = dg.define_asset_job(
     description="Take one delivery's feed and download its pictures.",
 )
 
+take_only = dg.define_asset_job(
+    "take",
+    selection=dg.AssetSelection.assets(take),
+    description="Take one delivery's feed and download nothing yet: a probe comes first.",
+)
+
 probe = dg.define_asset_job(
     "probe",
     selection=dg.AssetSelection.assets(download_probe),
@@ -55,4 +61,4 @@ compare = dg.define_asset_job(
     description="Compare all classifiers, name the champion, refresh the warehouse's views.",
 )
 
-JOBS = [prepare, probe, ingest, assemble, encode, train, compare]
+JOBS = [prepare, take_only, probe, ingest, assemble, encode, train, compare]

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from catalog_assets.automation import feed_sensor
+from catalog_assets.automation import ArrivalPolicy, feed_sensor
 from catalog_assets.inbox import arrivals
 from catalog_assets.partitions import deliveries
 from resources.store import Store
@@ -19,9 +19,12 @@ def drop(store: Store, name: str, text: str = "id\ttitle\timage_link\n1\tHat\tht
     return path
 
 
-def tick(store: Store, instance: dg.DagsterInstance, cursor: str | None = None) -> tuple[list[dg.RunRequest], str]:
+def tick(
+    store: Store, instance: dg.DagsterInstance, cursor: str | None = None, *, job: str = "ingest"
+) -> tuple[list[dg.RunRequest], str]:
     """One evaluation of the sensor: its run requests, and the cursor it leaves."""
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"store": store})
+    resources = {"store": store, "arrival_policy": ArrivalPolicy(job=job)}
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources)
     result = feed_sensor(context)
     if isinstance(result, dg.SkipReason):
         return [], context.cursor or ""
@@ -43,6 +46,14 @@ def test_a_new_feed_becomes_a_partition_and_one_run(store: Store, instance: dg.D
     assert [request.partition_key for request in requests] == ["hansen.spring"]
     assert instance.get_dynamic_partitions(str(deliveries.name)) == ["hansen.spring"]
     assert tick(store, instance, cursor)[0] == []
+
+
+def test_a_new_feed_is_downloaded_at_once_or_only_taken_where_a_probe_comes_first(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    drop(store, "hansen/spring.tsv")
+    assert [request.job_name for request in tick(store, instance)[0]] == ["ingest"]
+    assert [request.job_name for request in tick(store, instance, job="take")[0]] == ["take"]
 
 
 def test_a_tick_repeated_after_a_crash_asks_for_the_same_run(store: Store, instance: dg.DagsterInstance) -> None:
