@@ -64,6 +64,16 @@ QUESTIONS: dict[str, Question] = {
         ORDER BY partner, num DESC, status
         """,
     ),
+    "probe_by_partner": Question(  # of the links that were still to be fetched; each stands for `weight` of them
+        ("download_probe",),
+        """
+        SELECT partner_id AS partner, status, count(*) AS num, sum(weight) AS links,
+               sum(weight) / sum(sum(weight)) OVER (PARTITION BY partner_id) AS share
+        FROM download_probe
+        GROUP BY partner_id, status
+        ORDER BY partner, links DESC, status
+        """,
+    ),
     "accuracy_by_classifier": Question(  # of leaves
         ("metrics",),
         """

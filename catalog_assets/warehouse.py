@@ -7,6 +7,7 @@ from resources.store import Store
 
 
 @dg.asset(
+    # Not of download_probe, which is of its day and may grow old: its views come with the next refresh all the same.
     deps=["products", "rejected", "outcomes", "images", "dataset", "taxonomy", "comparison", "champion"],
     group_name="evaluation",
     kinds={"duckdb"},

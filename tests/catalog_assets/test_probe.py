@@ -130,9 +130,7 @@ def test_a_probe_asks_nothing_that_is_downloaded_and_the_warehouse_shows_it(
     run(catalogue, instance, "probe", {"ops": {"download_probe": {"config": {"num_links": 100}}}})
     database = catalogue.local / "catalog.duckdb"
     assert "download_probe" in write_warehouse(database, catalogue.root)
-    answer = query(
-        database, "SELECT partner_id, count(*) AS num, round(sum(weight)) AS links FROM download_probe GROUP BY ALL"
-    )
+    answer = query(database, "SELECT partner, sum(num)::INT, round(sum(links)) FROM probe_by_partner GROUP BY ALL")
     assert answer.rows() == [("meier", 100, NUM_PRODUCTS / 2)]
     asked = {path.removeprefix("/p/").removesuffix(".jpg") for path in shops[0].requests}
     assert not asked & {product_id.split(":")[1] for product_id in products["product_id"]}
