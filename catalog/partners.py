@@ -13,6 +13,7 @@ from typing import Any
 from upath import UPath
 
 from catalog.taxonomy import Taxonomy, canonical_path
+from catalog.taxonomy_moves import Moves
 
 PARTNERS_FILE = "partners.toml"
 
@@ -34,17 +35,23 @@ class PartnerSettings:
     product_types_file: str = "product_types"
 
 
-def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy) -> dict[str, int]:
+def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves | None = None) -> dict[str, int]:
     """The category of each of the partner's product types, these in canonical form.
+
+    A mapping onto a category of a former version goes where `moves` say that it went.
 
     Raises `ValueError` naming the partner's file and the value where the taxonomy lacks a category.
     """
     categories = {}
     for product_type, text in partner.product_types.items():
         category_id = taxonomy.resolve(text)
+        move = moves.of(text if category_id is None else str(category_id)) if moves is not None else None
+        if move is not None and move.kind != "split":
+            category_id = move.new_id
         if category_id is None:
-            nearest = taxonomy.nearest(text)
-            guess = f"; the nearest known is {nearest!r}" if nearest else ""
+            nearest = taxonomy.nearest(move.old_path if move else text)
+            guess = f"; it was {move.old_path!r} in version {move.version}" if move else ""
+            guess += f"; the nearest known is {nearest!r}" if nearest else ""
             raise ValueError(
                 f"{partner.product_types_file}: {product_type!r} is mapped to {text!r}, "
                 f"which is not in the taxonomy{guess}; correct that row"

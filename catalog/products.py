@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from catalog.feeds.feed import COLUMNS, FEED_SCHEMA, MAX_RAW_CHARACTERS, REFUSED_SCHEMA, FeedBatch
+from catalog.labels import labels_of
 from catalog.partners import PartnerSettings, mapped_categories
 from catalog.taxonomy import Taxonomy, canonical_path
+from catalog.taxonomy_moves import Moves
 
 PRODUCTS_SCHEMA = pl.Schema(
     {
@@ -31,7 +33,6 @@ REJECTED_SCHEMA = pl.Schema(
 MAX_ID_CHARACTERS = 200
 
 _CONTROL_CHARACTER = r"\p{Cc}"
-_MAX_GUESSES = 50  # a guess at a misspelt category takes milliseconds, and a feed may hold a million of them
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Takings:
     """What came of a feed, in its order.
 
     `products` has the columns `PRODUCTS_SCHEMA`, `rejected` has `REJECTED_SCHEMA`.
-    Every row of the feed is in one of them; a product whose category is unknown is in both.
+    Every row of the feed is in one of them; a product whose category is unknown, lost or no leaf any more is in both.
     """
 
     products: pl.DataFrame
@@ -47,20 +48,28 @@ class Takings:
 
 
 def take_products(
-    batches: Iterable[FeedBatch], *, partner: PartnerSettings, delivery: str, taxonomy: Taxonomy
+    batches: Iterable[FeedBatch],
+    *,
+    partner: PartnerSettings,
+    delivery: str,
+    taxonomy: Taxonomy,
+    moves: Moves | None = None,
 ) -> Takings:
-    """The products of one delivery; of repeated ids the first counts.
+    """The products of one delivery; of repeated ids the first counts. `moves` explain categories of former versions.
 
     Raises `FeedError` where the feed is refused, even at its end, and `ValueError` where the mapping of
     the partner has a category that the taxonomy lacks.
     """
-    category_of_type = mapped_categories(partner, taxonomy)
+    moves = moves or Moves((), taxonomy)
+    category_of_type = mapped_categories(partner, taxonomy, moves)
     read = list(batches)
     rows = pl.concat([FEED_SCHEMA.to_frame(), *(batch.rows for batch in read)])
     unreadable = pl.concat([REFUSED_SCHEMA.to_frame(), *(batch.rejected for batch in read)])
 
     kept, refused = _identified(rows)
-    google = _resolved(kept["google_product_category"], taxonomy.resolve)
+    labels = labels_of(kept["google_product_category"].drop_nulls().unique(maintain_order=True), taxonomy, moves)
+    kept = kept.join(labels, left_on="google_product_category", right_on="text", how="left", maintain_order="left")
+    google, source = kept["label_id"], kept["label_source"]
     own = _resolved(kept["product_type"], lambda text: category_of_type.get(canonical_path(text)))
     products = kept.with_columns(
         product_id=pl.lit(f"{partner.partner_id}:") + pl.col("item_id"),
@@ -68,13 +77,14 @@ def take_products(
         title=pl.col("title").fill_null(""),
         category_id=pl.coalesce(google, own),
         category_source=pl.when(google.is_not_null())
-        .then(pl.lit("google_product_category"))
+        .then(source)
         .when(own.is_not_null())
-        .then(pl.lit("product_type")),
+        .then(pl.lit("product_type"))
+        .otherwise(source),
         delivery=pl.lit(delivery),
     ).select(PRODUCTS_SCHEMA.names())
-    unknown = _unknown_categories(kept.filter(google.is_null()), taxonomy)
-    rejected = pl.concat([unreadable, refused, unknown]).sort("row", maintain_order=True)
+    told = _rejected(kept.filter(pl.col("reason").is_not_null()))
+    rejected = pl.concat([unreadable, refused, told]).sort("row", maintain_order=True)
     return Takings(products, rejected.with_columns(delivery=pl.lit(delivery)).select(REJECTED_SCHEMA.names()))
 
 
@@ -91,7 +101,7 @@ def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         .then(pl.lit("duplicate_id"))
     )
     rows = rows.with_columns(reason=reason)
-    kept = rows.filter(pl.col("reason").is_null())
+    kept = rows.filter(pl.col("reason").is_null()).drop("reason")
     refused = rows.filter(pl.col("reason").is_not_null())
     first_rows = kept.select("item_id", first_row="row")
     detail = (
@@ -116,16 +126,3 @@ def _resolved(texts: pl.Series, resolve: Callable[[str], int | None]) -> pl.Seri
     """The category of every text, null where it has none; each distinct text is resolved once."""
     category_of = {text: resolve(text) for text in texts.unique().drop_nulls()}
     return texts.replace_strict(category_of, default=None, return_dtype=pl.Int64)
-
-
-def _unknown_categories(unresolved: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
-    """A rejected row for each product whose google_product_category the taxonomy lacks."""
-    column = "google_product_category"
-    unknown = unresolved.filter(pl.col(column).is_not_null())
-    detail_of = {}
-    for number, text in enumerate(unknown[column].unique(maintain_order=True)):
-        nearest = taxonomy.nearest(text) if number < _MAX_GUESSES else None
-        guess = f"; the nearest known is {nearest!r}" if nearest else ""
-        detail_of[text] = f"{column} {text[:200]!r} is not in the taxonomy{guess}; the product is kept without it"
-    detail = unknown[column].replace_strict(detail_of, default=None, return_dtype=pl.String)
-    return _rejected(unknown.with_columns(reason=pl.lit("unknown_category"), detail=detail))
