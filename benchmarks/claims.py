@@ -36,6 +36,18 @@ def at_least(claim: str, ours: float, bar: float, unit: str) -> Claim:
     return Claim(claim=claim, ours=ours, unit=unit, bar=bar, holds=ours >= bar)
 
 
+def at_least_times(claim: str, ours: float, peer: float, bar: float, unit: str) -> Claim:
+    """A claim that holds if ours is at least ``bar`` times the peer's, both measured in the same run."""
+    ratio = ours / peer
+    return Claim(claim=claim, ours=ours, unit=unit, bar=bar, holds=ratio >= bar, peer=peer, ratio=ratio)
+
+
+def at_most_times(claim: str, ours: float, peer: float, bar: float, unit: str) -> Claim:
+    """A claim that holds if ours is at most ``bar`` times the peer's, both measured in the same run."""
+    ratio = ours / peer
+    return Claim(claim=claim, ours=ours, unit=unit, bar=bar, holds=ratio <= bar, peer=peer, ratio=ratio)
+
+
 def figure(claim: str, ours: float, unit: str) -> Claim:
     """A figure without a bar."""
     return Claim(claim=claim, ours=ours, unit=unit, bar=None, holds=None)

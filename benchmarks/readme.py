@@ -24,7 +24,8 @@ def measurements() -> str:
                 sides = f"{record['ours']:.3g} against {record['peer']:.3g} {record['unit']}"
                 measured = f"{record['ratio']:.2f} times ({sides})"
             holds = {True: "yes", False: "**no**", None: ""}[record["holds"]]
-            bar = "" if record["bar"] is None else f"{record['bar']:g} {record['unit']}"
+            bar_unit = record["unit"] if record["ratio"] is None else "times"
+            bar = "" if record["bar"] is None else f"{record['bar']:g} {bar_unit}"
             command = f"`make bench NAME={path.stem}`"
             lines.append(f"| {record['claim']} | {measured} | {bar} | {holds} | {command} |")
     return "\n".join([*lines, "", f"Measured on {'; '.join(sorted(machines))}."])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
@@ -78,12 +78,12 @@ class _Connection(asyncio.Protocol):
 
 
 async def _serve(
-    counter: _Counter, host: str, port: int, on_ready: Callable[[int], None], until: asyncio.Event
+    counter: _Counter, hosts: Sequence[str], port: int, on_ready: Callable[[int], None], until: asyncio.Event
 ) -> None:
     """Answers until told to stop, then drops every connection, the stalled ones among them."""
     transports: set[asyncio.Transport] = set()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(partial(_Connection, counter, transports), host, port, backlog=1024)
+    server = await loop.create_server(partial(_Connection, counter, transports), hosts, port, backlog=1024)
     try:
         on_ready(server.sockets[0].getsockname()[1])
         await until.wait()
@@ -99,7 +99,7 @@ class Shop(AbstractContextManager["Shop"]):
     """The shop in a thread of its own, open while the context lasts.
 
     `pictures` gives the JPEG behind a picture id, or None; it is called in the shop's thread. `faults`
-    replaces the seeded choice of faults.
+    replaces the seeded choice of faults. Several hosts need a port that is free at all of them.
     """
 
     def __init__(
@@ -107,12 +107,12 @@ class Shop(AbstractContextManager["Shop"]):
         pictures: PictureSource,
         *,
         seed: int = 0,
-        host: str = "127.0.0.1",
+        host: str | Sequence[str] = "127.0.0.1",
         port: int = 0,
         faults: Callable[[str], Fault | None] | None = None,
     ) -> None:
         self._counter = _Counter(pictures, faults or partial(fault_of, seed=seed))
-        self._host = host
+        self._hosts = [host] if isinstance(host, str) else list(host)
         self.port = port  # 0 until the shop is open: any free one
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shop", daemon=True)
@@ -121,7 +121,7 @@ class Shop(AbstractContextManager["Shop"]):
     @property
     def url(self) -> str:
         """The shop's address, without a slash at its end."""
-        return f"http://{self._host}:{self.port}"
+        return f"http://{self._hosts[0]}:{self.port}"
 
     @property
     def requests(self) -> Counter[str]:
@@ -155,7 +155,7 @@ class Shop(AbstractContextManager["Shop"]):
 
     async def _open_until_closed(self) -> None:
         self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
-        await _serve(self._counter, self._host, self.port, self._announce, self._closing)
+        await _serve(self._counter, self._hosts, self.port, self._announce, self._closing)
 
     def _announce(self, port: int) -> None:
         self.port = port
