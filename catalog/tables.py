@@ -33,6 +33,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         table.name: table
         for table in (
             Table("taxonomy"),
+            Table("taxonomy_moves"),
             Table("products", ("delivery",)),
             Table("rejected", ("delivery",)),
             Table("outcomes", ("delivery",)),

@@ -103,6 +103,23 @@ QUESTIONS: dict[str, Question] = {
         ORDER BY business_value DESC, num DESC, classifier, split, true_id, predicted_id
         """,
     ),
+    "moved_labels": Question(  # of products whose label a former version of the taxonomy explains
+        ("products", "taxonomy_moves"),
+        """
+        SELECT version, old_id, kind, old_path, new_path, partner_id AS partner, count(*) AS num_products,
+               ancestor_id, candidates, reason
+        FROM (
+            SELECT partner_id, regexp_extract(
+                category_source, '^(?:moved|split|lost):(.*):([0-9]+)$', ['version', 'old_id']
+            ) AS former
+            FROM products
+            WHERE regexp_matches(category_source, '^(moved|split|lost):')
+        )
+        JOIN taxonomy_moves ON version = former.version AND old_id = former.old_id::BIGINT
+        GROUP BY ALL
+        ORDER BY num_products DESC, version, old_id, partner
+        """,
+    ),
     "disagreements": Question(  # the surest first
         ("predictions", "dataset", "products", "taxonomy"),
         """

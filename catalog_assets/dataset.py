@@ -7,7 +7,7 @@ import polars as pl
 
 from catalog_assets.conditions import when_upstream_changes
 from catalog_assets.markdown import table
-from catalog_assets.products import taxonomy
+from catalog_assets.taxonomies import taxonomy
 from catalog_assets.versions import content_version
 from resources.pictures import Pictures
 from resources.store import Store

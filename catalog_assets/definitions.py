@@ -16,6 +16,7 @@ from catalog_assets import (
     images,
     probe,
     products,
+    taxonomies,
     warehouse,
 )
 from catalog_assets.automation import ArrivalPolicy, RetrainingPolicy, feed_sensor, retraining_sensor
@@ -29,6 +30,7 @@ from resources.store import Store
 from resources.tracking import Tracking
 
 ASSET_MODULES = [
+    taxonomies,
     products,
     probe,
     images,

@@ -11,7 +11,7 @@ from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, inputs_of, la
 from catalog_assets.conditions import when_upstream_changes
 from catalog_assets.markdown import picture, table
 from catalog_assets.partitions import classifier_recipes
-from catalog_assets.products import taxonomy
+from catalog_assets.taxonomies import taxonomy
 from catalog_assets.versions import content_version
 from ml.recipes import CLASSIFIER_RECIPES, classifier_recipe
 from resources.compute import Compute

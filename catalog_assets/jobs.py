@@ -10,12 +10,13 @@ from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.evaluation import comparison, confusion, metrics, predictions
 from catalog_assets.images import download
 from catalog_assets.probe import download_probe
-from catalog_assets.products import take, taxonomy
+from catalog_assets.products import take
+from catalog_assets.taxonomies import taxonomy, taxonomy_moves
 from catalog_assets.warehouse import warehouse
 
 prepare = dg.define_asset_job(
     "prepare",
-    selection=dg.AssetSelection.assets(taxonomy),
+    selection=dg.AssetSelection.assets(taxonomy, taxonomy_moves),
     description="Read the reference data that people keep.",
 )
 

@@ -8,6 +8,7 @@ import polars as pl
 from catalog.deliveries import Delivery
 from catalog.files import fingerprint
 from catalog_assets.partitions import deliveries
+from catalog_assets.taxonomies import taxonomy, taxonomy_moves
 from catalog_assets.versions import content_version
 from resources.store import Store
 
@@ -20,28 +21,10 @@ feed_files = dg.AssetSpec(
 )
 
 
-@dg.asset(
-    group_name="catalogue",
-    kinds={"parquet"},
-    io_manager_key="tables",
-    code_version="1",
-    automation_condition=dg.AutomationCondition.on_missing(),
-)
-def taxonomy(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
-    """The taxonomy as a table: every node with its path and its ancestors at levels 1 to 4."""
-    known = store.taxonomy()
-    frame = known.table()
-    return dg.MaterializeResult(
-        value=frame,
-        data_version=dg.DataVersion(known.fingerprint),
-        metadata={"nodes": len(known), "leaves": len(known.leaves)},
-    )
-
-
 @dg.multi_asset(
     name="take_products",
     partitions_def=deliveries,
-    deps=[feed_files, taxonomy],
+    deps=[feed_files, taxonomy, taxonomy_moves],
     backfill_policy=dg.BackfillPolicy.multi_run(1),
     group_name="catalogue",
     outs={
@@ -71,12 +54,14 @@ def take(context: dg.AssetExecutionContext, store: Store) -> Iterator[dg.Materia
             f"feed {feed} changed since delivery {delivery.key!r} was registered; "
             "wait for feed_sensor to register it again"
         )
+    known = store.taxonomy()
     with feed.open("rb") as source:
         takings = take_products(
             FEED_READERS[delivery.feed_format](source, str(feed)),
             partner=store.partner(delivery.partner_id),
             delivery=delivery.key,
-            taxonomy=store.taxonomy(),
+            taxonomy=known,
+            moves=store.taxonomy_moves(known),
         )
     products, rejected = takings.products, takings.rejected
     context.log.info(f"{delivery.key}: {len(products):,} products taken, {len(rejected):,} rows rejected")

@@ -8,7 +8,17 @@ from resources.store import Store
 
 @dg.asset(
     # Not of download_probe, which is of its day and may grow old: its views come with the next refresh all the same.
-    deps=["products", "rejected", "outcomes", "images", "dataset", "taxonomy", "comparison", "champion"],
+    deps=[
+        "products",
+        "rejected",
+        "outcomes",
+        "images",
+        "dataset",
+        "taxonomy",
+        "taxonomy_moves",
+        "comparison",
+        "champion",
+    ],
     group_name="evaluation",
     kinds={"duckdb"},
     code_version="1",

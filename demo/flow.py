@@ -29,7 +29,7 @@ class Stage:
 def stages(encoders: Sequence[str], classifiers: Sequence[str]) -> list[Stage]:
     """The design's flow from feed files to the warehouse, for these recipes."""
     return [
-        Stage("prepare", ("taxonomy",)),
+        Stage("prepare", ("taxonomy", "taxonomy_moves")),
         Stage(
             "ingest",
             ("products", "rejected", "images", "outcomes"),

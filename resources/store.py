@@ -3,7 +3,7 @@
 ::
 
     inbox/PARTNER/NAME.EXT          feed files as they arrive
-    reference/                      taxonomy.txt, partners.toml, product-type mappings, business_value.csv
+    reference/                      taxonomy files, partners.toml, product-type mappings, business_value.csv
     deliveries/KEY.json             what was registered
     products|rejected|outcomes|images/delivery=KEY/*.parquet
     dataset/ taxonomy/ comparison/  one table each
@@ -27,6 +27,8 @@ from catalog.files import replace_file, write_parquet
 from catalog.partners import PartnerSettings, read_partner, read_partners
 from catalog.tables import table_of
 from catalog.taxonomy import Taxonomy
+from catalog.taxonomy_files import read_curated, read_former, read_taxonomy
+from catalog.taxonomy_moves import Moves
 
 
 class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -124,8 +126,12 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self.path / "reference"
 
     def taxonomy(self) -> Taxonomy:
-        """The taxonomy onto which everything is classified."""
-        return Taxonomy.read(self.reference / "taxonomy.txt")
+        """The taxonomy onto which everything is classified: Google's, extended, in every language at hand."""
+        return read_taxonomy(self.reference)
+
+    def taxonomy_moves(self, taxonomy: Taxonomy) -> Moves:
+        """Where labels of the former versions in reference/previous/ belong in the taxonomy."""
+        return Moves(read_former(self.reference), taxonomy, read_curated(self.reference, taxonomy))
 
     def category_names(self) -> dict[int, str]:
         """The short name of every category, by id."""
