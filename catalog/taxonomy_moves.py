@@ -118,7 +118,7 @@ class Moves:
         num_from = Counter(move.new_id for move in moves.values())
         for old_id, move in moves.items():
             if move.new_id not in (None, old_id) and num_from[move.new_id] > 1 and move.kind == "moved":
-                reason = f"{move.reason}, which takes the labels of {num_from[move.new_id] - 1} others too"
+                reason = f"{move.reason}; the labels of {num_from[move.new_id] - 1} more go there"
                 moves[old_id] = replace(move, kind="merged", reason=reason)
         return moves
 
@@ -144,7 +144,7 @@ class Moves:
                 kind="split",
                 ancestor_id=new_id,
                 candidates=leaves,
-                reason=f"{current.path(new_id)!r} has {len(leaves)} leaves below it now",
+                reason=f"{current.path(new_id)!r} has children now; the leaves below it: {len(leaves)}",
             )
         kind, reason = self._kind(place, old_id, new_id)
         return _settled(move, kind, new_id, current, reason)

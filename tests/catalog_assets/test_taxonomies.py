@@ -121,7 +121,7 @@ def test_people_see_what_moved_in_the_asset_and_how_many_products_that_is_in_sql
     assert event.asset_materialization is not None
     told = event.asset_materialization.metadata
     assert "| 2019-07-10 | split | 1 | 1 |" in str(told["moves"].value)
-    assert "'Clothing > Ties' has 2 leaves below it now" in str(told["the first 50 that are not kept"].value)
+    assert "'Clothing > Ties' has children now; the leaves below it: 2" in str(told["the first 50 that are not kept"].value)
 
     dg.materialize([warehouse], instance=instance, resources={"store": store})
     counted = query(
