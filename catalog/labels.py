@@ -40,12 +40,11 @@ class Label:
 
 
 def label_of(text: str, taxonomy: Taxonomy, moves: Moves, *, guess: bool = True) -> Label:
-    """What a text means by the taxonomy and its moves; without `guess`, an unknown one is not compared with all."""
+    """What a text means by the taxonomy and its moves; without `guess`, what is unknown is not compared with all."""
     category_id = taxonomy.resolve(text)
     move = moves.of(text if category_id is None else str(category_id))
     if category_id is None and move is None:
-        nearest = taxonomy.nearest(text) if guess else None
-        hint = f"; the nearest known is {nearest!r}" if nearest else ""
+        hint = _nearest(text, taxonomy) if guess else ""
         detail = f"{COLUMN} {text[:200]!r} is not in the taxonomy{hint}; the product is kept without it"
         return Label(None, None, "unknown_category", detail)
     if move is None or (move.new_id is not None and move.new_id == category_id):
@@ -57,7 +56,7 @@ def label_of(text: str, taxonomy: Taxonomy, moves: Moves, *, guess: bool = True)
         move.ancestor_id if move.kind == "split" else None,
         f"{move.kind}:{former}",
         f"category_{move.kind}",
-        _told(text, move, taxonomy),
+        _told(text, move, taxonomy, guess),
     )
 
 
@@ -67,18 +66,23 @@ def labels_of(texts: Iterable[str], taxonomy: Taxonomy, moves: Moves) -> pl.Data
     num_unknown = 0
     for text in texts:
         label = label_of(text, taxonomy, moves, guess=num_unknown < _MAX_GUESSES)
-        num_unknown += label.reason == "unknown_category"
+        num_unknown += label.reason in ("unknown_category", "category_lost")
         rows.append((text, label.category_id, label.source, label.reason, label.detail))
     return pl.DataFrame(rows, schema=LABELS_SCHEMA, orient="row")
 
 
-def _told(text: str, move: Move, taxonomy: Taxonomy) -> str:
+def _told(text: str, move: Move, taxonomy: Taxonomy, guess: bool) -> str:
     named = f"{COLUMN} {text[:200]!r} is {move.old_path!r} of version {move.version}"
+    if move.kind != "split" or move.ancestor_id is None:
+        hint = _nearest(move.old_path, taxonomy) if guess else ""
+        return f"{named}, which is lost{hint}; the product is kept without it"
     shown = " or ".join(repr(taxonomy.path(candidate)) for candidate in move.candidates[:_NUM_SHOWN])
     more = len(move.candidates) - _NUM_SHOWN
     shown += f" or {more} more" if more > 0 else ""
-    if move.kind == "split" and move.ancestor_id is not None:
-        kept = taxonomy.path(move.ancestor_id)
-        return f"{named}, no leaf any more; write {shown}; the product is kept with {kept!r}"
-    hint = f"; the nearest known is {shown}" if shown else ""
-    return f"{named}, which is lost{hint}; the product is kept without it"
+    kept = taxonomy.path(move.ancestor_id)
+    return f"{named}, no leaf any more; write {shown}; the product is kept with {kept!r}"
+
+
+def _nearest(text: str, taxonomy: Taxonomy) -> str:
+    nearest = taxonomy.nearest(text)
+    return f"; the nearest known is {nearest!r}" if nearest else ""

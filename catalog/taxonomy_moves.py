@@ -90,16 +90,23 @@ class Moves:
                 f"taxonomy-moves.csv moves category {unknown[0]}, which no former version has ({known}); "
                 "correct the id, or put the version that has it into previous/"
             )
-        self._num_guesses = 0
         self._traced: dict[tuple[int, int], int | None] = {}
         self._moves = [self._of_version(place) for place in range(len(former))]
 
     def __iter__(self) -> Iterator[Move]:
-        """Every move, by version and old id."""
-        return (move for moves in self._moves for move in moves.values())
+        """Every move, by version and old id; the first lost ones with a category that looks like them."""
+        num_guesses = 0
+        for moves in self._moves:
+            for move in moves.values():
+                guess = move.kind == "lost" and num_guesses < _MAX_GUESSES
+                num_guesses += guess
+                yield replace(move, candidates=self._guess(move)) if guess else move
 
     def of(self, text: str) -> Move | None:
-        """The move of the category that a text names by id or path in a former version, the newest that knows it."""
+        """The move of the category that a text names by id or path in a former version, the newest that knows it.
+
+        It comes without a guess at what a lost one might be: that takes milliseconds, and a caller may have thousands.
+        """
         for version, moves in zip(reversed(self._former), reversed(self._moves), strict=True):
             old_id = version.resolve(text)
             if old_id is not None:
@@ -170,15 +177,12 @@ class Moves:
             return _settled(
                 move, "merged", ancestor_id, current, f"its id is gone, and {current.path(ancestor_id)!r} is a leaf"
             )
-        return replace(move, ancestor_id=ancestor_id, candidates=self._guess(move.old_path, ancestor_id))
+        return replace(move, ancestor_id=ancestor_id)
 
-    def _guess(self, old_path: str, ancestor_id: int | None) -> tuple[int, ...]:
+    def _guess(self, move: Move) -> tuple[int, ...]:
         """The category that looks like a lost one, where that says more than its ancestor does."""
-        self._num_guesses += 1
-        if self._num_guesses > _MAX_GUESSES:
-            return ()
-        nearest = self._current.resolve(self._current.nearest(old_path) or "")
-        known = () if ancestor_id is None else self._current.lineage(ancestor_id)
+        nearest = self._current.resolve(self._current.nearest(move.old_path) or "")
+        known = () if move.ancestor_id is None else self._current.lineage(move.ancestor_id)
         return () if nearest is None or nearest in known else (nearest,)
 
     def _successor(self, place: int, old_id: int) -> int | None:

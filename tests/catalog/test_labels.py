@@ -61,6 +61,15 @@ def test_a_lost_category_says_what_the_id_was_and_leaves_the_product_without() -
     )
 
 
+def test_a_lost_category_with_a_namesake_is_told_of_it() -> None:
+    lost = Moves([Taxonomy.parse("# Version: 2018\n1 - Clothing\n90 - Clothing > Boot\n", "2018")], CURRENT)
+    label = label_of("90", CURRENT, lost)
+    assert label.detail is not None
+    assert "'Clothing > Boot' of version 2018, which is lost; the nearest known is 'Clothing > Boots';" in label.detail
+    unguessed = label_of("90", CURRENT, lost, guess=False)
+    assert unguessed.detail == label.detail.replace("; the nearest known is 'Clothing > Boots'", "")
+
+
 def test_a_decision_by_hand_moves_labels_that_the_taxonomy_would_know() -> None:
     moves = Moves([FORMER], CURRENT, {4: 12, 2: None})
     for text in ("4", "Clothing > Ties"):
