@@ -3,6 +3,8 @@
 import dagster as dg
 import polars as pl
 
+from catalog.taxonomy import Taxonomy
+from catalog.taxonomy_files import read_former
 from catalog_assets.conditions import when_upstream_changes
 from catalog_assets.markdown import table
 from catalog_assets.versions import content_version
@@ -18,14 +20,34 @@ SHOWN_MOVES = 50
     code_version="1",
     automation_condition=dg.AutomationCondition.on_missing(),
 )
-def taxonomy(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
+def taxonomy(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[pl.DataFrame]:
     """The taxonomy as a table: every node with its path and its ancestors at levels 1 to 4."""
     known = store.taxonomy()
+    forgotten = _forgotten(store, known)
+    if forgotten:
+        context.log.warning(
+            f"{len(forgotten):,} categories are gone since this table was last made, such as {forgotten[0]}, and no "
+            "file of reference/previous/ has them: save the former taxonomy there, or their labels are unknown"
+        )
     return dg.MaterializeResult(
         value=known.table(),
         data_version=dg.DataVersion(known.fingerprint),
-        metadata={"version": known.version or "unversioned", "nodes": len(known), "leaves": len(known.leaves)},
+        metadata={
+            "version": known.version or "unversioned",
+            "nodes": len(known),
+            "leaves": len(known.leaves),
+            "forgotten": len(forgotten),
+        },
     )
+
+
+def _forgotten(store: Store, known: Taxonomy) -> list[int]:
+    """The categories that the table has had so far, and neither the taxonomy nor a former version has."""
+    if not any(store.folder("taxonomy").glob("*.parquet")):
+        return []
+    before = store.scan("taxonomy").select("category_id").collect()["category_id"]
+    former = {category_id for version in read_former(store.reference) for category_id in version.ids}
+    return sorted(set(before) - set(known.ids) - former)
 
 
 @dg.asset(
