@@ -67,12 +67,15 @@ def draw(parts: Sequence[pl.LazyFrame], sampling: Sampling) -> pl.DataFrame:
         rows = part.join(strata.lazy(), on=_KEY, nulls_equal=True).collect()
         hashes = _hashes(rows["product_id"], sampling.seed)
         # A generous share of each stratum, by hash: of 36 million links only candidates are kept.
-        drawn.append(
-            rows.with_columns(hashes).filter(pl.col("hash").cast(pl.Float64) / 2.0**64 <= pl.col("share_kept"))
-        )
+        share = pl.col("hash").cast(pl.Float64) / 2.0**64
+        kept = rows.with_columns(hashes).filter(share <= pl.col("share_kept"))
+        # Copied, for the texts of a filtered frame are views that keep the whole delivery's in memory.
+        drawn.append(pl.DataFrame(kept.rows(), schema=kept.schema, orient="row"))
     by_hash = pl.concat(drawn).sort("hash", "delivery", "product_id")
-    kept = by_hash.filter(pl.int_range(pl.len()).over("stratum") < pl.col("num"))
-    return kept.with_columns(weight=pl.col("stratum_size") / pl.len().over("stratum")).drop("hash", "share_kept", "num")
+    sample = by_hash.filter(pl.int_range(pl.len()).over("stratum") < pl.col("num"))
+    return sample.with_columns(weight=pl.col("stratum_size") / pl.len().over("stratum")).drop(
+        "hash", "share_kept", "num"
+    )
 
 
 def allocation(sizes: NDArray[np.int64], num_links: int, minimum: int) -> NDArray[np.int64]:
