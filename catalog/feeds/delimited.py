@@ -73,16 +73,16 @@ def records(source: BinaryIO, name: str, *, has_multiline_fields: bool) -> Itera
     """The records that are not blank. Raises `FeedError` where a quoted field is still open at the end."""
     content = bytearray()
     num_bytes = num_records = 0
-    place = _Place.BOUNDARY
+    place = Place.BOUNDARY
     for piece, ends_line in _pieces(source):
         if num_bytes <= MAX_ROW_BYTES:  # what comes after has no use, for the row will be refused
             content += piece
         num_bytes += len(piece)
         if has_multiline_fields:
-            place = _place_after(piece, place)
+            place = place_after(piece, place)
         if not ends_line:
             continue
-        if place is _Place.QUOTED:
+        if place is Place.QUOTED:
             if num_bytes <= MAX_ROW_BYTES:
                 content += b"\n"
             num_bytes += 1
@@ -90,8 +90,8 @@ def records(source: BinaryIO, name: str, *, has_multiline_fields: bool) -> Itera
         if record := bytes(content.removesuffix(b"\r")):
             num_records += 1
             yield Record(record, num_bytes <= MAX_ROW_BYTES)
-        content, num_bytes, place = bytearray(), 0, _Place.BOUNDARY
-    if place is _Place.QUOTED:
+        content, num_bytes, place = bytearray(), 0, Place.BOUNDARY
+    if place is Place.QUOTED:
         raise FeedError(f"{name}: the quote that row {num_records} opens is never closed; close it and deliver again")
 
 
@@ -106,7 +106,7 @@ def _pieces(source: BinaryIO) -> Iterator[tuple[bytes, bool]]:
     yield b"", True
 
 
-class _Place(Enum):
+class Place(Enum):
     """Where in a record of comma-separated fields the reading stands."""
 
     BOUNDARY = auto()  # before a field, or after a quote in quoted text: a quote (re)opens the field
@@ -114,22 +114,22 @@ class _Place(Enum):
     QUOTED = auto()  # in quoted text: commas and line ends are characters like any other
 
 
-_BOUNDARY_TURNS = {ord('"'): _Place.QUOTED, ord(","): _Place.BOUNDARY}
+_BOUNDARY_TURNS = {ord('"'): Place.QUOTED, ord(","): Place.BOUNDARY}
 
 
-def _place_after(piece: bytes, place: _Place) -> _Place:
+def place_after(piece: bytes, place: Place) -> Place:
     """Where the reading stands after one more piece, however the pieces were cut."""
     # Most lines have no quote, and then only the last byte matters.
-    if place is not _Place.QUOTED and b'"' not in piece and not piece.endswith(b","):
-        return _Place.PLAIN if piece else place
+    if place is not Place.QUOTED and b'"' not in piece and not piece.endswith(b","):
+        return Place.PLAIN if piece else place
     position = 0
     while position < len(piece):
-        if place is _Place.BOUNDARY:
-            place = _BOUNDARY_TURNS.get(piece[position], _Place.PLAIN)
+        if place is Place.BOUNDARY:
+            place = _BOUNDARY_TURNS.get(piece[position], Place.PLAIN)
         else:
-            position = piece.find(b'"' if place is _Place.QUOTED else b",", position)
+            position = piece.find(b'"' if place is Place.QUOTED else b",", position)
             if position < 0:
                 return place
-            place = _Place.BOUNDARY
+            place = Place.BOUNDARY
         position += 1
     return place

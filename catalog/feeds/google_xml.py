@@ -18,7 +18,7 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 PRODUCT_OF_ROOT = {"rss": "item", "feed": "entry"}
 
 _CHUNK_BYTES = 1 << 16
-_MAX_TAG_BYTES = 4_000_000
+MAX_TAG_BYTES = 4_000_000
 
 
 def read_google_xml(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
@@ -55,11 +55,26 @@ def _refusals(name: str) -> Iterator[None]:
     except FeedError:
         raise
     except DefusedXmlException as error:
-        raise FeedError(f"{name}: it declares a document type, which feeds do without; remove the DOCTYPE") from error
+        raise declares_document_type(name) from error
     except (ParseError, ValueError, LookupError) as error:  # the latter two: encodings that the parser lacks
-        raise FeedError(
-            f"{name}: broken XML ({error}); no row is taken; deliver it again, whole and well-formed"
-        ) from error
+        raise broken(name, error) from error
+
+
+def declares_document_type(name: str) -> FeedError:
+    """The refusal of a document with a DOCTYPE."""
+    return FeedError(f"{name}: it declares a document type, which feeds do without; remove the DOCTYPE")
+
+
+def broken(name: str, error: Exception) -> FeedError:
+    """The refusal of a document that is not well-formed."""
+    return FeedError(f"{name}: broken XML ({error}); no row is taken; deliver it again, whole and well-formed")
+
+
+def product_tag_of(root: str, name: str) -> str:
+    """The tag of a product below this root. Raises `FeedError` for a root that is neither RSS's nor Atom's."""
+    if root not in PRODUCT_OF_ROOT:
+        raise FeedError(f"{name}: the root is <{root[:50]}>, not <rss> or <feed>; deliver RSS 2.0 or Atom")
+    return PRODUCT_OF_ROOT[root]
 
 
 class _Products:
@@ -78,7 +93,7 @@ class _Products:
     def start(self, tag: str, _: dict[str, str]) -> None:
         self._num_idle_bytes = 0
         if self._product_tag is None:
-            self._product_tag = self._product_tag_of(_local(tag))
+            self._product_tag = product_tag_of(_local(tag), self._name)
         elif self._depth:
             self._depth += 1
             if self._depth == 2:
@@ -112,13 +127,8 @@ class _Products:
     def count(self, num_bytes: int) -> None:
         """Refuses a document whose tag or comment has no end in sight: the parser holds it all in memory."""
         self._num_idle_bytes += num_bytes
-        if self._num_idle_bytes > _MAX_TAG_BYTES:
-            raise FeedError(f"{self._name}: a tag or comment longer than {_MAX_TAG_BYTES:,} bytes; remove it")
-
-    def _product_tag_of(self, root: str) -> str:
-        if root not in PRODUCT_OF_ROOT:
-            raise FeedError(f"{self._name}: the root is <{root[:50]}>, not <rss> or <feed>; deliver RSS 2.0 or Atom")
-        return PRODUCT_OF_ROOT[root]
+        if self._num_idle_bytes > MAX_TAG_BYTES:
+            raise FeedError(f"{self._name}: a tag or comment longer than {MAX_TAG_BYTES:,} bytes; remove it")
 
     def _value(self, attribute: str) -> bytes | None:
         # <g:title> goes before RSS's own <title>, <g:id> before Atom's own <id>; <dc:title> never counts.
