@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import polars as pl
@@ -43,19 +45,29 @@ def split_commas(record: bytes) -> list[bytes]:
 COMMAS = Dialect(words="fields separated by commas", split=split_commas, has_multiline_fields=True)
 
 
-def read_parquet(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
-    """Reads a Parquet file whose attribute columns hold text or whole numbers.
+def read_parquet(
+    source: BinaryIO, name: str, *, first_row: int = 1, num_rows: int | None = None
+) -> Iterator[FeedBatch]:
+    """Reads a Parquet file whose attribute columns hold text or whole numbers, or `num_rows` from `first_row` on.
 
+    Of a range only its row groups are read, and its own first row is 1.
     Raises `FeedError` for another schema and for a file that is damaged or no Parquet.
     """
+    with refusals(name):
+        yield from _parquet_batches(source, name, first_row, num_rows)
+
+
+@contextmanager
+def refusals(name: str) -> Iterator[None]:
+    """The library's errors, told as refusals of the file."""
     try:
-        yield from _parquet_batches(source, name)
+        yield
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).splitlines()[0].rstrip(".")
         raise FeedError(f"{name}: not a readable Parquet file ({first_line}); deliver it again, whole") from error
 
 
-def _parquet_batches(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
+def _parquet_batches(source: BinaryIO, name: str, first_row: int, num_rows: int | None) -> Iterator[FeedBatch]:
     schema = pq.read_schema(source)
     columns = {a: schema.names[place] for a, place in attribute_positions(schema.names, name).items()}
     for column in columns.values():
@@ -66,13 +78,27 @@ def _parquet_batches(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
     if not file.metadata.num_rows:
         raise FeedError(f"{name}: no product in it; deliver the file again, with its rows")
     row = 1
-    for batch in file.iter_batches(_PARQUET_BATCH_ROWS, columns=list(columns.values())):
+    for batch in _range(file, list(columns.values()), first_row, num_rows):
         values = {"row": pl.Series(range(row, row + batch.num_rows), dtype=pl.Int64)} | {
             ATTRIBUTES[attribute]: pl.Series(_bytes(batch.column(column))) for attribute, column in columns.items()
         }
         missing = [pl.lit(None, pl.Binary).alias(column) for column in COLUMNS if column not in values]
         yield judged(pl.DataFrame(values).with_columns(missing).select(VALUES_SCHEMA.names()))
         row += batch.num_rows
+
+
+def _range(file: pq.ParquetFile, columns: list[str], first_row: int, num_rows: int | None) -> Iterator[pa.RecordBatch]:
+    """The batches of some rows, read from the row groups that hold them."""
+    sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+    ends = list(itertools.accumulate(sizes))
+    last_row = ends[-1] if num_rows is None else first_row + num_rows - 1
+    groups = [g for g, end in enumerate(ends) if end >= first_row and end - sizes[g] < last_row and sizes[g]]
+    position = ends[groups[0]] - sizes[groups[0]] if groups else 0  # rows before the batch
+    for batch in file.iter_batches(_PARQUET_BATCH_ROWS, row_groups=groups, columns=columns):
+        start, end = max(0, first_row - 1 - position), min(batch.num_rows, last_row - position)
+        position += batch.num_rows
+        if start < end:
+            yield batch.slice(start, end - start)
 
 
 def _check_type(column: str, kind: pa.DataType, name: str) -> None:
