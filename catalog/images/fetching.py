@@ -191,7 +191,8 @@ class Fetcher:
         settings = self._settings
         trail = _Trail(asked, rank, settings.timeout_s, asked, known or Validators(), self._robots)
         reply = await self._follow(trail)
-        while trail.attempts < settings.max_attempts and _worth_another_attempt(reply):
+        # Without an attempt of its own the link waits for rules that cannot be had now; asking again would not help.
+        while 0 < trail.attempts < settings.max_attempts and _worth_another_attempt(reply):
             backoff_s = settings.backoff_s * 2 ** (trail.attempts - 1)
             await asyncio.sleep(backoff_s * random.uniform(0.5, 1.5))  # noqa: S311 no secret
             again = await self._follow(trail)

@@ -42,9 +42,8 @@ def _limits(path: UPath, host: str, table: Mapping[str, Any], default: Politenes
     known = [field.name for field in fields(Politeness)]
     for name, value in table.items():
         if name not in known or isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(
-                f"{path}: [hosts.{host!r}] has {name} = {value!r}; numbers for {', '.join(known)} are known"
-            )
+            settings = ", ".join(known)
+            raise ValueError(f"{path}: [hosts.{host!r}] has {name} = {value!r}; it may have numbers for {settings}")
     try:
         return replace(default, **table)
     except ValueError as error:

@@ -18,7 +18,9 @@ import pytest
 from upath import UPath
 
 from catalog.images.fetching import FetchSettings
+from catalog.images.journals import Journal
 from catalog.images.outcomes import OUTCOMES_SCHEMA
+from catalog.images.politeness import Politeness
 from catalog.images.shard_files import IMAGES_SCHEMA
 from catalog.images.shards import Progress, download_delivery
 from catalog.images.statuses import Status
@@ -271,6 +273,46 @@ def test_a_kill_in_mid_download_costs_only_unfinished_shards(num_finished: int, 
         for path, num in (shop.requests - before).items():
             assert num == 1
             assert f"partner:{path[3:-4]}" not in held_ids
+
+
+def test_a_kill_costs_no_picture_that_had_come(tmp_path: Path, folder: UPath) -> None:
+    def slowly(picture_id: str) -> bytes:
+        time.sleep(0.006)
+        return picture(picture_id)
+
+    with Shop(slowly, faults={}.get) as shop:
+        wanted = good(shop, 200)
+        wanted.write_parquet(tmp_path / "products.parquet")
+        killed = start_downloading(tmp_path / "products.parquet", folder)
+        wait_until(lambda: len(finished(folder)) >= 2)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        noted = {
+            url
+            for path in Path(folder.path).glob("outcomes/.shard-*.journal")
+            for url in Journal(path).open()
+            if url is not None
+        }
+        assert noted
+        before = requests_when_quiet(shop)
+        outcomes = download(wanted, folder)
+        check_complete(wanted, outcomes, folder)
+        asked_again = {f"{shop.url}{path}" for path in shop.requests - before}
+        assert not noted & asked_again
+        assert not list(Path(folder.path).glob("outcomes/.shard-*.journal"))
+
+
+def test_what_a_shard_s_time_does_not_suffice_for_is_a_timeout_and_asked_for_again(folder: UPath) -> None:
+    slow = replace(SETTINGS, politeness=Politeness(rate_per_s=10.0), shard_timeout_s=0.55)
+    with Shop(picture, faults={}.get) as shop:
+        wanted = good(shop, 20)
+        outcomes = download(wanted, folder, slow)
+        check_complete(wanted, outcomes, folder)
+        num_ok = outcomes.filter(status="ok").height
+        assert 2 <= num_ok < 15
+        assert outcomes.filter(status="timeout").height == 20 - num_ok
+        assert set(download(wanted, folder)["status"]) == {"ok"}
+        assert max(shop.requests.values()) <= 2
 
 
 def start_downloading(table: Path, folder: UPath) -> "subprocess.Popen[bytes]":
