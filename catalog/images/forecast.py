@@ -13,6 +13,8 @@ from catalog.images.probe import Probed
 from catalog.images.sampling import NO_HOST, OTHER_HOSTS
 from catalog.images.statuses import Status
 
+MIN_PACED_LINKS = 1_000  # a smaller probe's pace is that of its start
+
 _UNREACHED = [Status.DNS_ERROR, Status.CONNECT_ERROR, Status.TIMEOUT, Status.HTTP_ERROR]
 
 
@@ -20,7 +22,7 @@ _UNREACHED = [Status.DNS_ERROR, Status.CONNECT_ERROR, Status.TIMEOUT, Status.HTT
 class Bound:
     """One thing that a download cannot be faster than."""
 
-    kind: str  # host_connections, host_rate, connections, cores, client
+    kind: str  # host_connections, host_rate, connections, cores, client, pace
     seconds: float
     words: str
     shop: str | None = None
@@ -51,8 +53,8 @@ def forecast(probed: Probed, settings: FetchSettings, num_cores: int) -> Forecas
     """The forecast from what a probe found.
 
     Time on the wire fills a host's connections, and all connections of the machine; decoding and the client fill
-    the cores, and the client is one thread. The slowest of these is the whole's time; waiting for a host that asks
-    for patience comes on top.
+    the cores, and the client is one thread. The probe's own pace has in it what else holds this machine
+    up. The slowest of these is the whole's time; waiting for a host that asks for patience comes on top.
     """
     rows = probed.rows
     links = round(rows["weight"].sum())
@@ -60,7 +62,7 @@ def forecast(probed: Probed, settings: FetchSettings, num_cores: int) -> Forecas
     hosts = host_times(rows, settings)
     wire_s = float((rows["weight"] * rows["duration_ms"]).sum()) / 1000
     client_s = links * probed.client_ms / 1000
-    cores_s = (bodies * probed.decode_ms / 1000 + client_s) / num_cores
+    cores_s = (bodies * probed.decode_ms + links * probed.process_ms) / 1000 / num_cores
     bounds = [
         Bound(
             "connections",
@@ -70,6 +72,8 @@ def forecast(probed: Probed, settings: FetchSettings, num_cores: int) -> Forecas
         Bound("cores", cores_s, f"decoding and asking on {num_cores} cores"),
         Bound("client", client_s, "asking, which one core does"),
     ]
+    if rows.height >= MIN_PACED_LINKS:
+        bounds.append(Bound("pace", links * probed.pace_ms / 1000, "the pace that this machine reached in the probe"))
     named = hosts.filter(pl.col("shop") != OTHER_HOSTS)  # each of those is smaller than any named one
     for shop, seconds, kind, connections, rate in named.select(
         "shop", "seconds", "bound_by", "connections", "rate_per_s"

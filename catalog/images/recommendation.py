@@ -141,7 +141,7 @@ def _on_duration(expected: Forecast, settings: FetchSettings, rules: Rules) -> I
         return
     length = f"{duration(binding.seconds)}, bound by {binding.words}"
     times = math.ceil(binding.seconds / max_s)
-    if binding.kind in {"cores", "client"}:
+    if binding.kind in {"cores", "client", "pace"}:
         yield Advice("machines", f"Use {times} machines: on this one it takes {length}.")
     elif binding.kind == "connections":
         raised = times * settings.max_connections

@@ -77,8 +77,9 @@ def test_every_link_is_a_row_with_what_became_of_it(shop: Shop) -> None:
     stalled = rows.row(by_predicate=pl.col("product_id") == "stall", named=True)
     assert stalled["duration_ms"] == pytest.approx(1000, abs=300)
     assert rows.filter(pl.col("status") != "ok")["bytes_stored"].sum() == 0
-    assert found.client_ms > 0
+    assert 0 < found.client_ms < found.process_ms
     assert found.decode_ms >= 0
+    assert 0 < found.pace_ms < 1_000  # the stalled link is the last
 
 
 def test_a_host_that_refuses_is_left_alone_and_the_rows_say_so(shop: Shop) -> None:

@@ -38,7 +38,9 @@ def links(
 
 
 def expected(*strata: pl.DataFrame, settings: FetchSettings = SETTINGS, **costs: float) -> Forecast:
-    probed = Probed(rows=pl.concat(strata), **{"client_ms": 0.5, "decode_ms": 3.0, **costs})
+    probed = Probed(
+        rows=pl.concat(strata), **{"client_ms": 0.5, "process_ms": 0.8, "decode_ms": 3.0, "pace_ms": 1.0, **costs}
+    )
     return forecast(probed, settings, num_cores=2)
 
 
@@ -60,7 +62,7 @@ def test_one_host_is_bound_by_its_own_connections() -> None:
         {
             "host_connections": 1_000_000 * 0.1 / 8,
             "connections": 1_000_000 * 0.1 / 100,
-            "cores": (900_000 * 0.003 + 1_000_000 * 0.0005) / 2,
+            "cores": (900_000 * 0.003 + 1_000_000 * 0.0008) / 2,
             "client": 500,
         }
     )
@@ -94,6 +96,13 @@ def test_many_hosts_are_bound_by_the_machine() -> None:
     slow = [stratum.with_columns(duration_ms=8_000.0) for stratum in crowd]
     few = replace(SETTINGS, max_connections=20)
     assert expected(*slow, settings=few).binding.kind == "connections"
+
+
+def test_a_machine_that_was_slower_than_its_work_is_believed_where_the_probe_was_long_enough() -> None:
+    crowd = [links(10_000, *WELL, shop=f"shop{index}.example") for index in range(10)]
+    assert expected(*crowd, pace_ms=9.0).binding.kind == "pace"
+    assert expected(*crowd, pace_ms=9.0).seconds == pytest.approx(900)
+    assert "pace" not in bounds(expected(*crowd[:9], pace_ms=9.0))
 
 
 def test_links_without_a_host_take_no_time_and_small_hosts_together_bind_nothing() -> None:
@@ -184,7 +193,7 @@ def test_a_long_download_that_the_cores_bind_wants_more_machines() -> None:
     crowd = [links(1_000_000, *WELL, shop=f"shop{index}.example", mean_s=0.05) for index in range(360)]
     (advice,) = advised(*crowd).advice
     assert advice.topic == "machines"
-    assert advice.words.startswith("Use 4 machines: on this one it takes 6.7 days, bound by decoding")
+    assert advice.words.startswith("Use 4 machines: on this one it takes 7.3 days, bound by decoding")
 
 
 def test_a_long_download_that_one_host_binds_wants_its_owner_s_consent() -> None:
