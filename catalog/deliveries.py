@@ -1,39 +1,54 @@
-"""Deliveries: one feed file that a partner dropped into the inbox, and the unit of partitioning and of resumption.
+"""Deliveries: one feed file that a partner sent, or a slice of a big one; the unit of partitioning and of resumption.
 
-A feed lies at ``inbox/PARTNER/NAME.EXT``; its delivery key is ``PARTNER.NAME``. The key becomes a folder name and a
-partition key, so only plain names are taken.
+A feed that lies at ``inbox/PARTNER/NAME.EXT``, or behind a URL that ends so, is the delivery ``PARTNER.NAME``, or where
+it has more rows than a delivery may have, the deliveries ``PARTNER.NAME.00001``, ``.00002`` and so on. A key becomes a
+folder's name and a partition's, so only plain names are taken, and they hold no dot.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, field, replace
 
 from upath import UPath
 
-from catalog.files import fingerprint, replace_file
+from catalog.feed_slice import Slice
+from catalog.files import replace_file
 
-PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
-
-
-class InboxError(ValueError):
-    """A file in the inbox that cannot become a delivery: the message names the file and the way out."""
+MAX_DELIVERY_ROWS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A registered feed file: where it lies, whose it is, and what it contained when it was registered."""
+    """A registered slice of a feed file: where the file lies, whose it is, and what it held when it was registered."""
 
     key: str
     partner_id: str
-    feed: str  # path below the inbox
+    feed: str  # path below the inbox, or URL
     feed_format: str
-    sha256: str
+    sha256: str  # of the whole file
     num_bytes: int
     received_at: str  # ISO 8601, UTC; orders deliveries, so that the newest row of a product counts
+    stamp: str = ""  # of the file, as `FeedPlace.stamp` tells it
+    part: Slice = field(default_factory=Slice)
+
+    @property
+    def version(self) -> str:
+        """What the delivery holds, in a word: the file's fingerprint and the rows."""
+        if self.part.num_slices == 1:
+            return self.sha256
+        return f"{self.sha256}:{self.part.first_row}+{self.part.num_rows}"
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether the feed has become too short for this slice, which holds nothing any more."""
+        return self.part.num_rows == 0
+
+    def superseded_by(self, newer: Delivery) -> Delivery:
+        """The record of this slice of a feed that is cut otherwise now: without a row, so its products are removed."""
+        part = replace(Slice(), number=self.part.number, num_slices=0, num_rows=0)
+        return replace(newer, key=self.key, part=part)
 
     def save(self, folder: UPath) -> None:
         """Write the record beside its place and rename it."""
@@ -48,7 +63,14 @@ class Delivery:
             raise FileNotFoundError(
                 f"no delivery {key!r} is registered at {path}; drop its feed file into the store's inbox"
             )
-        return cls(**json.loads(path.read_text()))
+        record = json.loads(path.read_text())
+        return cls(**record | {"part": Slice(**record.get("part", {}))})
+
+
+def known_deliveries(folder: UPath, feed_key: str) -> list[Delivery]:
+    """What is registered of one feed: its delivery, its slices, and those that it had once."""
+    paths = [*folder.glob(f"{feed_key}.json"), *folder.glob(f"{feed_key}.*.json")]
+    return [Delivery.load(folder, path.name.removesuffix(".json")) for path in sorted(paths, key=str)]
 
 
 def feed_files(inbox: UPath) -> Iterator[UPath]:
@@ -59,35 +81,6 @@ def feed_files(inbox: UPath) -> Iterator[UPath]:
         yield from sorted(path for path in partner.iterdir() if path.is_file() and not path.name.startswith("."))
 
 
-def delivery_key(feed: UPath) -> str:
-    """``PARTNER.NAME`` of a feed file; raises InboxError for a name that could not be a folder of its own."""
-    partner_id, name = feed.parent.name, feed.name.partition(".")[0]
-    for part in (partner_id, name):
-        if not PLAIN_NAME.fullmatch(part):
-            raise InboxError(
-                f"feed {feed} is not taken: {part!r} is not a plain name; use letters, digits, '-' and '_'"
-            )
-    return f"{partner_id}.{name}"
-
-
-def register(feed: UPath, *, received_at: datetime) -> Delivery:
-    """The delivery that a feed file in the inbox makes, with the fingerprint of what the file holds now.
-
-    Raises InboxError when the name or the format is not one that can be taken.
-    """
-    from catalog.feeds import format_of  # and with it every reader: only who registers needs them
-
-    key = delivery_key(feed)
-    try:
-        feed_format = format_of(feed.name)
-    except ValueError as error:
-        raise InboxError(f"feed {feed} is not taken: {error}") from error
-    return Delivery(
-        key=key,
-        partner_id=feed.parent.name,
-        feed=f"{feed.parent.name}/{feed.name}",
-        feed_format=feed_format,
-        sha256=fingerprint(feed),
-        num_bytes=feed.stat().st_size,
-        received_at=received_at.isoformat(),
-    )
+def feed_key(delivery_key: str) -> str:
+    """The key of the feed that a delivery is, or is a slice of."""
+    return ".".join(delivery_key.split(".")[:2])

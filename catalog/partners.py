@@ -18,7 +18,7 @@ from catalog.taxonomy_moves import Moves
 PARTNERS_FILE = "partners.toml"
 
 _PARTNER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it goes into product ids and paths
-_KINDS = {"golden": bool, "product_types": str}
+_KINDS = {"golden": bool, "product_types": str, "feeds": list}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +27,14 @@ class PartnerSettings:
 
     `golden`: its products only ever judge models.
     `product_types`: its own category path -> taxonomy path or id, as the file `product_types_file` has it.
+    `feeds`: URLs of feeds that the partner keeps elsewhere, of any kind that fsspec opens.
     """
 
     partner_id: str
     golden: bool = False
     product_types: Mapping[str, str] = field(default_factory=dict)
     product_types_file: str = "product_types"
+    feeds: tuple[str, ...] = ()
 
 
 def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves | None = None) -> dict[str, int]:
@@ -100,14 +102,21 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
     if wrong:
         raise ValueError(
             f"{path}: [partners.{partner_id}] has {wrong[0]} = {table[wrong[0]]!r}; "
-            "it may have golden = true or false, and product_types = 'FILE.csv'"
+            "it may have golden = true or false, product_types = 'FILE.csv', and feeds = ['URL']"
         )
+    for url in table.get("feeds", []):
+        if not isinstance(url, str) or "://" not in url:
+            raise ValueError(
+                f"{path}: [partners.{partner_id}] has the feed {url!r}; "
+                "write a URL such as 'https://shop/feed.tsv', or drop the file into the inbox"
+            )
     mapping = folder / table["product_types"] if "product_types" in table else None
     return PartnerSettings(
         partner_id=partner_id,
         golden=table.get("golden", False),
         product_types=_read_mapping(mapping) if mapping else {},
         product_types_file=str(mapping or path),
+        feeds=tuple(table.get("feeds", [])),
     )
 
 

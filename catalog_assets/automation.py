@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from catalog.deliveries import MAX_DELIVERY_ROWS
 from catalog_assets.history import latest
-from catalog_assets.inbox import arrivals, registration
+from catalog_assets.inbox import MAX_LOOK_S, LookSettings, arrivals, registration
 from catalog_assets.jobs import ingest, take_only, train
 from catalog_assets.partitions import deliveries
 from ml.recipes import CLASSIFIER_RECIPES
@@ -17,9 +18,13 @@ IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.Dags
 
 
 class ArrivalPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """What a new feed file starts: the job `ingest`, or `take` where the download waits for a person."""
+    """What a new feed file starts: the job `ingest`, or `take` where the download waits for a person.
+
+    A feed of more than `max_delivery_rows` rows becomes several deliveries.
+    """
 
     job: str = ingest.name
+    max_delivery_rows: int = MAX_DELIVERY_ROWS
 
 
 class RetrainingPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -32,8 +37,9 @@ class RetrainingPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
 def feed_sensor(
     context: dg.SensorEvaluationContext, store: Store, arrival_policy: ArrivalPolicy
 ) -> dg.SensorResult | dg.SkipReason:
-    """A new or rewritten file in the inbox becomes a delivery and one run that takes it in."""
-    looked = arrivals(store, context.instance, json.loads(context.cursor or "{}"))
+    """A new or rewritten feed becomes a delivery, or several by slices, and each of them one run that takes it in."""
+    settings = LookSettings(max_rows=arrival_policy.max_delivery_rows, max_look_s=MAX_LOOK_S)
+    looked = arrivals(store, context.instance, json.loads(context.cursor or "{}"), settings)
     for problem in looked.problems:
         context.log.error(problem)
     cursor = json.dumps(looked.seen, sort_keys=True)
@@ -42,10 +48,10 @@ def feed_sensor(
         return dg.SkipReason("; ".join(looked.problems) or f"no new feed among {len(looked.seen)} in {store.inbox}")
     keys = [delivery.key for delivery in looked.deliveries]
     return dg.SensorResult(
-        # The run key holds the content's fingerprint: a tick repeated after a crash starts no second run.
+        # The run key tells the content and the rows: a tick repeated after a crash starts no second run.
         run_requests=[
             dg.RunRequest(
-                run_key=f"{delivery.key}:{delivery.sha256}", partition_key=delivery.key, job_name=arrival_policy.job
+                run_key=f"{delivery.key}:{delivery.version}", partition_key=delivery.key, job_name=arrival_policy.job
             )
             for delivery in looked.deliveries
         ],

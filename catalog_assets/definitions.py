@@ -21,6 +21,7 @@ from catalog_assets import (
 )
 from catalog_assets.automation import ArrivalPolicy, RetrainingPolicy, feed_sensor, retraining_sensor
 from catalog_assets.console import console
+from catalog_assets.inbox import max_delivery_rows
 from catalog_assets.jobs import JOBS
 from resources.compute import Compute
 from resources.fetcher import Fetcher
@@ -66,7 +67,9 @@ def resources(root: str) -> dict[str, object]:
             uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow / 'mlflow.db'}"),
             artifacts=str(mlflow / "artifacts"),
         ),
-        "arrival_policy": ArrivalPolicy(job=os.environ.get("SHELFSIGHT_ON_ARRIVAL", "ingest")),
+        "arrival_policy": ArrivalPolicy(
+            job=os.environ.get("SHELFSIGHT_ON_ARRIVAL", "ingest"), max_delivery_rows=max_delivery_rows()
+        ),
         "retraining_policy": RetrainingPolicy(
             min_new_labels=int(os.environ.get("SHELFSIGHT_RETRAIN_MIN_NEW_LABELS", "100"))
         ),

@@ -1,12 +1,13 @@
 """Products: what partners delivered, row by row, and the rows that could not be taken."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import dagster as dg
 import polars as pl
 
 from catalog.deliveries import Delivery
-from catalog.files import fingerprint
+from catalog_assets.inbox import feed_place
 from catalog_assets.partitions import deliveries
 from catalog_assets.taxonomies import taxonomy, taxonomy_moves
 from catalog_assets.versions import content_version
@@ -14,7 +15,7 @@ from resources.store import Store
 
 feed_files = dg.AssetSpec(
     "feed_files",
-    description="Feed files in the store's inbox, as partners delivered them.",
+    description="Feed files as partners delivered them, in the store's inbox or by URL; big ones by slices.",
     partitions_def=deliveries,
     group_name="catalogue",
     kinds={"file"},
@@ -32,7 +33,7 @@ feed_files = dg.AssetSpec(
             description="Products as partners delivered them, their category resolved in the taxonomy.",
             io_manager_key="tables",
             kinds={"parquet", "polars"},
-            code_version="1",
+            code_version="2",
         ),
         "rejected": dg.AssetOut(
             description="Feed rows, or labels, that could not be taken, each with its reason.",
@@ -43,35 +44,38 @@ feed_files = dg.AssetSpec(
     },
 )
 def take(context: dg.AssetExecutionContext, store: Store) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
-    """Read one delivery's feed into the product table."""
-    from catalog.feeds import FEED_READERS
+    """Read one delivery's feed into the product table; what an earlier version of it held and it lacks is removed."""
+    from catalog.delivered import delivered_batches
     from catalog.products import take_products
+    from catalog.succession import REMOVED_AT, succeed
 
     delivery = Delivery.load(store.delivery_records, context.partition_key)
-    feed = store.inbox / delivery.feed
-    if fingerprint(feed) != delivery.sha256:
-        raise dg.Failure(
-            f"feed {feed} changed since delivery {delivery.key!r} was registered; "
-            "wait for feed_sensor to register it again"
-        )
     known = store.taxonomy()
-    with feed.open("rb") as source:
-        takings = take_products(
-            FEED_READERS[delivery.feed_format](source, str(feed)),
-            partner=store.partner(delivery.partner_id),
-            delivery=delivery.key,
-            taxonomy=known,
-            moves=store.taxonomy_moves(known),
-        )
-    products, rejected = takings.products, takings.rejected
-    context.log.info(f"{delivery.key}: {len(products):,} products taken, {len(rejected):,} rows rejected")
+    takings = take_products(
+        delivered_batches(delivery, feed_place(store, delivery)),
+        partner=store.partner(delivery.partner_id),
+        delivery=delivery.key,
+        taxonomy=known,
+        moves=store.taxonomy_moves(known),
+    )
+    former = store.scan("products", [delivery.key]).collect() if store.holds("products", delivery.key) else None
+    received_at = datetime.fromisoformat(delivery.received_at)
+    products, rejected = succeed(former, takings.products, removed_at=received_at), takings.rejected
+    removed = products[REMOVED_AT].count()
+    context.log.info(
+        f"{delivery.key}: {len(takings.products):,} products taken, {len(rejected):,} rows rejected; "
+        f"{removed:,} products of earlier versions are removed"
+    )
     yield dg.MaterializeResult(
         asset_key="products",
         value=products,
         data_version=content_version(products),
         metadata={
-            "feed": str(feed),
+            "feed": delivery.feed,
             "feed_sha256": delivery.sha256,
+            "delivery_version": delivery.version,
+            "first_row": delivery.part.first_row,
+            "removed": removed,
             "labelled": products["category_id"].count(),
         },
     )

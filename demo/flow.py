@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from catalog_assets.definitions import definitions
-from catalog_assets.inbox import arrivals, registration
+from catalog_assets.inbox import LookSettings, arrivals, max_delivery_rows, registration
 from catalog_assets.partitions import deliveries
 from catalog_assets.staleness import needs_materializing
 from resources.store import Store
@@ -43,10 +43,10 @@ def stages(encoders: Sequence[str], classifiers: Sequence[str]) -> list[Stage]:
 
 
 def register_arrivals(store: Store, instance: dg.DagsterInstance) -> list[str]:
-    """What feed_sensor does on its tick: every new feed file becomes a delivery. Returns problems with files."""
-    looked = arrivals(store, instance, seen={})
+    """What feed_sensor does on its tick: every new feed becomes a delivery or slices. Returns problems with files."""
+    looked = arrivals(store, instance, seen={}, settings=LookSettings(max_rows=max_delivery_rows()))
+    instance.add_dynamic_partitions(str(deliveries.name), [delivery.key for delivery in looked.deliveries])
     for delivery in looked.deliveries:
-        instance.add_dynamic_partitions(str(deliveries.name), [delivery.key])
         instance.report_runless_asset_event(registration(delivery))
     return looked.problems
 

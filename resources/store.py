@@ -65,6 +65,10 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         key = table_of(table).keys[0]
         return sorted(path.name.removeprefix(f"{key}=") for path in self.folder(table).glob(f"{key}=*"))
 
+    def holds(self, table: str, *partition: str) -> bool:
+        """Whether a table, or one partition of it, was ever written."""
+        return any(self.folder(table, *partition).glob("*.parquet"))
+
     def scan(self, table: str, partitions: Sequence[str] | None = None) -> pl.LazyFrame:
         """A table, or those of the named partitions that exist, to be read lazily.
 

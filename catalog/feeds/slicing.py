@@ -1,4 +1,4 @@
-"""Slices: a feed's rows by range, read where they lie, so that a big file becomes several deliveries and no copy."""
+"""Slicing: a feed's rows by range, read where they lie, so that a big file becomes several deliveries and no copy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
+from catalog.feed_slice import Slice
 from catalog.feeds import FEED_READERS
 from catalog.feeds.feed import FeedBatch, FeedError
 from catalog.feeds.record_starts import record_starts
@@ -18,26 +19,6 @@ from catalog.feeds.tabular import read_parquet, refusals
 from catalog.feeds.xml_cuts import xml_cuts
 
 _SKIP_BYTES = 1 << 22
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slice:
-    """Rows `first_row` (the feed's first is 1) to `first_row + num_rows - 1` of a feed, and where text has them.
-
-    Offsets count the bytes of the content, decompressed. As a document of its own, the slice is the content's first
-    `num_head_bytes` (a header), `opening`, the bytes from `byte_start` to `byte_end` (None: the end), and `closing`.
-    """
-
-    number: int = 1
-    num_slices: int = 1
-    first_row: int = 1
-    num_rows: int | None = None  # None: as many as there are
-    byte_start: int = 0
-    byte_end: int | None = None
-    num_head_bytes: int = 0
-    opening: str = ""
-    closing: str = ""
-    encoding: str = "utf-8"  # of opening and closing
 
 
 @dataclass(frozen=True)

@@ -41,19 +41,29 @@ def ingest(store: Store, instance: dg.DagsterInstance) -> Progress:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("bad.tsv", b"title\timage_link\nHat\thttp://shop/1.jpg\n", "id"),
-        ("bad.xml", b"<?xml version='1.0'?><rss><channel><item>", "bad.xml"),
-        ("bad.parquet", b"PAR1 but no more", "bad.parquet"),
+        ("bad.xml", b"<?xml version='1.0'?><rss><channel><item>", "broken XML"),
+        ("bad.parquet", b"PAR1 but no more", "not a readable Parquet file"),
         ("bad.csv", b"", "empty"),
     ],
 )
-def test_a_feed_that_cannot_be_read_is_refused_by_name_and_the_others_go_on(
+def test_a_feed_that_is_broken_is_told_of_when_it_arrives_and_the_others_go_on(
     store: Store, instance: dg.DagsterInstance, name: str, content: bytes, problem: str
 ) -> None:
     drop(store.local, name, content)
+    (told,) = register_arrivals(store, instance)
+    assert name in told
+    assert problem in told
+    assert "\n" not in told
+    bring_up_to_date(definitions(store.root), instance, [INGEST])
+    assert len(store.scan("products").collect()) == 2
+
+
+def test_a_feed_without_an_id_is_refused_by_name_and_the_others_go_on(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    drop(store.local, "bad.tsv", b"title\timage_link\nHat\thttp://shop/1.jpg\n")
     progress = ingest(store, instance)
-    assert set(progress.refused) >= {"hansen.bad"}
-    assert problem in progress.refused["hansen.bad"]
+    assert "no column 'id'" in progress.refused["hansen.bad"]
     assert "\n" not in progress.refused["hansen.bad"]
     assert len(store.scan("products", ["hansen.good", "hansen.bad"]).collect()) == 2
 
