@@ -34,6 +34,12 @@ class Documents:
 
 
 DOCUMENTS: dict[str, Documents] = {
+    "deliveries": Documents(
+        "deliveries/*.json",
+        "json->>'key' AS delivery, array_to_string(split(json->>'key', '.')[1:2], '.') AS feed_key, "
+        "json->>'feed' AS feed, (json->>'received_at')::TIMESTAMPTZ AS received_at, json->>'sha256' AS sha256, "
+        "(json->'part'->>'first_row')::BIGINT AS first_row, (json->'part'->>'num_rows')::BIGINT AS num_rows",
+    ),
     "encoders": Documents("encoders/*/encoder.json"),
     "classifiers": Documents("classifiers/*/classifier.json"),
     "champion": Documents(
@@ -54,6 +60,18 @@ class Question:
 
 
 QUESTIONS: dict[str, Question] = {
+    "current_products": Question(  # as `catalog.succession.current_products` says it
+        ("products", "deliveries"),
+        """
+        SELECT products.*
+        FROM products
+        JOIN (SELECT delivery, feed_key, max(received_at) OVER (PARTITION BY feed_key) AS newest FROM deliveries)
+        USING (delivery)
+        QUALIFY row_number() OVER (
+            PARTITION BY product_id ORDER BY removed_at IS NOT NULL, newest DESC, feed_key DESC, delivery, row
+        ) = 1
+        """,
+    ),
     "outcomes_by_partner": Question(
         ("outcomes", "products"),
         """

@@ -106,6 +106,7 @@ def test_each_trained_thing_has_a_finished_mlflow_run_tagged_with_its_dagster_ru
     "view",
     [
         "outcomes_by_partner",
+        "current_products",
         "accuracy_by_classifier",
         "worst_confusions",
         "disagreements",
