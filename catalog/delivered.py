@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from catalog.deliveries import Delivery
-from catalog.feed_places import FeedPlace
+from catalog.feed_places import FeedPlace, InboxError, reached
 from catalog.feeds import FeedBatch, FeedError
 from catalog.feeds.slicing import read_slice
 from catalog.registration import sha256_of
@@ -30,7 +30,7 @@ def delivered_batches(delivery: Delivery, feed: FeedPlace) -> Iterator[FeedBatch
             f"feed {feed.name} changed since delivery {delivery.key!r} was registered; "
             "wait for feed_sensor to register it again"
         )
-    with feed.open() as file:
+    with reached(feed.name, FeedError, InboxError), feed.open() as file:
         yield from read_slice(file, feed.name, delivery.feed_format, delivery.part)
     if feed.stamp() != stamp:
         raise ChangedFeedError(

@@ -104,14 +104,17 @@ def public_url(url: str) -> str:
 
 
 @contextmanager
-def reached(name: str) -> Iterator[None]:
-    """Whatever a file system meets, told as `InboxError`, a problem of this feed: each kind has its own."""
+def reached(name: str, *passing: type[Exception]) -> Iterator[None]:
+    """Whatever a file system meets, told as `InboxError`, a problem of this feed: each kind has its own exceptions."""
     try:
         yield
+    except passing:
+        raise
     except Exception as error:
-        told = " ".join(str(error).split())[:300] or type(error).__name__
-        reason = re.sub(r"\?[^\s'\"]*", "?...", told)  # a query may be secret
-        raise InboxError(f"feed {name} cannot be reached: {reason}; correct its address, or bring it back") from error
+        told = f"{type(error).__name__} {' '.join(str(error).split())[:300]}".rstrip()
+        # A password or a query may be secret, so neither this message nor the error behind it shows one.
+        reason = re.sub(r"//[^/\s'\"]*@", "//", re.sub(r"\?[^\s'\"]*", "?...", told))
+        raise InboxError(f"feed {name} cannot be reached: {reason}; correct its address, or bring it back") from None
 
 
 def _is_local(filesystem: Any) -> bool:
