@@ -8,7 +8,7 @@ import polars as pl
 from upath import UPath
 
 if TYPE_CHECKING:  # the HTTP client loads where it fetches
-    from catalog.images.fetching import FetchSettings
+    from catalog.images.fetch_settings import FetchSettings
     from catalog.images.held import Reuse
     from catalog.images.shards import Progress
 
@@ -48,7 +48,7 @@ class Fetcher(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def settings(self) -> "FetchSettings":
         """The same as plain values, which any engine can ship to a worker."""
-        from catalog.images.fetching import FetchSettings
+        from catalog.images.fetch_settings import FetchSettings
         from catalog.images.host_limits import read_host_limits
         from catalog.images.politeness import Politeness
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 
 from catalog.images.decoders import Decoders
-from catalog.images.fetching import Fetched, Fetcher, FetchSettings, Validators
+from catalog.images.fetch_settings import FetchSettings
+from catalog.images.fetched import Fetched, Validators
+from catalog.images.fetching import Fetcher
 from catalog.images.outcomes import Outcome
 from catalog.images.picture import Picture
 from catalog.images.statuses import Status
@@ -58,10 +61,14 @@ def timed_out() -> Ending:
 
 
 class Downloader:
-    """A client and the processes that decode what it brings; use as an async context manager."""
+    """A client and the processes that decode what it brings; use as an async context manager.
 
-    def __init__(self, settings: FetchSettings) -> None:
+    While `room` is cleared no new request starts: back pressure for a caller that cannot take more pictures.
+    """
+
+    def __init__(self, settings: FetchSettings, room: asyncio.Event | None = None) -> None:
         self._settings = settings
+        self._room = room
 
     async def __aenter__(self) -> Downloader:
         settings = self._settings
@@ -69,7 +76,8 @@ class Downloader:
         self._stack = AsyncExitStack()
         self._stack.callback(decoders.close)
         self._decoders = decoders
-        self._fetcher = await self._stack.enter_async_context(Fetcher(settings, ready=decoders.ready))
+        ready = decoders.ready if self._room is None else _Both(decoders.ready, self._room)
+        self._fetcher = await self._stack.enter_async_context(Fetcher(settings, ready=ready))
         return self
 
     async def __aexit__(
@@ -88,6 +96,19 @@ class Downloader:
             else:
                 status = decoded
         return Ending(status=status, fetched=fetched.without_data(), picture=picture, fetched_at=datetime.now(UTC))
+
+
+class _Both:
+    """Two events as one."""
+
+    def __init__(self, one: asyncio.Event, other: asyncio.Event) -> None:
+        self._events = (one, other)
+
+    async def wait(self) -> None:
+        """Waits until both are set at once."""
+        while not all(event.is_set() for event in self._events):
+            for event in self._events:
+                await event.wait()
 
 
 def num_cores() -> int:

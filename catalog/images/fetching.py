@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from types import TracebackType
+from typing import Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from catalog.images.fetch_settings import FetchSettings
+from catalog.images.fetched import UNKNOWN, Fetched, Validators
 from catalog.images.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
-from catalog.images.picture import PictureRules
 from catalog.images.places import Places
-from catalog.images.politeness import Host, HostPausedError, Hosts, Politeness, retry_after_s
+from catalog.images.politeness import Host, HostPausedError, Hosts, retry_after_s
 from catalog.images.robots import Robots, RobotsAnswer, tag_refuses
 from catalog.images.statuses import Status
 
-USER_AGENT = "shelfsight/0.1 (product pictures; set user_agent to name whom to contact)"
 HOME_PATHS = frozenset({"", "/", "/index.html"})
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -41,72 +41,6 @@ _STATUS_OF_ERROR = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class FetchSettings(PictureRules):
-    """Everything a download may be told: how pictures are asked for, which are taken and how they are stored.
-
-    `timeout_s` is the hard limit on one picture's time on the wire, all its attempts and redirects together;
-    waiting for a host's turn does not count. `idle_timeout_s` ends a response that stays silent for so long.
-    """
-
-    user_agent: str = USER_AGENT
-    connect_timeout_s: float = 5.0
-    idle_timeout_s: float = 10.0
-    timeout_s: float = 30.0
-    max_bytes: int = 20_000_000
-    max_redirects: int = 5
-    max_attempts: int = 3
-    backoff_s: float = 0.5  # before the second attempt, doubled before each further one, give or take a half
-    max_connections: int = 128
-    politeness: Politeness = field(default_factory=Politeness)
-    host_limits: Mapping[str, Politeness] = field(default_factory=dict)  # agreed with single hosts, in lower case
-    allowed_networks: tuple[str, ...] = ()  # networks or addresses let through though they are not public
-    honour_robots: bool = False  # robots.txt and X-Robots-Tag: a partner's own links are meant to be fetched
-    shard_rows: int = 1000
-    shard_timeout_s: float = 14_400.0  # hard limit on one shard, waiting included; what it lacks then is a timeout
-    num_decoders: int | None = None  # decoding processes; None: as many as there are cores to use
-    decode_timeout_s: float = 20.0  # a picture that takes longer to decode is corrupt, or meant to harm
-
-    def __post_init__(self) -> None:
-        counts = ("max_bytes", "max_attempts", "max_connections", "shard_rows")
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Validators:
-    """A server's names for one version of a picture: with them it can say that nothing has changed."""
-
-    etag: str | None = None
-    last_modified: str | None = None
-
-    def headers(self) -> dict[str, str]:
-        """The condition as request headers (RFC 9110, section 13.1)."""
-        named = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
-        return {name: value for name, value in named.items() if value}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """What asking for one link gave: the bytes where the status is ok, and the trail that led there.
-
-    Without bytes though ok: the picture is still the version that the question named.
-    """
-
-    status: Status
-    data: bytes | None = None
-    validators: Validators = Validators()
-    http_status: int | None = None
-    final_url: str | None = None
-    attempts: int = 0
-    duration_ms: float = 0.0  # on the wire; waiting for turns and backing off not counted
-
-    def without_data(self) -> Fetched:
-        """The same without the bytes, which nobody needs once they are decoded."""
-        return self if self.data is None else replace(self, data=None)
-
-
 @dataclass(frozen=True, slots=True)
 class _Reply:
     """The answer to one request: a status, or for a redirect its target."""
@@ -115,7 +49,7 @@ class _Reply:
     http_status: int | None = None
     data: bytes | None = None
     location: str | None = None
-    validators: Validators = Validators()
+    validators: Validators = UNKNOWN
 
 
 @dataclass(slots=True)
@@ -126,9 +60,16 @@ class _Trail:
     rank: int
     left_s: float
     url: URL  # of the current hop
-    known: Validators = Validators()
+    known: Validators = UNKNOWN
     robots: Robots | None = None  # whose rules hold; none for a robots.txt itself
     attempts: int = 0  # that have reached their host, or tried to
+
+
+class Ready(Protocol):
+    """What a request waits for before it starts, such as an asyncio.Event."""
+
+    async def wait(self) -> object:
+        """Returns once it may start."""
 
 
 class Fetcher:
@@ -142,7 +83,7 @@ class Fetcher:
         self,
         settings: FetchSettings,
         *,
-        ready: asyncio.Event | None = None,
+        ready: Ready | None = None,
         resolver: AbstractResolver | None = None,
     ) -> None:
         self._settings = settings
@@ -189,7 +130,7 @@ class Fetcher:
         except BlockedAddressError:
             return Fetched(status=Status.BLOCKED_ADDRESS)
         settings = self._settings
-        trail = _Trail(asked, rank, settings.timeout_s, asked, known or Validators(), self._robots)
+        trail = _Trail(asked, rank, settings.timeout_s, asked, known or UNKNOWN, self._robots)
         reply = await self._follow(trail)
         # Without an attempt of its own the link waits for rules that cannot be had now; asking again would not help.
         while 0 < trail.attempts < settings.max_attempts and _worth_another_attempt(reply):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from catalog.images.estimates import REFUSED
-from catalog.images.fetching import FetchSettings
+from catalog.images.fetch_settings import FetchSettings
 from catalog.images.probe import Probed
 from catalog.images.sampling import NO_HOST, OTHER_HOSTS
 from catalog.images.statuses import Status

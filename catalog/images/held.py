@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from catalog.images.downloading import Ending
-from catalog.images.fetching import Fetched, Validators
+from catalog.images.fetched import Fetched, Validators
 from catalog.images.outcomes import OUTCOMES_SCHEMA
 from catalog.images.picture import Picture
 from catalog.images.shard_files import IMAGES_SCHEMA

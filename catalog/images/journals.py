@@ -6,23 +6,19 @@ rather than in memory until their shard is complete.
 
 from __future__ import annotations
 
-import json
 import struct
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from zlib import crc32
 
 from upath import UPath
 
 from catalog.files import LOCAL_PROTOCOLS, naming
 from catalog.images.downloading import Ending
-from catalog.images.fetching import Fetched, Validators
-from catalog.images.picture import Picture
-from catalog.images.statuses import Status
+from catalog.images.records import ending_of, record_of
 
 _HEAD = struct.Struct("<III")  # CRC-32 of what follows the head, bytes of the description, bytes of the picture
 
@@ -59,7 +55,7 @@ class Journal:
     def add(self, url: str | None, ending: Ending) -> None:
         """Appends how it ended with a link. Raises `StoreNotWritableError` where the disk refuses."""
         picture = ending.picture
-        description = json.dumps(_described(url, ending)).encode()
+        description = record_of(url, ending).encode()
         data = picture.data if picture else b""
         body = description + data
         with naming(self._path), self._path.open("ab") as file:
@@ -84,35 +80,4 @@ def _records(file: BinaryIO) -> Iterator[tuple[str | None, Ending]]:
         body = file.read(num_described + num_data)
         if len(body) < num_described + num_data or crc32(body) != checksum:
             return
-        yield _ended(json.loads(body[:num_described]), body[num_described:])
-
-
-def _described(url: str | None, ending: Ending) -> dict[str, Any]:
-    fetched, picture = ending.fetched, ending.picture
-    return {
-        "url": url,
-        "status": ending.status,
-        "http_status": fetched.http_status,
-        "final_url": fetched.final_url,
-        "attempts": fetched.attempts,
-        "duration_ms": fetched.duration_ms,
-        "etag": fetched.validators.etag,
-        "last_modified": fetched.validators.last_modified,
-        "fetched_at": ending.fetched_at.isoformat(),
-        "picture": (picture.width, picture.height, picture.sha256, picture.dhash) if picture else None,
-    }
-
-
-def _ended(record: dict[str, Any], data: bytes) -> tuple[str | None, Ending]:
-    status, picture = Status(record["status"]), record["picture"]
-    fetched = Fetched(
-        status=status,
-        http_status=record["http_status"],
-        final_url=record["final_url"],
-        attempts=record["attempts"],
-        duration_ms=record["duration_ms"],
-        validators=Validators(record["etag"], record["last_modified"]),
-    )
-    fetched_at = datetime.fromisoformat(record["fetched_at"])
-    kept = Picture(data, *picture) if picture else None
-    return record["url"], Ending(status=status, fetched=fetched, picture=kept, fetched_at=fetched_at)
+        yield ending_of(body[:num_described], body[num_described:])

@@ -15,7 +15,9 @@ import polars as pl
 from PIL import Image
 
 from catalog.images.decoders import Decoders
-from catalog.images.fetching import Fetched, Fetcher, FetchSettings
+from catalog.images.fetch_settings import FetchSettings
+from catalog.images.fetched import Fetched
+from catalog.images.fetching import Fetcher
 from catalog.images.picture import Picture
 from catalog.images.statuses import Status
 

@@ -10,7 +10,7 @@ from typing import Literal
 import polars as pl
 
 from catalog.images.estimates import PUBLISHED, shares
-from catalog.images.fetching import FetchSettings
+from catalog.images.fetch_settings import FetchSettings
 from catalog.images.forecast import Forecast
 from catalog.images.sampling import OTHER_HOSTS
 from catalog.images.statuses import Status

@@ -1,11 +1,11 @@
 """Shard plans: what one shard of a delivery holds already, what it still needs, and how both come together.
 
-Whatever engine fetches, it is given `todo` and hands its outcomes and pictures to `finish`.
+Whatever engine fetches, it is given `todo` and hands the end of each of its links to `conclude`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
-from catalog.images.fetching import Validators
-from catalog.images.outcomes import OUTCOMES_SCHEMA
-from catalog.images.shard_files import IMAGES_SCHEMA, ShardFiles
+from catalog.images.downloading import Ending
+from catalog.images.fetched import Validators
+from catalog.images.outcomes import OUTCOMES_SCHEMA, outcomes_table
+from catalog.images.shard_files import IMAGES_SCHEMA, ShardFiles, pictures_table
 from catalog.images.statuses import Status
 
 RETRYABLE = [status.value for status in Status if status.retryable]
@@ -37,6 +38,17 @@ class ShardPlan:
     held: pl.DataFrame
     todo: pl.DataFrame
     is_finished: bool
+
+    def conclude(self, endings: Mapping[str | None, Ending]) -> None:
+        """Writes the shard: how it ended with each link of `todo`, beside what is held."""
+        links, shard = list(links_of(self.todo)), self.files.name
+        outcomes = outcomes_table(
+            endings[link.url].outcome(each, link.url, shard) for link in links for each in link.product_ids
+        )
+        pictures = {
+            each: picture for link in links if (picture := endings[link.url].picture) for each in link.product_ids
+        }
+        self.finish(outcomes, pictures_table(pictures))
 
     def finish(self, fetched: pl.DataFrame, pictures: pa.Table) -> None:
         """Writes the shard: what was fetched (OUTCOMES_SCHEMA, IMAGES_SCHEMA) beside what is held.

@@ -12,12 +12,12 @@ import polars as pl
 from upath import UPath
 
 from catalog.images.downloading import Downloader, Ending, timed_out
-from catalog.images.fetching import FetchSettings
+from catalog.images.fetch_settings import FetchSettings
 from catalog.images.held import Reuse, copies_of
 from catalog.images.journals import Journal
 from catalog.images.lines import Lines, Waiting
-from catalog.images.outcomes import OUTCOMES_SCHEMA, outcomes_table
-from catalog.images.shard_files import pictures_table, remove_surplus
+from catalog.images.outcomes import OUTCOMES_SCHEMA
+from catalog.images.shard_files import remove_surplus
 from catalog.images.shard_plans import ShardPlan, links_of, plan_shards
 from catalog.images.statuses import Status
 
@@ -117,15 +117,7 @@ class _Shard:
 
     def write(self) -> None:
         """Writes the finished shard, and removes its journal."""
-        endings = self._journal.endings()
-        links, shard = list(links_of(self.plan.todo)), self.plan.files.name
-        outcomes = outcomes_table(
-            endings[link.url].outcome(each, link.url, shard) for link in links for each in link.product_ids
-        )
-        pictures = {
-            each: picture for link in links if (picture := endings[link.url].picture) for each in link.product_ids
-        }
-        self.plan.finish(outcomes, pictures_table(pictures))
+        self.plan.conclude(self._journal.endings())
         self._journal.remove()
 
 
@@ -188,10 +180,11 @@ async def _download_all(
             for plan in plans:
                 await engine.add(plan, held)
     except BaseExceptionGroup as errors:  # a disk that is full is told as such, not as a group of one
-        raise _first(errors) from None
+        raise first_error(errors) from None
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What failed first in a task group, out of however many groups."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

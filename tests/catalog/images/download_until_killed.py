@@ -8,7 +8,7 @@ import sys
 import polars as pl
 from upath import UPath
 
-from catalog.images.fetching import FetchSettings
+from catalog.images.fetch_settings import FetchSettings
 from catalog.images.politeness import Politeness
 from catalog.images.shards import download_delivery
 

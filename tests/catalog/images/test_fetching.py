@@ -12,7 +12,9 @@ from aiohttp.abc import AbstractResolver
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.images.fetching import Fetched, Fetcher, FetchSettings
+from catalog.images.fetch_settings import FetchSettings
+from catalog.images.fetched import Fetched
+from catalog.images.fetching import Fetcher
 from catalog.images.politeness import Politeness
 from catalog.images.statuses import Status
 from tests.catalog.images.raw_server import Answer, RawServer, response

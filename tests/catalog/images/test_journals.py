@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from catalog.images.downloading import Ending
-from catalog.images.fetching import Fetched, Validators
+from catalog.images.fetched import Fetched, Validators
 from catalog.images.journals import Journal
 from catalog.images.picture import Picture
 from catalog.images.statuses import Status

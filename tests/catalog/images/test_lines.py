@@ -8,7 +8,7 @@ import pytest
 
 from catalog.images import lines as module
 from catalog.images.downloading import Ending, timed_out
-from catalog.images.fetching import Validators
+from catalog.images.fetched import Validators
 from catalog.images.lines import Lines, Waiting, host_of
 from catalog.images.shard_plans import Link
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from catalog.images.decoding import decode
-from catalog.images.fetching import FetchSettings
+from catalog.images.fetch_settings import FetchSettings
 from catalog.images.picture import Picture
 from catalog.images.politeness import Politeness
 from catalog.images.probe import PROBE_SCHEMA, probe

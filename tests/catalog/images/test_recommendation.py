@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from catalog.images.fetching import FetchSettings
+from catalog.images.fetch_settings import FetchSettings
 from catalog.images.forecast import Forecast, forecast
 from catalog.images.politeness import Politeness
 from catalog.images.probe import Probed

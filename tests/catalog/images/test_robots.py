@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from catalog.images.fetching import Fetched, Fetcher
+from catalog.images.fetched import Fetched
+from catalog.images.fetching import Fetcher
 from catalog.images.robots import tag_refuses
 from catalog.images.statuses import Status
 from tests.catalog.images.raw_server import Answer, RawServer, response

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from catalog.images.fetching import FetchSettings
+from catalog.images.fetch_settings import FetchSettings
 from catalog.images.journals import Journal
 from catalog.images.outcomes import OUTCOMES_SCHEMA
 from catalog.images.politeness import Politeness
