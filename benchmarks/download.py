@@ -32,13 +32,12 @@ def main() -> None:
     """Measure, print, publish."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--links", type=int, default=20_000)
-    parser.add_argument("--large-links", type=int, default=8_000)
     options = parser.parse_args()
     img2dataset = environment("img2dataset", *PEER) / "img2dataset"
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         claims = against_peer("400 px", options.links, 0, 1.6, place, img2dataset)
-        claims += against_peer("1,600 px", options.large_links, 1_600, 2.5, place, img2dataset)
+        claims += against_peer("1,600 px", options.links, 1_600, 2.5, place, img2dataset)
         claims.append(politeness(place))
     publish("download", claims)
 
