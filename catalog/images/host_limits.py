@@ -39,7 +39,7 @@ def read_host_limits(folder: UPath, default: Politeness) -> dict[str, Politeness
 
 
 def _limits(path: UPath, host: str, table: Mapping[str, Any], default: Politeness) -> Politeness:
-    known = [field.name for field in fields(Politeness)]
+    known = [field.name for field in fields(Politeness) if field.name != "share"]  # which is no matter of the shop's
     for name, value in table.items():
         if name not in known or isinstance(value, bool) or not isinstance(value, int | float):
             settings = ", ".join(known)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from fractions import Fraction
 
 from catalog.images.places import Places
 
@@ -20,6 +21,7 @@ class Politeness:
 
     After `failures_to_pause` failures in a row (refusals, errors of the server, timeouts, no connection) the
     host is left alone for `pause_s`; then one request probes it, and its success lets the others through.
+    Of limits that several processes keep together, `share` is this one's part; it is never less than one connection.
     """
 
     max_connections: int = 8
@@ -28,12 +30,25 @@ class Politeness:
     max_crawl_delay_s: float = 10.0  # of robots.txt, where that is honoured
     failures_to_pause: int = 20
     pause_s: float = 30.0
+    share: Fraction = Fraction(1)
 
     def __post_init__(self) -> None:
         if self.max_connections < 1 or self.failures_to_pause < 1:
             raise ValueError(f"max_connections and failures_to_pause must be at least 1: {self}")
         if self.rate_per_s is not None and self.rate_per_s <= 0:
             raise ValueError(f"rate_per_s must be positive, or None for no limit: {self.rate_per_s}")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share must be a part of the limits, above 0 and at most 1: {self.share}")
+
+    @property
+    def num_connections(self) -> int:
+        """The connections that this process may hold open to the host."""
+        return max(1, int(self.max_connections * self.share))
+
+    @property
+    def interval_s(self) -> float:
+        """The seconds between two requests of this process to the host."""
+        return float(1 / self.share) / self.rate_per_s if self.rate_per_s is not None else 0.0
 
 
 class HostPausedError(Exception):
@@ -46,14 +61,14 @@ class Host:
     def __init__(self, name: str, politeness: Politeness) -> None:
         self.name = name
         self._politeness = politeness
-        self._connections = Places(politeness.max_connections)
+        self._connections = Places(politeness.num_connections)
         self._next_start = -math.inf  # on the clock of time.monotonic, as all moments here
         self._retry_after = -math.inf
         self._paused_until = -math.inf
         self._last_success = -math.inf
         self._num_failures = 0  # since then
         self._probing = False
-        self._interval_s = 1 / politeness.rate_per_s if politeness.rate_per_s is not None else 0.0
+        self._interval_s = politeness.interval_s
 
     @asynccontextmanager
     async def turn(self, rank: int = 0) -> AsyncIterator[None]:
@@ -100,7 +115,8 @@ class Host:
 
     def slow_down(self, interval_s: float) -> None:
         """The host wants so much time between two requests, as far as `max_crawl_delay_s` goes."""
-        self._interval_s = max(self._interval_s, min(interval_s, self._politeness.max_crawl_delay_s))
+        delay_s = min(interval_s, self._politeness.max_crawl_delay_s)
+        self._interval_s = max(self._interval_s, delay_s / self._politeness.share)
 
     def _is_suspect(self) -> bool:
         return self._num_failures >= self._politeness.failures_to_pause
