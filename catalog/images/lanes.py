@@ -27,15 +27,14 @@ _NOWHERE = ""  # the host of links that name none; nobody is asked for them
 
 
 @dataclass(frozen=True)
-class LanePlan:
-    """`task_of` has the task (0 to `num_tasks` - 1) of each link, in order; `shares` each task's part of its hosts."""
+class Lanes:
+    """The lanes of `num_tasks` tasks; `shares` is each task's part of the limits of its hosts."""
 
-    task_of: pl.Series
     num_tasks: int
     shares: list[dict[str, Fraction]]
 
     def settings_of(self, task: int, settings: FetchSettings) -> FetchSettings:
-        """What one task may do: of the limits of its hosts, its lanes' share; of all others', the task's.
+        """What one task may do: of the limits of its hosts, its lanes' share; of all others', an even one.
 
         Others are met where a link leads on to another host. Each task may hold one connection there, at the least.
         """
@@ -50,8 +49,11 @@ class LanePlan:
         return replace(settings, politeness=replace(settings.politeness, share=others), host_limits=limits)
 
 
-def plan_lanes(links: pl.Series, settings: FetchSettings, num_tasks: int) -> LanePlan:
-    """The lanes of some links, packed onto the tasks so that each gets about as many links; no lane is split."""
+def plan_lanes(links: pl.Series, settings: FetchSettings, num_tasks: int) -> tuple[pl.Series, Lanes]:
+    """The task (0 to `num_tasks` - 1) of each link, and the lanes behind it.
+
+    Lanes are packed so that each task gets about as many links, and none is split.
+    """
     if num_tasks < 1:
         raise ValueError(f"links need at least one task, not {num_tasks}")
     hosts = _hosts(links)
@@ -68,7 +70,7 @@ def plan_lanes(links: pl.Series, settings: FetchSettings, num_tasks: int) -> Lan
         if host != _NOWHERE:
             shares[task][host] += Fraction(1, num_lanes[host])
     task_of = pl.Series("task", [task_of_lane[lane] for lane in lanes], pl.Int32)
-    return LanePlan(task_of, num_tasks, [dict(each) for each in shares])
+    return task_of, Lanes(num_tasks, [dict(each) for each in shares])
 
 
 def _num_lanes(host: str, settings: FetchSettings) -> int:

@@ -1,0 +1,70 @@
+"""Spark: a session on any master, its executors with the environment that the project's functions need."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+if TYPE_CHECKING:  # it costs a second, and a JVM where a session starts
+    from dagster_pyspark import LazyPySparkResource
+    from pyspark.sql import SparkSession
+
+ENVIRONMENT = "environment"  # the folder that an archive is unpacked to, in an executor's working folder
+_LOOPBACK_MASTERS = ("local", "spark://127.", "spark://localhost")
+
+
+class Spark(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """A session on ``master``: ``local[*]``, ``spark://host:7077``, ``k8s://...``, ``yarn``; started when first used.
+
+    ``environment`` is an archive that `python -m resources.spark_environment` made, a path or a URL that Spark
+    reads; without one executors run this Python, as they can on this machine. Settings of Spark's own are read
+    from ``spark-defaults.conf`` in ``SPARK_CONF_DIR``, and `config` comes before them.
+    """
+
+    master: str = "local[*]"
+    environment: str = ""
+    config: dict[str, str] = {}  # noqa: RUF012 a pydantic default is copied
+
+    _lazy: LazyPySparkResource | None = PrivateAttr(default=None)
+
+    @property
+    def session(self) -> SparkSession:
+        """The session; whoever asks first waits some seconds for it."""
+        from dagster_pyspark import LazyPySparkResource
+
+        if self._lazy is None:
+            # Spark reads no setting for this, only the variable, and ships its value to every executor.
+            os.environ["PYSPARK_PYTHON"] = f"./{ENVIRONMENT}/bin/python" if self.environment else sys.executable
+            self._lazy = LazyPySparkResource(spark_config=self._settings())
+            self._lazy.spark_session.sparkContext.setLogLevel("ERROR")  # failures are told where they are raised
+        session: SparkSession = self._lazy.spark_session
+        return session
+
+    def stop(self) -> None:
+        """Gives the cluster's cores back."""
+        if self._lazy is not None:
+            self._lazy.spark_session.stop()
+            self._lazy = None
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """A run's session ends with it."""
+        self.stop()
+
+    def _settings(self) -> dict[str, Any]:
+        settings = {
+            "spark.master": self.master,
+            "spark.app.name": "shelfsight",
+            "spark.ui.enabled": "false",  # it would listen on every address
+            "spark.ui.showConsoleProgress": "false",
+            # Which task gets which rows is decided before, and must stay so.
+            "spark.sql.adaptive.enabled": "false",
+        }
+        if self.master.startswith(_LOOPBACK_MASTERS):
+            settings |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+        if self.environment:
+            settings["spark.archives"] = f"{self.environment}#{ENVIRONMENT}"
+        return settings | self.config
