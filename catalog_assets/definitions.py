@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -24,9 +25,10 @@ from catalog_assets.console import console
 from catalog_assets.inbox import max_delivery_rows
 from catalog_assets.jobs import JOBS
 from resources.compute import Compute
-from resources.fetcher import Fetcher
+from resources.fetcher import Fetcher, SparkFetcher
 from resources.io import TableIO
 from resources.pictures import Pictures
+from resources.spark import Spark
 from resources.store import Store
 from resources.tracking import Tracking
 
@@ -45,6 +47,29 @@ ASSET_MODULES = [
 ]
 
 
+def fetcher(reference: str) -> Fetcher:
+    """What downloads, on the engine that ``SHELFSIGHT_ENGINE`` names."""
+    settings: dict[str, Any] = {
+        "allowed_networks": os.environ.get("SHELFSIGHT_ALLOWED_NETWORKS", ""),
+        "contact": os.environ.get("SHELFSIGHT_CONTACT", ""),
+        "connections_per_host": int(os.environ.get("SHELFSIGHT_CONNECTIONS_PER_HOST", "8")),
+        "timeout_s": float(os.environ.get("SHELFSIGHT_TIMEOUT_S", "20")),
+        "requests_per_s_per_host": float(os.environ.get("SHELFSIGHT_REQUESTS_PER_S_PER_HOST", "0")),
+        "reference": reference,
+        "honour_robots": os.environ.get("SHELFSIGHT_HONOUR_ROBOTS", "") == "1",
+    }
+    engine = os.environ.get("SHELFSIGHT_ENGINE", "local")
+    if engine == "local":
+        return Fetcher(**settings)
+    if engine == "spark":
+        spark = Spark(
+            master=os.environ.get("SHELFSIGHT_SPARK_MASTER", "local[*]"),
+            environment=os.environ.get("SHELFSIGHT_SPARK_ENVIRONMENT", ""),
+        )
+        return SparkFetcher(spark=spark, **settings)
+    raise ValueError(f"unknown SHELFSIGHT_ENGINE {engine!r}; it is local or spark")
+
+
 def resources(root: str) -> dict[str, object]:
     """The resources over one store; environment variables turn the knobs that differ between places."""
     store = Store(root=root)
@@ -53,15 +78,7 @@ def resources(root: str) -> dict[str, object]:
         "store": store,
         "tables": TableIO(store=store),
         "pictures": Pictures(store=store),
-        "fetcher": Fetcher(
-            allowed_networks=os.environ.get("SHELFSIGHT_ALLOWED_NETWORKS", ""),
-            contact=os.environ.get("SHELFSIGHT_CONTACT", ""),
-            connections_per_host=int(os.environ.get("SHELFSIGHT_CONNECTIONS_PER_HOST", "8")),
-            timeout_s=float(os.environ.get("SHELFSIGHT_TIMEOUT_S", "20")),
-            requests_per_s_per_host=float(os.environ.get("SHELFSIGHT_REQUESTS_PER_S_PER_HOST", "0")),
-            reference=str(store.reference),
-            honour_robots=os.environ.get("SHELFSIGHT_HONOUR_ROBOTS", "") == "1",
-        ),
+        "fetcher": fetcher(str(store.reference)),
         "compute": Compute(device=os.environ.get("SHELFSIGHT_DEVICE", "auto")),
         "tracking": Tracking(
             uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow / 'mlflow.db'}"),

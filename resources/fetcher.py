@@ -7,6 +7,8 @@ import dagster as dg
 import polars as pl
 from upath import UPath
 
+from resources.spark import Spark
+
 if TYPE_CHECKING:  # the HTTP client loads where it fetches
     from catalog.images.fetch_settings import FetchSettings
     from catalog.images.held import Reuse
@@ -64,4 +66,35 @@ class Fetcher(dg.ConfigurableResource):  # type: ignore[type-arg]
             shard_rows=self.shard_rows,
             politeness=politeness,
             host_limits=read_host_limits(UPath(self.reference), politeness) if self.reference else {},
+        )
+
+
+class SparkFetcher(Fetcher):
+    """The same on the executors of a Spark cluster, which reach shops and store by the same names as this machine."""
+
+    spark: Spark
+    wave_shards: int = 32  # finished shards stand, so a failure costs one wave at most
+
+    def download(
+        self,
+        products: pl.DataFrame,
+        *,
+        images: UPath,
+        outcomes: UPath,
+        reuse: "Reuse",
+        on_progress: "Callable[[Progress], None]",
+    ) -> pl.DataFrame:
+        """What `Fetcher.download` gives, file by file."""
+        from resources.spark_download import SparkDownload
+
+        engine = SparkDownload(
+            session=self.spark.session, wave_shards=self.wave_shards, on_report=dg.get_dagster_logger().info
+        )
+        return engine.download(
+            products,
+            images=images,
+            outcomes=outcomes,
+            settings=self.settings(),
+            on_progress=on_progress,
+            reuse=reuse,
         )
