@@ -6,19 +6,20 @@ import csv
 import io
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from upath import UPath
 
+from catalog.feeds.feed import ATTRIBUTES, attribute_of
 from catalog.taxonomy import Taxonomy, canonical_path
 from catalog.taxonomy_moves import Moves
 
 PARTNERS_FILE = "partners.toml"
 
 _PARTNER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it goes into product ids and paths
-_KINDS = {"golden": bool, "product_types": str, "feeds": list}
+_KINDS = {"golden": bool, "product_types": str, "feeds": list, "columns": str}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class PartnerSettings:
 
     `golden`: its products only ever judge models.
     `product_types`: its own category path -> taxonomy path or id, as the file `product_types_file` has it.
+    `columns`: its own names of attributes -> Merchant Center's; what has no name of its own is called as there.
     `feeds`: URLs of feeds that the partner keeps elsewhere, of any kind that fsspec opens.
     """
 
@@ -35,6 +37,7 @@ class PartnerSettings:
     product_types: Mapping[str, str] = field(default_factory=dict)
     product_types_file: str = "product_types"
     feeds: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves | None = None) -> dict[str, int]:
@@ -102,7 +105,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
     if wrong:
         raise ValueError(
             f"{path}: [partners.{partner_id}] has {wrong[0]} = {table[wrong[0]]!r}; "
-            "it may have golden = true or false, product_types = 'FILE.csv', and feeds = ['URL']"
+            "it may have golden = true or false, product_types = 'FILE.csv', columns = 'FILE.csv', and feeds = ['URL']"
         )
     for url in table.get("feeds", []):
         if not isinstance(url, str) or "://" not in url:
@@ -114,9 +117,10 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
     return PartnerSettings(
         partner_id=partner_id,
         golden=table.get("golden", False),
-        product_types=_read_mapping(mapping) if mapping else {},
+        product_types=_read_mapping(mapping, ("product_type", "category"), canonical_path) if mapping else {},
         product_types_file=str(mapping or path),
         feeds=tuple(table.get("feeds", [])),
+        columns=_read_columns(folder / table["columns"]) if "columns" in table else {},
     )
 
 
@@ -129,13 +133,28 @@ def _read_text(path: UPath, way_out: str) -> str:
         raise ValueError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
 
 
-def _read_mapping(path: UPath) -> dict[str, str]:
-    """The rows of a CSV file with the header product_type,category."""
-    text = _read_text(path, "write it with the header product_type,category, or take product_types out of the settings")
+def _read_columns(path: UPath) -> dict[str, str]:
+    """The rows of a CSV file with the header column,attribute: the partner's name of each attribute."""
+    columns = _read_mapping(path, ("column", "attribute"), attribute_of)
+    attributes: dict[str, str] = {}
+    for column, attribute in columns.items():
+        if attribute not in ATTRIBUTES:
+            raise ValueError(f"{path}: {column!r} is mapped to {attribute!r}; attributes are {', '.join(ATTRIBUTES)}")
+        if attribute in attributes:
+            both = f"{attributes[attribute]!r} and {column!r}"
+            raise ValueError(f"{path}: {both} are mapped to {attribute!r}; remove one of the rows")
+        attributes[attribute] = column
+    return columns
+
+
+def _read_mapping(path: UPath, header: tuple[str, str], canonical: Callable[[str], str]) -> dict[str, str]:
+    """The rows of a CSV file with this header; texts that are one in their canonical form may not be mapped twice."""
+    setting = f"{header[0]}s"
+    text = _read_text(path, f"write it with the header {','.join(header)}, or take {setting} out of the settings")
     rows = csv.reader(io.StringIO(text, newline=""))
-    header = next(rows, [])
-    if header != ["product_type", "category"]:
-        raise ValueError(f"{path}: the header is {','.join(header)!r}; make it product_type,category")
+    found = next(rows, [])
+    if found != list(header):
+        raise ValueError(f"{path}: the header is {','.join(found)!r}; make it {','.join(header)}")
     mapping: dict[str, str] = {}
     seen: dict[str, str] = {}
     for row in rows:
@@ -143,8 +162,8 @@ def _read_mapping(path: UPath) -> dict[str, str]:
             continue
         if len(row) != 2:
             raise ValueError(f"{path}:{rows.line_num}: {len(row)} fields; put texts with a comma in quotes")
-        product_type, category = row
-        if seen.setdefault(canonical_path(product_type), category) != category:
-            raise ValueError(f"{path}:{rows.line_num}: {product_type!r} is mapped twice; remove one of the rows")
-        mapping[product_type] = category
+        key, value = row
+        if seen.setdefault(canonical(key), value) != value:
+            raise ValueError(f"{path}:{rows.line_num}: {key!r} is mapped twice; remove one of the rows")
+        mapping[key] = value
     return mapping

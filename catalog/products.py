@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from catalog.attributes import understood
 from catalog.feeds.feed import COLUMNS, FEED_SCHEMA, MAX_RAW_CHARACTERS, REFUSED_SCHEMA, FeedBatch
 from catalog.labels import labels_of
 from catalog.partners import PartnerSettings, mapped_categories
@@ -15,16 +16,23 @@ from catalog.taxonomy_moves import Moves
 
 PRODUCTS_SCHEMA = pl.Schema(
     {
-        "product_id": pl.String,
-        "partner_id": pl.String,
-        "item_id": pl.String,
-        "title": pl.String,
-        "image_url": pl.String,
-        "item_group_id": pl.String,
-        "category_id": pl.Int64,
-        "category_source": pl.String,
-        "delivery": pl.String,
-        "row": pl.Int64,
+        "product_id": pl.String(),
+        "partner_id": pl.String(),
+        "item_id": pl.String(),
+        "title": pl.String(),
+        "description": pl.String(),
+        "image_url": pl.String(),
+        "additional_image_urls": pl.List(pl.String()),
+        "item_group_id": pl.String(),
+        "brand": pl.String(),
+        "price": pl.Float64(),
+        "currency": pl.String(),
+        "availability": pl.String(),
+        "gtin": pl.String(),
+        "category_id": pl.Int64(),
+        "category_source": pl.String(),
+        "delivery": pl.String(),
+        "row": pl.Int64(),
     }
 )
 REJECTED_SCHEMA = pl.Schema(
@@ -40,7 +48,8 @@ class Takings:
     """What came of a feed, in its order.
 
     `products` has the columns `PRODUCTS_SCHEMA`, `rejected` has `REJECTED_SCHEMA`.
-    Every row of the feed is in one of them; a product whose category is unknown, lost or no leaf any more is in both.
+    Every row of the feed is in one of them; a product is in both whose category is unknown, lost or no leaf any more,
+    or whose price, availability or GTIN means nothing. Texts are kept as they came, spreadsheets' formulas among them.
     """
 
     products: pl.DataFrame
@@ -67,11 +76,12 @@ def take_products(
     unreadable = pl.concat([REFUSED_SCHEMA.to_frame(), *(batch.rejected for batch in read)])
 
     kept, refused = _identified(rows)
+    understanding, misunderstood = understood(kept)
     labels = labels_of(kept["google_product_category"].drop_nulls().unique(maintain_order=True), taxonomy, moves)
     kept = kept.join(labels, left_on="google_product_category", right_on="text", how="left", maintain_order="left")
     google, source = kept["label_id"], kept["label_source"]
     own = _resolved(kept["product_type"], lambda text: category_of_type.get(canonical_path(text)))
-    products = kept.with_columns(
+    products = understanding.with_columns(
         product_id=pl.lit(f"{partner.partner_id}:") + pl.col("item_id"),
         partner_id=pl.lit(partner.partner_id),
         title=pl.col("title").fill_null(""),
@@ -84,7 +94,7 @@ def take_products(
         delivery=pl.lit(delivery),
     ).select(PRODUCTS_SCHEMA.names())
     told = _rejected(kept.filter(pl.col("reason").is_not_null()))
-    rejected = pl.concat([unreadable, refused, told]).sort("row", maintain_order=True)
+    rejected = pl.concat([unreadable, refused, told, _rejected(misunderstood)]).sort("row", maintain_order=True)
     return Takings(products, rejected.with_columns(delivery=pl.lit(delivery)).select(REJECTED_SCHEMA.names()))
 
 
@@ -118,7 +128,7 @@ def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _rejected(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows that have a reason and a detail, in the shape of a reader's rejected rows."""
     attributes = [pl.col(column).fill_null("") for column in COLUMNS]
-    raw = pl.concat_str(attributes, separator="\t").str.head(MAX_RAW_CHARACTERS)
+    raw = pl.concat_str(attributes, separator="\t").str.strip_chars_end("\t").str.head(MAX_RAW_CHARACTERS)
     return rows.with_columns(raw=raw).select(REFUSED_SCHEMA.names())
 
 

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 
 from catalog.deliveries import MAX_DELIVERY_ROWS, Delivery
 from catalog.feed_places import FeedPlace, InboxError, UnsettledFeedError, reached
-from catalog.feeds import FeedError, format_of
+from catalog.feeds import FeedError, decompressed, format_of
 from catalog.feeds.slicing import slices
 
 _BLOCK_BYTES = 1 << 22
@@ -32,7 +32,8 @@ def register(feed: FeedPlace, *, received_at: datetime, max_rows: int = MAX_DELI
                 file.seek(0)
                 parts = slices(file, feed.name, feed_format, max_rows)
             else:
-                content = cast(BinaryIO, io.BufferedReader(digesting, _BLOCK_BYTES))
+                packed = cast(BinaryIO, io.BufferedReader(digesting, _BLOCK_BYTES))
+                content = decompressed(packed, feed.file_name, feed.name)
                 parts = slices(content, feed.name, feed_format, max_rows)
                 digesting.drain()
     except InboxError:

@@ -33,7 +33,7 @@ feed_files = dg.AssetSpec(
             description="Products as partners delivered them, their category resolved in the taxonomy.",
             io_manager_key="tables",
             kinds={"parquet", "polars"},
-            code_version="2",
+            code_version="3",
         ),
         "rejected": dg.AssetOut(
             description="Feed rows, or labels, that could not be taken, each with its reason.",
@@ -51,9 +51,10 @@ def take(context: dg.AssetExecutionContext, store: Store) -> Iterator[dg.Materia
 
     delivery = Delivery.load(store.delivery_records, context.partition_key)
     known = store.taxonomy()
+    partner = store.partner(delivery.partner_id)
     takings = take_products(
-        delivered_batches(delivery, feed_place(store, delivery)),
-        partner=store.partner(delivery.partner_id),
+        delivered_batches(delivery, feed_place(store, delivery), partner.columns),
+        partner=partner,
         delivery=delivery.key,
         taxonomy=known,
         moves=store.taxonomy_moves(known),

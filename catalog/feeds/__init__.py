@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
+from catalog.feeds.compression import decompressed, uncompressed_name
 from catalog.feeds.feed import FeedBatch, FeedError, FeedReader
 from catalog.feeds.google_tsv import read_google_tsv
 from catalog.feeds.google_xml import read_google_xml
+from catalog.feeds.json_lines import read_json_lines
 from catalog.feeds.tabular import read_csv, read_parquet
 
-__all__ = ["FEED_READERS", "FORMAT_OF_SUFFIX", "FeedBatch", "FeedError", "FeedReader", "format_of"]
+__all__ = ["FEED_READERS", "FORMAT_OF_SUFFIX", "FeedBatch", "FeedError", "FeedReader", "decompressed", "format_of"]
 
 FEED_READERS: Mapping[str, FeedReader] = MappingProxyType(
     {
@@ -19,6 +21,7 @@ FEED_READERS: Mapping[str, FeedReader] = MappingProxyType(
         "google_xml": read_google_xml,
         "parquet": read_parquet,
         "csv": read_csv,
+        "json_lines": read_json_lines,
     }
 )
 
@@ -29,13 +32,21 @@ FORMAT_OF_SUFFIX: Mapping[str, str] = MappingProxyType(
         ".xml": "google_xml",
         ".parquet": "parquet",
         ".csv": "csv",
+        ".jsonl": "json_lines",
+        ".ndjson": "json_lines",
     }
 )
 
 
 def format_of(filename: str) -> str:
-    """The key of `FEED_READERS` that a file's suffix stands for. Raises `ValueError` for an unknown one."""
-    suffix = PurePosixPath(filename).suffix.lower()
+    """The key of `FEED_READERS` that a file's suffix stands for, whether or not one of compression follows it.
+
+    Raises `ValueError` for an unknown suffix, and for Parquet within a compressed file.
+    """
+    inner = uncompressed_name(filename)
+    suffix = PurePosixPath(inner).suffix.lower()
+    if suffix == ".parquet" and inner != filename:
+        raise ValueError(f"{filename}: Parquet is compressed inside; deliver it as {PurePosixPath(inner).name}")
     if suffix not in FORMAT_OF_SUFFIX:
         known = ", ".join(FORMAT_OF_SUFFIX)
         raise ValueError(f"{filename}: unknown feed suffix {suffix!r}; known are {known}; rename or convert the file")

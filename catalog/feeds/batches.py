@@ -73,7 +73,9 @@ def judged(values: pl.DataFrame) -> FeedBatch:
     rows = frame.filter(pl.col("fault").is_null()).select("row", *clean)
     rows = rows.with_columns(pl.when(pl.col(column) != "").then(pl.col(column)) for column in COLUMNS)
     faulty = frame.filter(pl.col("fault").is_not_null())
-    raw = [raw_text(b"\t".join(value or b"" for value in row)) for row in faulty.select(COLUMNS).iter_rows()]
+    raw = [
+        raw_text(b"\t".join(value or b"" for value in row).rstrip(b"\t")) for row in faulty.select(COLUMNS).iter_rows()
+    ]
     rejected = faulty.select("row", pl.Series("raw", raw, dtype=pl.String), "fault").unnest("fault")
     return FeedBatch(rows.select(FEED_SCHEMA.names()), rejected.select(REFUSED_SCHEMA.names()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import BinaryIO
@@ -32,11 +32,11 @@ class Record:
     is_whole: bool = True
 
 
-def read_delimited(source: BinaryIO, name: str, dialect: Dialect) -> Iterator[FeedBatch]:
+def read_delimited(source: BinaryIO, name: str, names: Mapping[str, str], dialect: Dialect) -> Iterator[FeedBatch]:
     """Reads a feed of delimited text in constant memory; blank lines count as nothing."""
     all_records = records(source, name, has_multiline_fields=dialect.has_multiline_fields)
     headers = _headers(next(all_records, None), name, dialect)
-    positions = attribute_positions(headers, name)
+    positions = attribute_positions(headers, name, names)
     places = [positions.get(attribute) for attribute in ATTRIBUTES]
     builder = BatchBuilder(name)
     for record in all_records:

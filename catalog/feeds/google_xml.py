@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 from xml.etree.ElementTree import ParseError
@@ -11,7 +11,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.feed import ATTRIBUTES, MAX_FIELD_BYTES, FeedBatch, FeedError
+from catalog.feeds.feed import ATTRIBUTES, MAX_FIELD_BYTES, NO_NAMES, REPEATED, FeedBatch, FeedError
 
 GOOGLE = "{http://base.google.com/ns/1.0}"
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -21,14 +21,14 @@ _CHUNK_BYTES = 1 << 16
 MAX_TAG_BYTES = 4_000_000
 
 
-def read_google_xml(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
+def read_google_xml(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
     """Reads an RSS or Atom feed as it streams by, without a tree in memory.
 
     Raises `FeedError` for XML that is broken anywhere, is neither RSS nor Atom, or declares a document type:
     feeds need none, and entity bombs and references to outside files need one.
     """
     builder = BatchBuilder(name)
-    products = _Products(name)
+    products = _Products(name, names)
     parser = DefusedXMLParser(target=products, forbid_dtd=True)
     is_empty = True
     while chunk := source.read(_CHUNK_BYTES):
@@ -80,8 +80,9 @@ def product_tag_of(root: str, name: str) -> str:
 class _Products:
     """The parser's target: keeps the products that ended since `finished` was last called."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, names: Mapping[str, str]) -> None:
         self._name = name
+        self._tags = _tags_of_attributes(names)
         self._product_tag: str | None = None  # known once the root is
         self._finished: list[tuple[bytes | None, ...]] = []
         self._depth = 0  # 0 outside products, 1 in a product, 2 in its attribute, more in what that holds
@@ -112,9 +113,12 @@ class _Products:
     def end(self, _: str) -> None:
         self._num_idle_bytes = 0
         if self._depth == 2 and self._attribute and (text := "".join(self._text).strip()):
+            if _local(self._attribute) == REPEATED and self._attribute in self._attributes:
+                text = f"{self._attributes[self._attribute]},{text}"[: MAX_FIELD_BYTES + 1]
+                self._attributes[self._attribute] = text
             self._attributes.setdefault(self._attribute, text)  # of repeated ones the first counts
         elif self._depth == 1:
-            self._finished.append(tuple(self._value(attribute) for attribute in ATTRIBUTES))
+            self._finished.append(tuple(map(self._value, self._tags)))
         self._depth = max(0, self._depth - 1)
 
     def close(self) -> None:
@@ -130,12 +134,23 @@ class _Products:
         if self._num_idle_bytes > MAX_TAG_BYTES:
             raise FeedError(f"{self._name}: a tag or comment longer than {MAX_TAG_BYTES:,} bytes; remove it")
 
-    def _value(self, attribute: str) -> bytes | None:
-        # <g:title> goes before RSS's own <title>, <g:id> before Atom's own <id>; <dc:title> never counts.
-        for namespace in (GOOGLE, "", ATOM):
-            if text := self._attributes.get(namespace + attribute):
+    def _value(self, tags: Sequence[str]) -> bytes | None:
+        for tag in tags:
+            if text := self._attributes.get(tag):
                 return text.encode("utf-8")
         return None
+
+
+def _tags_of_attributes(names: Mapping[str, str]) -> list[list[str]]:
+    """For each attribute, the tags that may hold it, those that count first before the others."""
+    own: dict[str, list[str]] = {}
+    for tag, attribute in names.items():
+        own.setdefault(attribute, []).append(tag.removeprefix("g:"))
+    # <g:title> goes before RSS's own <title>, <g:id> before Atom's own <id>; <dc:title> never counts.
+    return [
+        [namespace + local for local in own.get(attribute, [attribute]) for namespace in (GOOGLE, "", ATOM)]
+        for attribute in ATTRIBUTES
+    ]
 
 
 def _local(tag: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from catalog.feed_slice import Slice
 from catalog.feeds import FEED_READERS
-from catalog.feeds.feed import FeedBatch, FeedError
+from catalog.feeds.feed import NO_NAMES, FeedBatch, FeedError
 from catalog.feeds.record_starts import record_starts
 from catalog.feeds.tabular import read_parquet, refusals
 from catalog.feeds.xml_cuts import xml_cuts
@@ -29,7 +29,11 @@ class _Text:
     has_multiline_fields: bool = False
 
 
-_TEXTS = {"google_tsv": _Text(has_header=True), "csv": _Text(has_header=True, has_multiline_fields=True)}
+_TEXTS = {
+    "google_tsv": _Text(has_header=True),
+    "csv": _Text(has_header=True, has_multiline_fields=True),
+    "json_lines": _Text(has_header=False),
+}
 
 
 def slices(source: BinaryIO, name: str, feed_format: str, max_rows: int) -> list[Slice]:
@@ -54,15 +58,17 @@ def slices(source: BinaryIO, name: str, feed_format: str, max_rows: int) -> list
     return made
 
 
-def read_slice(source: BinaryIO, name: str, feed_format: str, part: Slice) -> Iterator[FeedBatch]:
+def read_slice(
+    source: BinaryIO, name: str, feed_format: str, part: Slice, names: Mapping[str, str] = NO_NAMES
+) -> Iterator[FeedBatch]:
     """Reads a slice as the format's reader reads the whole feed; rows are counted from the feed's first.
 
     Raises `FeedError` as the reader does, and where there are not as many rows as the slice has.
     """
     if feed_format == "parquet":
-        batches = read_parquet(source, name, first_row=part.first_row, num_rows=part.num_rows)
+        batches = read_parquet(source, name, names, first_row=part.first_row, num_rows=part.num_rows)
     else:
-        batches = FEED_READERS[feed_format](content_of(source, part), name)
+        batches = FEED_READERS[feed_format](content_of(source, part), name, names)
     shifted = pl.col("row") + (part.first_row - 1)
     num_rows = 0
     for batch in batches:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -15,7 +15,19 @@ import pyarrow.parquet as pq
 
 from catalog.feeds.batches import VALUES_SCHEMA, judged
 from catalog.feeds.delimited import Dialect, read_delimited
-from catalog.feeds.feed import ATTRIBUTES, COLUMNS, MAX_FIELD_BYTES, FeedBatch, FeedError, attribute_positions
+from catalog.feeds.feed import (
+    ATTRIBUTES,
+    COLUMNS,
+    MAX_FIELD_BYTES,
+    NO_NAMES,
+    REPEATED,
+    UNDERSTOOD,
+    FeedBatch,
+    FeedError,
+    attribute_positions,
+)
+
+_NUMBERS = (pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
 
 # Fewer rows than a batch may have: a dictionary in a small file can stand for a large text in every row.
 _PARQUET_BATCH_ROWS = 2_000
@@ -23,9 +35,9 @@ _PARQUET_BATCH_ROWS = 2_000
 _CSV_FIELD = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)")?+([^,]*+)')
 
 
-def read_csv(source: BinaryIO, name: str) -> Iterator[FeedBatch]:
+def read_csv(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
     """Reads a comma-separated feed; quoted fields may hold commas, line ends and doubled quotes."""
-    return read_delimited(source, name, COMMAS)
+    return read_delimited(source, name, names, COMMAS)
 
 
 def split_commas(record: bytes) -> list[bytes]:
@@ -46,7 +58,12 @@ COMMAS = Dialect(words="fields separated by commas", split=split_commas, has_mul
 
 
 def read_parquet(
-    source: BinaryIO, name: str, *, first_row: int = 1, num_rows: int | None = None
+    source: BinaryIO,
+    name: str,
+    names: Mapping[str, str] = NO_NAMES,
+    *,
+    first_row: int = 1,
+    num_rows: int | None = None,
 ) -> Iterator[FeedBatch]:
     """Reads a Parquet file whose attribute columns hold text or whole numbers, or `num_rows` from `first_row` on.
 
@@ -54,7 +71,12 @@ def read_parquet(
     Raises `FeedError` for another schema and for a file that is damaged or no Parquet.
     """
     with refusals(name):
-        yield from _parquet_batches(source, name, first_row, num_rows)
+        schema = pq.read_schema(source)
+        columns = {a: schema.names[place] for a, place in attribute_positions(schema.names, name, names).items()}
+        for attribute, column in columns.items():
+            _check_type(attribute, column, schema.field(column).type, name)
+        source.seek(0)
+        yield from _parquet_batches(source, name, columns, (first_row, num_rows))
 
 
 @contextmanager
@@ -67,18 +89,15 @@ def refusals(name: str) -> Iterator[None]:
         raise FeedError(f"{name}: not a readable Parquet file ({first_line}); deliver it again, whole") from error
 
 
-def _parquet_batches(source: BinaryIO, name: str, first_row: int, num_rows: int | None) -> Iterator[FeedBatch]:
-    schema = pq.read_schema(source)
-    columns = {a: schema.names[place] for a, place in attribute_positions(schema.names, name).items()}
-    for column in columns.values():
-        _check_type(column, schema.field(column).type, name)
-    source.seek(0)
+def _parquet_batches(
+    source: BinaryIO, name: str, columns: Mapping[str, str], rows: tuple[int, int | None]
+) -> Iterator[FeedBatch]:
     # Dictionaries stay dictionaries and buffers small: memory is bounded by the batch, not by the row group.
     file = pq.ParquetFile(source, read_dictionary=list(columns.values()), buffer_size=1 << 20, pre_buffer=False)
     if not file.metadata.num_rows:
         raise FeedError(f"{name}: no product in it; deliver the file again, with its rows")
     row = 1
-    for batch in _range(file, list(columns.values()), first_row, num_rows):
+    for batch in _range(file, list(columns.values()), *rows):
         values = {"row": pl.Series(range(row, row + batch.num_rows), dtype=pl.Int64)} | {
             ATTRIBUTES[attribute]: pl.Series(_bytes(batch.column(column))) for attribute, column in columns.items()
         }
@@ -101,7 +120,11 @@ def _range(file: pq.ParquetFile, columns: list[str], first_row: int, num_rows: i
             yield batch.slice(start, end - start)
 
 
-def _check_type(column: str, kind: pa.DataType, name: str) -> None:
+def _check_type(attribute: str, column: str, kind: pa.DataType, name: str) -> None:
+    if attribute in UNDERSTOOD and any(is_kind(kind) for is_kind in _NUMBERS):
+        return  # as text it means something or nothing, which is told row by row
+    if attribute == REPEATED and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        kind = kind.value_type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
@@ -120,6 +143,8 @@ def _bytes(values: pa.Array) -> pa.Array:
     """The column as bytes; texts that are too long keep just enough bytes for their row to be refused."""
     if pa.types.is_dictionary(values.type):
         return _bytes(values.dictionary).take(values.indices)
-    if pa.types.is_integer(values.type):
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        values = pc.binary_join(values.cast(pa.list_(pa.string())), ",")
+    if any(is_kind(values.type) for is_kind in (pa.types.is_integer, *_NUMBERS)):
         values = values.cast(pa.string())
     return pc.binary_slice(values.cast(pa.large_binary()), 0, MAX_FIELD_BYTES + 1)

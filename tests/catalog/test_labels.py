@@ -93,7 +93,7 @@ def taken(*categories: str, product_type: str = "") -> Takings:
     feed = io.BytesIO(f"id\ttitle\timage_link\tgoogle_product_category\tproduct_type\n{rows}".encode())
     partner = PartnerSettings(partner_id="acme", product_types={"Kopf": "Clothing > Hats", "Fuß": "3"})
     return take_products(
-        FEED_READERS["google_tsv"](feed, "feed.tsv"), partner=partner, delivery="d", taxonomy=CURRENT, moves=MOVES
+        FEED_READERS["google_tsv"](feed, "feed.tsv", {}), partner=partner, delivery="d", taxonomy=CURRENT, moves=MOVES
     )
 
 

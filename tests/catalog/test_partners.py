@@ -110,3 +110,28 @@ def test_a_mapping_onto_a_category_that_the_taxonomy_lacks_names_file_value_and_
 def test_settings_made_by_hand_need_no_file() -> None:
     partner = PartnerSettings(partner_id="acme", product_types={"Shoes > Red": "2"})
     assert mapped_categories(partner, TAXONOMY) == {"shoes > red": 2}
+
+
+def with_columns(folder: Path, text: str) -> PartnerSettings:
+    (folder / "partners.toml").write_text('[partners.acme]\ncolumns = "acme-columns.csv"\n')
+    (folder / "acme-columns.csv").write_text(text)
+    return read_partner(UPath(folder), "acme")
+
+
+def test_a_partner_s_own_names_of_attributes_are_read(tmp_path: Path) -> None:
+    read = with_columns(tmp_path, 'column,attribute\nArtikelnummer,id\n\n"Bild, groß",image_link\n')
+    assert read.columns == {"Artikelnummer": "id", "Bild, groß": "image_link"}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("name,attribute\n", "the header is 'name,attribute'; make it column,attribute"),
+        ("column,attribute\nsku,ident\n", "'sku' is mapped to 'ident'; attributes are id, title, image_link"),
+        ("column,attribute\nsku,id\nean,id\n", "'sku' and 'ean' are mapped to 'id'; remove one of the rows"),
+        ("column,attribute\nSKU,id\nsku,title\n", "'sku' is mapped twice; remove one of the rows"),
+    ],
+)
+def test_a_mistake_in_them_names_the_file_and_the_row(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=f"acme-columns.csv.*{problem}"):
+        with_columns(tmp_path, text)

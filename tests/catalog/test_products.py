@@ -25,7 +25,7 @@ def taken(*rows: Row, feed_format: str = "google_tsv", partner: PartnerSettings 
 
 
 def taken_from(content: bytes, feed_format: str = "google_tsv", partner: PartnerSettings = ACME) -> Takings:
-    batches = FEED_READERS[feed_format](io.BytesIO(content), "feed.x")
+    batches = FEED_READERS[feed_format](io.BytesIO(content), "feed.x", {})
     return take_products(batches, partner=partner, delivery="acme.feed", taxonomy=TAXONOMY)
 
 
@@ -39,8 +39,15 @@ def test_a_product_is_its_row_with_an_id_of_the_partner_s_and_its_delivery() -> 
             "partner_id": "acme",
             "item_id": "a",
             "title": "Shoe",
+            "description": None,
             "image_url": "http://u",
+            "additional_image_urls": None,
             "item_group_id": "g1",
+            "brand": None,
+            "price": None,
+            "currency": None,
+            "availability": None,
+            "gtin": None,
             "category_id": 2,
             "category_source": "google_product_category",
             "delivery": "acme.feed",
@@ -92,7 +99,9 @@ def test_an_unknown_category_keeps_the_product_and_tells_of_it_with_the_nearest_
 ) -> None:
     takings = taken(item("a", google=google, own=own))
     assert takings.products["category_id"].to_list() == [category_id]
-    assert takings.rejected.rows() == [("acme.feed", 1, f"a\tt\tu\t\t{google}\t{own}", "unknown_category", detail)]
+    assert takings.rejected.rows() == [
+        ("acme.feed", 1, f"a\tt\tu\t\t{google}\t{own}".rstrip("\t"), "unknown_category", detail)
+    ]
 
 
 def test_thousands_of_misspelt_categories_are_told_but_only_fifty_guessed_at() -> None:
@@ -106,15 +115,15 @@ def test_ids_that_cannot_serve_are_rejected_and_their_place_and_text_kept() -> N
     takings = taken(item(""), item("a"), item("x" * 201), item("b\x7fc"), item(" a "), item("x" * 200))
     assert takings.products["row"].to_list() == [2, 6]
     assert takings.rejected.drop("delivery").rows() == [
-        (1, "\tt\tu\t\t\t", "missing_id", "the row has no id"),
+        (1, "\tt\tu", "missing_id", "the row has no id"),
         (
             3,
-            f"{'x' * 201}\tt\tu\t\t\t",
+            f"{'x' * 201}\tt\tu",
             "bad_id",
             "the id has more than 200 characters or a control character",
         ),
-        (4, "b\x7fc\tt\tu\t\t\t", "bad_id", "the id has more than 200 characters or a control character"),
-        (5, "a\tt\tu\t\t\t", "duplicate_id", "id 'a' is row 2's already"),
+        (4, "b\x7fc\tt\tu", "bad_id", "the id has more than 200 characters or a control character"),
+        (5, "a\tt\tu", "duplicate_id", "id 'a' is row 2's already"),
     ]
 
 

@@ -51,7 +51,7 @@ def take(feed: Path, reference: Path) -> Takings:
     partner = read_partner(UPath(reference), feed.parent.name)
     taxonomy = Taxonomy.read(UPath(reference / "taxonomy.txt"))
     with feed.open("rb") as file:
-        batches = FEED_READERS[format_of(feed.name)](file, feed.name)
+        batches = FEED_READERS[format_of(feed.name)](file, feed.name, {})
         return take_products(batches, partner=partner, delivery=feed.stem, taxonomy=taxonomy)
 
 

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import polars as pl
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from catalog.feeds import FEED_READERS, FeedBatch
 
+# Those that rows of tests have; the others are null.
 ATTRIBUTES = ("id", "title", "image_link", "item_group_id", "google_product_category", "product_type")
 GOOGLE, ATOM = "{http://base.google.com/ns/1.0}", "{http://www.w3.org/2005/Atom}"
 
@@ -38,10 +40,10 @@ class Endless(io.RawIOBase):
         return next(self._parts, b"")
 
 
-def read(feed_format: str, content: bytes | io.RawIOBase) -> FeedBatch:
+def read(feed_format: str, content: bytes | io.RawIOBase, names: Mapping[str, str] | None = None) -> FeedBatch:
     """All of a feed as one batch."""
     source = io.BytesIO(content) if isinstance(content, bytes) else content
-    batches = list(FEED_READERS[feed_format](source, "feed.x"))  # type: ignore[arg-type]
+    batches = list(FEED_READERS[feed_format](source, "feed.x", names or {}))  # type: ignore[arg-type]
     return FeedBatch(pl.concat([batch.rows for batch in batches]), pl.concat([batch.rejected for batch in batches]))
 
 
@@ -89,9 +91,14 @@ def as_parquet(rows: Sequence[Row]) -> bytes:
     return file.getvalue()
 
 
+def as_json_lines(rows: Sequence[Row]) -> bytes:
+    return b"".join(json.dumps(dict(zip(ATTRIBUTES, row, strict=True))).encode() + b"\n" for row in rows)
+
+
 WRITERS = {
     "google_tsv": as_tsv,
     "google_xml": as_rss,
     "parquet": as_parquet,
     "csv": as_csv,
+    "json_lines": as_json_lines,
 }

@@ -25,7 +25,8 @@ SHIRT: Row = ("s2", 'A "fine" shirt, 24"', "http://shop/s2.jpg", "g", "", "")
 def expected(rows: list[Row]) -> pl.DataFrame:
     """The rows as `FEED_SCHEMA`, by plain Python."""
     values = [[value.strip() or None for value in row] for row in rows]
-    return pl.DataFrame([(n, *row) for n, row in enumerate(values, 1)], schema=FEED_SCHEMA, orient="row")
+    others = [None] * (len(ATTRIBUTE_COLUMNS) - len(ATTRIBUTES))
+    return pl.DataFrame([(n, *row, *others) for n, row in enumerate(values, 1)], schema=FEED_SCHEMA, orient="row")
 
 
 @pytest.mark.parametrize("feed_format", FEED_READERS)
@@ -48,7 +49,7 @@ def test_atom_is_read_as_rss_is(rows: list[Row]) -> None:
 def test_a_large_feed_comes_in_batches_and_keeps_its_rows_counted(feed_format: str) -> None:
     rows = [(f"id{n}", *SHOES[1:]) for n in range(2 * MAX_BATCH_ROWS + 5)]
     content = io.BytesIO(WRITERS[feed_format](rows))
-    batches = list(FEED_READERS[feed_format](content, "feed"))
+    batches = list(FEED_READERS[feed_format](content, "feed", {}))
     assert len(batches) >= 3
     assert all(batch.rows.height <= MAX_BATCH_ROWS for batch in batches)
     assert pl.concat([batch.rows for batch in batches]).equals(expected(rows))
@@ -138,13 +139,24 @@ def test_every_format_has_a_suffix_and_every_suffix_a_reader() -> None:
     assert format_of("a.xml") == "google_xml"
     assert format_of("a.csv") == "csv"
     assert format_of("a.parquet") == "parquet"
+    assert format_of("a.ndjson") == "json_lines"
+    assert format_of("a.tsv.gz") == "google_tsv"
+    assert format_of("a.XML.ZST") == "google_xml"
 
 
-@pytest.mark.parametrize("filename", ["feed.xlsx", "feed", "feed.tsv.gz", ".tsv"])
+@pytest.mark.parametrize("filename", ["feed.xlsx", "feed", "feed.tsv.bz2", "feed.gz", ".tsv"])
 def test_an_unknown_suffix_is_refused_with_the_known_ones(filename: str) -> None:
-    with pytest.raises(ValueError, match=r"known are \.tsv, \.txt, \.xml, \.parquet, \.csv"):
+    with pytest.raises(ValueError, match=r"known are \.tsv, \.txt, \.xml, \.parquet, \.csv, \.jsonl, \.ndjson"):
         format_of(filename)
 
 
+def test_parquet_in_a_compressed_file_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ValueError, match=r"deliver it as feed\.parquet"):
+        format_of("feed.parquet.gz")
+
+
 def test_the_attributes_are_those_of_merchant_center() -> None:
-    assert tuple(ATTRIBUTE_COLUMNS) == ATTRIBUTES
+    assert tuple(ATTRIBUTE_COLUMNS) == (
+        *ATTRIBUTES,
+        *("description", "additional_image_link", "brand", "price", "availability", "gtin"),
+    )

@@ -79,7 +79,8 @@ def test_parquet_ids_may_be_any_kind_of_text_or_whole_number(ids: pa.Array) -> N
 
 def test_a_parquet_column_of_nothing_but_nulls_is_empty() -> None:
     rows = read("parquet", parquet(id=["a"], title=pa.nulls(1))).rows
-    assert rows.row(0) == (1, "a", None, None, None, None, None)
+    assert rows.row(0)[:2] == (1, "a")
+    assert set(rows.row(0)[2:]) == {None}
 
 
 def test_parquet_column_names_are_known_in_any_case() -> None:

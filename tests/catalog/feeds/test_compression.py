@@ -1,0 +1,81 @@
+"""Compressed feeds are read as they stream by; damaged ones and bombs are refused by name."""
+
+import gzip
+import io
+import tracemalloc
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from catalog.feeds import FeedError, compression, decompressed
+from tests.catalog.feeds.reading import Trickle
+
+CONTENT = b"".join(b"id%d\tShoe %d\n" % (n, n * 7919 % 100_003) for n in range(20_000))
+
+
+def zstd(content: bytes) -> bytes:
+    packed: bytes = pa.compress(content, "zstd", asbytes=True)
+    return packed
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".zst": zstd}
+
+
+def unpack(packed: bytes, suffix: str) -> bytes:
+    return decompressed(io.BytesIO(packed), f"feed.tsv{suffix}", "acme/feed").read()
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_what_was_packed_comes_out(suffix: str) -> None:
+    packed = PACKERS[suffix](CONTENT)
+    assert unpack(packed, suffix) == CONTENT
+    slow = decompressed(Trickle(packed, 100), f"feed.tsv{suffix.upper()}", "acme/feed")  # type: ignore[arg-type]
+    assert slow.read() == CONTENT
+    assert not slow.seekable()
+
+
+def test_several_gzip_members_are_one_content() -> None:
+    assert unpack(gzip.compress(b"id\n") + gzip.compress(b"a\n"), ".gz") == b"id\na\n"
+
+
+def test_a_file_without_such_a_suffix_is_left_as_it_is() -> None:
+    file = io.BytesIO(CONTENT)
+    assert decompressed(file, "feed.tsv", "acme/feed") is file
+
+
+def test_every_compression_is_tried_here() -> None:
+    assert set(PACKERS) == set(compression.OPENERS)
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75, 0.999])
+def test_a_file_that_is_cut_off_is_refused_by_name(suffix: str, share: float) -> None:
+    packed = PACKERS[suffix](CONTENT)
+    with pytest.raises(FeedError, match=r"acme/feed: damaged or cut off \(.*\); deliver it again, whole"):
+        unpack(packed[: int(share * len(packed))], suffix)
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_a_file_that_is_no_such_thing_or_damaged_is_refused(suffix: str) -> None:
+    packed = bytearray(PACKERS[suffix](CONTENT))
+    packed[len(packed) // 2] ^= 0xFF
+    for broken in (bytes(packed), b"id\ttitle\na\tShoe\n"):
+        with pytest.raises(FeedError, match=r"acme/feed: damaged or cut off"):
+            unpack(broken, suffix)
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_a_bomb_is_refused_in_a_few_megabytes_of_memory(suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "FREE_BYTES", 1_000_000)
+    packed = PACKERS[suffix](bytes(200_000_000))
+    tracemalloc.start()
+    try:
+        content = decompressed(io.BytesIO(packed), f"feed.tsv{suffix}", "acme/feed")
+        with pytest.raises(FeedError, match="unpacks to more than 500 times its size"):
+            while content.read(1 << 20):
+                pass
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 20_000_000

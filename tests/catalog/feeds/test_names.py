@@ -1,0 +1,47 @@
+"""A partner's own names of attributes: what a mapping names is taken for it, in every format."""
+
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from catalog.feeds import FeedError
+from tests.catalog.feeds.reading import read
+
+NAMES = {"Artikelnummer": "id", "Bild-URL": "image_link"}
+
+
+def parquet() -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"artikelnummer": ["a"], "Bild-URL": ["http://x"], "title": ["Schuh"]}), file)
+    return file.getvalue()
+
+
+FEEDS = {
+    "google_tsv": b"Artikelnummer\tBild-URL\ttitle\na\thttp://x\tSchuh\n",
+    "csv": b"title,ARTIKELNUMMER,Bild-URL\nSchuh,a,http://x\n",
+    "json_lines": json.dumps({"Artikelnummer": "a", "Bild-URL": "http://x", "title": "Schuh"}).encode(),
+    "google_xml": b"<rss><channel><item><Artikelnummer>a</Artikelnummer><Bild-URL>http://x</Bild-URL>"
+    b"<title>Schuh</title></item></channel></rss>",
+    "parquet": parquet(),
+}
+
+
+@pytest.mark.parametrize("feed_format", FEEDS)
+def test_foreign_names_are_taken_for_what_they_are_mapped_to(feed_format: str) -> None:
+    rows = read(feed_format, FEEDS[feed_format], NAMES).rows
+    assert rows.select("item_id", "image_url", "title").rows() == [("a", "http://x", "Schuh")]
+
+
+def test_a_mapped_name_goes_before_merchant_center_s_own() -> None:
+    rows = read("google_tsv", b"id\tsku\n1\ta\n", {"sku": "id"}).rows
+    assert rows["item_id"].to_list() == ["a"]
+
+
+@pytest.mark.parametrize("feed_format", ["google_tsv", "csv"])
+def test_a_mapped_name_that_the_feed_lacks_is_refused_by_name(feed_format: str) -> None:
+    separator = b"\t" if feed_format == "google_tsv" else b","
+    with pytest.raises(FeedError, match=r"feed\.x: no column 'Artikelnummer'; the header has 'id', 'title'"):
+        read(feed_format, b"id" + separator + b"title\na" + separator + b"b\n", {"Artikelnummer": "id"})

@@ -1,0 +1,111 @@
+"""What a feed says of price, availability, GTIN and further pictures is understood, or told, and costs no product."""
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.attributes import AVAILABILITIES, understood
+from catalog.feeds.feed import FEED_SCHEMA
+
+
+def meant(column: str, *texts: str | None) -> tuple[pl.DataFrame, list[tuple[int, str, str]]]:
+    """The rows with these texts in one column, understood, and what is told: row, reason and detail."""
+    rows = pl.DataFrame(
+        [{"row": n, "item_id": "a", column: text} for n, text in enumerate(texts, 1)], schema=FEED_SCHEMA
+    )
+    values, told = understood(rows)
+    return values, told.select("row", "reason", "detail").rows()
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "currency"),
+    [
+        ("12.99 EUR", 12.99, "EUR"),
+        ("12.99EUR", 12.99, "EUR"),
+        ("USD 5", 5.0, "USD"),
+        ("12,99 eur", 12.99, "EUR"),
+        ("0.5 KWD", 0.5, "KWD"),
+        ("1.2345 KWD", 1.2345, "KWD"),
+        (None, None, None),
+    ],
+)
+def test_a_price_is_an_amount_and_a_currency(text: str | None, amount: float | None, currency: str | None) -> None:
+    values, told = meant("price", text)
+    assert values.select("price", "currency").row(0) == (amount, currency)
+    assert told == []
+
+
+@pytest.mark.parametrize("text", ["12.99", "EUR", "1,299 EUR", "12.99 EURO", "-5 EUR", "free", "1e9 EUR", "=1+1"])
+def test_a_price_that_means_nothing_is_told_and_left_out(text: str) -> None:
+    values, told = meant("price", "1 EUR", text)
+    assert values["price"].to_list() == [1.0, None]
+    assert values["currency"].to_list() == ["EUR", None]
+    [(row, reason, detail)] = told
+    assert (row, reason) == (2, "bad_price")
+    assert detail == f"price '{text}' means nothing: write it as 12.99 EUR; the product is kept without it"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *[(value, value) for value in AVAILABILITIES],
+        ("In Stock", "in_stock"),
+        ("OUT OF STOCK", "out_of_stock"),
+        ("pre-order", "preorder"),
+        ("back order", "backorder"),
+    ],
+)
+def test_availability_is_one_of_four_words(text: str, value: str) -> None:
+    assert meant("availability", text)[0]["availability"].to_list() == [value]
+
+
+def test_another_availability_is_told_with_the_known_ones() -> None:
+    values, told = meant("availability", "soon")
+    assert values["availability"].to_list() == [None]
+    assert told[0][1] == "unknown_availability"
+    assert "known are in_stock, out_of_stock, preorder, backorder" in told[0][2]
+
+
+def check_digit(digits: str) -> str:
+    """By the rule of GS1: from the right, times 3 and 1 in turn, up to the next ten."""
+    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(digits)))
+    return str(-total % 10)
+
+
+@given(
+    digits=st.sampled_from([7, 11, 12, 13]).flatmap(lambda size: st.text("0123456789", min_size=size, max_size=size))
+)
+def test_a_gtin_counts_with_its_check_digit_and_with_no_other(digits: str) -> None:
+    right = check_digit(digits)
+    wrong = str((int(right) + 1) % 10)
+    values, told = meant("gtin", digits + right, digits + wrong)
+    assert values["gtin"].to_list() == [digits + right, None]
+    assert [(row, reason) for row, reason, _ in told] == [(2, "bad_gtin")]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("4006381333931", "4006381333931"),
+        ("400-6381 333931", "4006381333931"),
+        ("4006381333930", None),
+        ("12345", None),
+        ("40063813339\uff131", None),
+    ],
+)
+def test_known_gtins(text: str, value: str | None) -> None:
+    assert meant("gtin", text)[0]["gtin"].to_list() == [value]
+
+
+def test_further_pictures_are_a_list() -> None:
+    values, told = meant("additional_image_urls", "http://a/1.jpg, http://a/2.jpg,,", "http://b", None)
+    assert values["additional_image_urls"].to_list() == [["http://a/1.jpg", "http://a/2.jpg"], ["http://b"], None]
+    assert told == []
+
+
+def test_each_text_that_means_nothing_is_told_once() -> None:
+    rows = pl.DataFrame(
+        [{"row": 1, "item_id": "a", "price": "x", "gtin": "y", "availability": "z"}], schema=FEED_SCHEMA
+    )
+    assert understood(rows)[1]["reason"].to_list() == ["bad_price", "unknown_availability", "bad_gtin"]
