@@ -53,8 +53,8 @@ def forecast(probed: Probed, settings: FetchSettings, num_cores: int) -> Forecas
     """The forecast from what a probe found.
 
     Time on the wire fills a host's connections, and all connections of the machine; decoding and the client fill
-    the cores, and the client is one thread. The probe's own pace has in it what else holds this machine
-    up. The slowest of these is the whole's time; waiting for a host that asks for patience comes on top.
+    the cores, and the client is one thread; the probe's own pace has in it whatever else holds this machine up. The
+    slowest of these is the whole's time; waiting for a host that asks for patience comes on top.
     """
     rows = probed.rows
     links = round(rows["weight"].sum())

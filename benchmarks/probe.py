@@ -1,0 +1,111 @@
+"""Probe: how near its forecast comes to the download that follows, and what drawing from 36 million links takes.
+
+make bench NAME=probe
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import polars as pl
+from upath import UPath
+
+from benchmarks.claims import Claim, at_most, figure, publish
+from benchmarks.download import PHOTOGRAPHS
+from benchmarks.origin import serving
+from benchmarks.processes import measure
+from catalog.images.estimates import total
+from catalog.images.fetching import FetchSettings
+from catalog.images.forecast import forecast
+from catalog.images.politeness import Politeness
+from catalog.images.probe import probe
+from catalog.images.sampling import Sampling, draw, links_to_fetch
+from catalog.images.shards import download_delivery
+
+DELIVERY_ROWS = 100_000
+NUM_PARTNERS, NUM_HOSTS = 40, 200
+
+
+def main() -> None:
+    """Measure, print, publish; with ``--draw`` only draw from the deliveries in a folder."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--links", type=int, default=20_000)
+    parser.add_argument("--deliveries", type=int, default=360)
+    parser.add_argument("--draw", type=Path)
+    options = parser.parse_args()
+    if options.draw:
+        print(len(draw([links_to_fetch(pl.scan_parquet(file)) for file in options.draw.glob("*.parquet")], Sampling())))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        publish("probe", [*forecasts(options.links, place), *drawing(options.deliveries, place / "deliveries")])
+
+
+def forecasts(num_links: int, place: Path) -> list[Claim]:
+    """A tenth of the links probed, then all of them downloaded, from 20 hosts: forecast against what it took."""
+    num_cores = len(os.sched_getaffinity(0))
+    settings = FetchSettings(allowed_networks=("127.0.0.0/8",), politeness=Politeness(max_connections=8))
+    with serving(PHOTOGRAPHS, num_hosts=20) as origin:
+        products = pl.DataFrame(
+            {
+                "product_id": [f"p:{number}" for number in range(num_links)],
+                "partner_id": "p",
+                "image_url": [origin.link(number) if number % 100 else "n/a" for number in range(num_links)],
+                "delivery": "d",
+            }
+        )
+        sample = draw([links_to_fetch(products.lazy())], Sampling(num_links=num_links // 10))
+        probed = probe(sample, settings, num_cores=num_cores)
+        expected, stored = forecast(probed, settings, num_cores), total(probed.rows, "bytes_stored")
+        started = time.perf_counter()
+        outcomes = download_delivery(
+            products.select("product_id", "image_url"),
+            images=UPath(place / "images"),
+            outcomes=UPath(place / "outcomes"),
+            settings=settings,
+        )
+        took_s = time.perf_counter() - started
+    num_bytes = outcomes.filter(status="ok")["bytes"].sum()
+    print(f"expected {expected.seconds:.1f} s, bound by {expected.binding.words}; took {took_s:.1f} s", flush=True)
+    print(f"expected {stored.low:,.0f} to {stored.high:,.0f} bytes; stored {num_bytes:,}", flush=True)
+    off = max(expected.seconds / took_s, took_s / expected.seconds)
+    what = f"a probe of {num_links // 10:,} of {num_links:,} links on 20 hosts"
+    return [
+        at_most(f"{what} is off the download's time by a factor of", off, 2.0, "times"),
+        at_most(f"{what} is off the stored bytes by", 100 * abs(stored.value / num_bytes - 1), 5.0, "%"),
+    ]
+
+
+def drawing(num_deliveries: int, folder: Path) -> list[Claim]:
+    """10,000 links drawn from generated deliveries, in a process of its own."""
+    folder.mkdir()
+    for number in range(num_deliveries):
+        _deliver(number, folder / f"{number}.parquet")
+    command = [sys.executable, "-m", "benchmarks.probe", "--draw", str(folder)]
+    took = measure(command, folder.parent / "draw.log")
+    what = f"drawing 10,000 of {num_deliveries * DELIVERY_ROWS / 1e6:g} million links"
+    return [
+        figure(what, took.wall_s, "s"),
+        at_most(f"{what}: peak memory", took.peak_mib / 1024, 1.0, "GiB"),
+    ]
+
+
+def _deliver(number: int, file: Path) -> None:
+    """One delivery of a partner whose links lie at many hosts, a few of them large."""
+    row = pl.col("row")
+    host = (NUM_HOSTS * (row / DELIVERY_ROWS) ** 3).cast(pl.Int64)
+    url = pl.format("https://cdn{}.pictures.example/media/catalogue/product/{}/{}.jpg", host, pl.lit(number), row)
+    partner = pl.lit(f"partner{number % NUM_PARTNERS}")
+    pl.select(row=pl.int_range(DELIVERY_ROWS)).select(
+        product_id=pl.format("{}:item-{}-{}", partner, pl.lit(number), row),
+        partner_id=partner,
+        image_url=pl.when(row % 100 == 7).then(pl.lit("n/a")).otherwise(url),
+        delivery=pl.lit(f"delivery{number}"),
+    ).write_parquet(file)
+
+
+if __name__ == "__main__":
+    main()
