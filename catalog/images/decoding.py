@@ -19,6 +19,8 @@ from catalog.images.statuses import Status
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")
 MAX_SIDE_PX = 65_500  # the longest side that a JPEG can have in libjpeg
+MAX_BYTES_PER_PIXEL = 3  # of a JPEG that is kept as it came: the worst that pixels can take,
+MAX_METADATA_BYTES = 65_536  # and what may stand beside them
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT_BY = {
@@ -41,7 +43,7 @@ def decode(data: bytes, rules: PictureRules) -> Picture | Status:
     """The picture to store, or the status that says why these bytes give none.
 
     The format is told by the content, the size by the header before any pixel is decoded. An upright grey or
-    RGB JPEG that is small enough is kept byte for byte; of an animation the first frame is taken.
+    RGB JPEG that is small enough, in pixels and in bytes, is kept as it came; of an animation the first frame is taken.
     """
     opened = _open(data)
     if isinstance(opened, Status):
@@ -55,7 +57,8 @@ def decode(data: bytes, rules: PictureRules) -> Picture | Status:
     if loaded is None:
         return Status.CORRUPT
     image, as_it_came = loaded
-    if as_it_came and min(width, height) <= rules.short_side_px:
+    is_lean = len(data) <= MAX_BYTES_PER_PIXEL * width * height + MAX_METADATA_BYTES
+    if as_it_came and is_lean and min(width, height) <= rules.short_side_px:
         stored = data
     else:
         image = _resized(image, rules.short_side_px)

@@ -1,0 +1,33 @@
+"""A case of the fault suite: something hostile or broken behind a link, and how the link may end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from catalog.images.statuses import Status
+from tests.catalog.images.raw_server import Answer, response
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the server answers to `/NAME`, or a link that leads elsewhere, and the statuses that are right."""
+
+    name: str
+    statuses: frozenset[Status]
+    answer: Callable[[], Answer] | None = None
+    url: str | None = None
+
+
+def case(name: str, answer: bytes | Callable[[], Answer], *statuses: Status) -> Case:
+    """A case of an answer, whole or made as it is sent."""
+    made = (lambda: [answer]) if isinstance(answer, bytes) else answer
+    return Case(name, frozenset(statuses), answer=made)
+
+
+def picture(name: str, data: bytes, *statuses: Status) -> Case:
+    """A case of the bytes of a picture, or what passes for one, in a correct response."""
+    return case(name, response("200 OK", data, "Content-Type: image/jpeg"), *statuses)
+
+
+def link(name: str, url: str, *statuses: Status) -> Case:
+    """A case of the link itself."""
+    return Case(name, frozenset(statuses), url=url)

@@ -1,0 +1,80 @@
+"""A disk that is full fails the delivery with an error that names the place; with space it goes on and ends."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+from upath import UPath
+
+from catalog.files import StoreNotWritableError
+from demo.shop import Shop
+from tests.catalog.images.download_until_killed import download
+from tests.catalog.images.pictures import encoded
+from tests.conftest import REPOSITORY
+
+NUM_PRODUCTS = 100
+
+
+def picture(picture_id: str) -> bytes:
+    """Noise: some 10 kB that nothing makes smaller."""
+    pixels = np.random.default_rng(int(picture_id[1:])).integers(0, 256, (80, 80, 3), np.uint8)
+    return encoded(Image.fromarray(pixels), quality=90)
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    with Shop(picture, faults={}.get) as opened:
+        yield opened
+
+
+def products(shop: Shop, num: int = NUM_PRODUCTS) -> pl.DataFrame:
+    links = [f"{shop.url}/p/p{number}.jpg" for number in range(num)]
+    return pl.DataFrame({"product_id": [f"s:{number}" for number in range(num)], "image_url": links})
+
+
+def test_a_file_that_cannot_grow_fails_the_delivery_and_the_next_run_completes_it(shop: Shop, tmp_path: Path) -> None:
+    table, store = tmp_path / "products.parquet", tmp_path / "store"
+    download(products(shop, 25), UPath(store))  # a first shard, of a day when there was space
+    first_shard = (store / "images" / "shard-00000.parquet").stat().st_mtime_ns
+    products(shop).write_parquet(table)
+    command = [sys.executable, "-m", "tests.faults.download_on_small_disk", str(table), str(store), "60000"]
+    failed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert f"StoreNotWritableError: cannot write '{store}" in failed.stderr
+    assert "File too large; make that place writable or set SHELFSIGHT_STORE" in failed.stderr
+
+    before = shop.requests.total()
+    outcomes = download(products(shop), UPath(store))
+    assert set(outcomes["status"]) == {"ok"}
+    assert (store / "images" / "shard-00000.parquet").stat().st_mtime_ns == first_shard
+    assert shop.requests.total() - before < NUM_PRODUCTS - 25  # what had come was in the journals
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of half a megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
+    if os.geteuid() or subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_fails_the_delivery_and_space_lets_it_end(shop: Shop, small_disk: Path) -> None:
+    wanted = products(shop)
+    with pytest.raises(StoreNotWritableError, match=r"cannot write .*disk/.*No space left on device; make that place"):
+        download(wanted, UPath(small_disk))
+    assert not list(small_disk.rglob("*.writing"))
+    subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    assert set(download(wanted, UPath(small_disk))["status"]) == {"ok"}
+    assert max(shop.requests.values()) <= 2

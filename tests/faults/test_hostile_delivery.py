@@ -1,0 +1,107 @@
+"""One delivery of everything hostile: each link ends in its status, the healthy pictures arrive, nothing leaks out."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from upath import UPath
+
+from catalog.images.fetch_settings import FetchSettings
+from catalog.images.politeness import Politeness
+from catalog.images.shards import download_delivery
+from tests.catalog.images.pictures import jpeg
+from tests.catalog.images.raw_server import Answer, RawServer, response
+from tests.faults.case import Case
+from tests.faults.pictures import pictures
+from tests.faults.responses import MAX_BYTES, responses
+
+CASES: dict[str, Case] = {each.name: each for each in [*pictures(), *responses()]}
+# Ids that would be dangerous as paths; their pictures are healthy.
+IDS = ("../../outside", "/etc/shelfsight", "CON", "a/b\\c", "x" * 300, "\U0001f45f", "..", "%2e%2e%2f", "$(id)", "a\tb")
+SETTINGS = FetchSettings(
+    allowed_networks=("127.0.0.1",),
+    connect_timeout_s=1.0,
+    idle_timeout_s=0.4,
+    timeout_s=1.5,
+    decode_timeout_s=3.0,
+    max_bytes=MAX_BYTES,
+    max_attempts=1,
+    shard_rows=40,
+    politeness=Politeness(max_connections=24, failures_to_pause=10_000),
+)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The delivery after its download, and what was there before and after it."""
+
+    outcomes: dict[str, str]  # product_id -> status
+    stored: dict[str, bytes]
+    outside: set[Path]
+    num_threads: int
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
+    place = tmp_path_factory.mktemp("hostile")
+    store = place / "deep" / "er" / "store"
+
+    def answer(path: str) -> Answer:
+        name = unquote(path[1:])
+        if name in CASES and CASES[name].answer is not None:
+            return CASES[name].answer()
+        return [response("200 OK", jpeg(seed=int(name)))]
+
+    with RawServer(answer) as server:
+        rows = [(f"case:{name}", each.url or f"{server.url}/{quote(name, safe='')}") for name, each in CASES.items()]
+        rows = [(name, CASES[name[5:]].url if CASES[name[5:]].url is not None else url) for name, url in rows]
+        healthy = [(product_id, f"{server.url}/{seed}") for seed, product_id in enumerate(IDS)]
+        mixed = pl.DataFrame(rows + healthy, schema=["product_id", "image_url"], orient="row")
+        outcomes = download_delivery(
+            mixed.sample(fraction=1, shuffle=True, seed=3),
+            images=UPath(store / "images"),
+            outcomes=UPath(store / "outcomes"),
+            settings=SETTINGS,
+        )
+    tables = [pq.read_table(path).to_pylist() for path in (store / "images").glob("*.parquet")]
+    stored = {row["product_id"]: row for table in tables for row in table}
+    assert all(hashlib.sha256(row["image"]["bytes"]).hexdigest() == row["sha256"] for row in stored.values())
+    files = {Path(folder) / name for folder, _, names in os.walk(place) for name in names}
+    yield Delivered(
+        outcomes=dict(outcomes.select("product_id", "status").iter_rows()),
+        stored={product_id: row["image"]["bytes"] for product_id, row in stored.items()},
+        outside={file for file in files if store not in file.parents},
+        num_threads=threading.active_count(),
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_ends_in_its_status(delivered: Delivered, name: str) -> None:
+    status = delivered.outcomes[f"case:{name}"]
+    assert status in CASES[name].statuses
+    assert (status == "ok") == (f"case:{name}" in delivered.stored)
+
+
+@pytest.mark.parametrize("product_id", IDS)
+def test_healthy_pictures_arrive_whatever_their_product_is_called(delivered: Delivered, product_id: str) -> None:
+    assert delivered.outcomes[product_id] == "ok"
+    assert delivered.stored[product_id] == jpeg(seed=IDS.index(product_id))
+
+
+def test_nothing_is_written_outside_the_store(delivered: Delivered) -> None:
+    assert delivered.outside == set()
+
+
+def test_no_stored_picture_is_larger_than_its_pixels_warrant(delivered: Delivered) -> None:
+    assert max(map(len, delivered.stored.values())) < 1_000_000
+
+
+def test_there_are_many_cases() -> None:
+    assert len(CASES) >= 100
