@@ -148,17 +148,24 @@ class _Process:
         self._closed = False
 
     def decode(self, batch: Sequence[bytes]) -> list[Picture | Status]:
-        """The pictures' answers. Where the process ends or stalls, they are tried one by one to find the culprit."""
-        connection = self._connection()
-        try:
-            return self._exchange(connection, batch)
-        except (EOFError, OSError, ValueError):  # it died, stalled or talks nonsense
-            self.end()
-        if self._closed:
-            raise DecodersClosedError
-        if len(batch) == 1:
-            return [Status.CORRUPT]
-        return [answer for data in batch for answer in self.decode([data])]
+        """The pictures' answers. A picture at which the process ends or stalls is CORRUPT; another one goes on."""
+        answers: list[Picture | Status] = []
+        is_second_try = False
+        while len(answers) < len(batch):
+            num_before = len(answers)
+            connection = self._connection()
+            try:
+                self._exchange(connection, batch[num_before:], answers)
+            except (EOFError, OSError, ValueError) as error:  # it died, stalled or talks nonsense
+                self.end()
+                if self._closed:
+                    raise DecodersClosedError from error
+                # A process that died before its first answer may have been killed for something else.
+                is_first_picture = len(answers) == num_before and not isinstance(error, TimeoutError)
+                is_second_try = is_first_picture and not is_second_try
+                if not is_second_try:
+                    answers.append(Status.CORRUPT)
+        return answers
 
     def close(self) -> None:
         """Kills the process; whoever exchanges with it meets DecodersClosedError, and no further one is started."""
@@ -177,13 +184,15 @@ class _Process:
                 connection.close()
                 self._running = None
 
-    def _exchange(self, connection: Connection, batch: Sequence[bytes]) -> list[Picture | Status]:
+    def _exchange(self, connection: Connection, batch: Sequence[bytes], answers: list[Picture | Status]) -> None:
+        """Sends the pictures and appends their answers as they come."""
         connection.send_bytes(len(batch).to_bytes(4, "little"))
         for data in batch:
             connection.send_bytes(data)
-        if not connection.poll(self._timeout_s * len(batch)):
-            raise TimeoutError(f"no answer within {self._timeout_s} s a picture")
-        return [unpacked(connection.recv_bytes()) for _ in batch]
+        for _ in batch:
+            if not connection.poll(self._timeout_s):
+                raise TimeoutError(f"no answer within {self._timeout_s} s")
+            answers.append(unpacked(connection.recv_bytes()))
 
     def _connection(self) -> Connection:
         with self._changing:

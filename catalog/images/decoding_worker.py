@@ -38,9 +38,8 @@ def main() -> None:
             batch = [connection.recv_bytes() for _ in range(num_pictures)]
         except EOFError:
             return
-        answers = [answer(data, rules) for data in batch]
-        for each in answers:
-            connection.send_bytes(each)
+        for data in batch:
+            connection.send_bytes(answer(data, rules))
 
 
 if __name__ == "__main__":

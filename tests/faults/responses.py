@@ -152,7 +152,7 @@ def endless(start: bytes, block: bytes) -> Iterator[bytes]:
 def drip(start: bytes) -> Iterator[bytes]:
     yield start
     while True:
-        time.sleep(0.05)
+        time.sleep(0.1)
         yield b"x"
 
 
