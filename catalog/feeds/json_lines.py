@@ -29,14 +29,17 @@ class _LineError(ValueError):
         self.reason, self.detail = reason, detail
 
 
-def read_json_lines(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
+def read_json_lines(
+    source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES, *, is_start: bool = True
+) -> Iterator[FeedBatch]:
     """Reads a feed of JSON objects in constant memory; a broken line is a rejected row, and blank lines are nothing.
 
-    Numbers are taken as text. Raises `FeedError` where the first line is no object: the file is of another format.
+    Numbers are taken as text. Raises `FeedError` where the first line is no object: the file is of another format,
+    unless the source is a later part of one (`is_start` is false).
     """
     attributes = attributes_by_header(names)
     builder = BatchBuilder(name)
-    is_first = True
+    is_first = is_start
     for record in records(source, name, has_multiline_fields=False):
         try:
             builder.take(_values(record, attributes))

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from catalog.feed_slice import Slice
 from catalog.feeds import FEED_READERS
 from catalog.feeds.feed import NO_NAMES, FeedBatch, FeedError
+from catalog.feeds.json_lines import read_json_lines
 from catalog.feeds.record_starts import record_starts
 from catalog.feeds.tabular import read_parquet, refusals
 from catalog.feeds.xml_cuts import xml_cuts
@@ -67,6 +68,8 @@ def read_slice(
     """
     if feed_format == "parquet":
         batches = read_parquet(source, name, names, first_row=part.first_row, num_rows=part.num_rows)
+    elif feed_format == "json_lines":
+        batches = read_json_lines(content_of(source, part), name, names, is_start=part.first_row == 1)
     else:
         batches = FEED_READERS[feed_format](content_of(source, part), name, names)
     shifted = pl.col("row") + (part.first_row - 1)

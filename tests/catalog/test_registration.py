@@ -1,14 +1,16 @@
 """Registration: a feed is read once, told apart by its content, cut where too big, refused where broken."""
 
+import gzip
 import hashlib
 import os
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from upath import UPath
 
@@ -21,7 +23,7 @@ from tests.catalog.feeds.reading import WRITERS, Row
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 ROWS: list[Row] = [(f"i{n}", *"abcde") for n in range(7)]
-SUFFIXES = {"google_tsv": "tsv", "google_xml": "xml", "parquet": "parquet", "csv": "csv"}
+SUFFIXES = {"google_tsv": "tsv", "google_xml": "xml", "parquet": "parquet", "csv": "csv", "json_lines": "jsonl"}
 
 
 def drop(folder: Path, name: str, content: bytes) -> FeedPlace:
@@ -29,6 +31,13 @@ def drop(folder: Path, name: str, content: bytes) -> FeedPlace:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return FeedPlace.in_inbox(UPath(path))
+
+
+def zstd(content: bytes) -> bytes:
+    packed = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(packed, "zstd") as stream:
+        stream.write(content)
+    return packed.getvalue().to_pybytes()
 
 
 def taken(feed: FeedPlace, *deliveries: Delivery) -> list[tuple[int, str]]:
@@ -59,6 +68,22 @@ def test_a_bigger_one_is_several_deliveries_that_keep_the_file_s_rows(tmp_path: 
     assert len({each.sha256 for each in deliveries}) == 1
     assert [len(taken(feed, each)) for each in deliveries] == [3, 3, 1]
     assert taken(feed, *deliveries) == [(n + 1, f"i{n}") for n in range(7)]
+
+
+@pytest.mark.parametrize("feed_format", [each for each in SUFFIXES if each != "parquet"])
+@pytest.mark.parametrize(("suffix", "pack"), [("gz", gzip.compress), ("zst", zstd)])
+def test_a_compressed_feed_is_cut_without_being_unpacked_to_disk(
+    tmp_path: Path, feed_format: str, suffix: str, pack: Callable[[bytes], bytes]
+) -> None:
+    content = pack(WRITERS[feed_format](ROWS))
+    feed = drop(tmp_path, f"spring.{SUFFIXES[feed_format]}.{suffix}", content)
+    deliveries = register(feed, received_at=NOW, max_rows=3)
+    assert [each.key for each in deliveries] == ["hansen.spring.00001", "hansen.spring.00002", "hansen.spring.00003"]
+    assert {(each.sha256, each.num_bytes) for each in deliveries} == {
+        (hashlib.sha256(content).hexdigest(), len(content))
+    }
+    assert taken(feed, *deliveries) == [(n + 1, f"i{n}") for n in range(7)]
+    assert [path.name for path in (tmp_path / "hansen").iterdir()] == [f"spring.{SUFFIXES[feed_format]}.{suffix}"]
 
 
 def test_a_record_is_read_as_it_was_written_and_all_of_a_feed_are_found(tmp_path: Path) -> None:
@@ -152,6 +177,8 @@ def test_a_feed_that_is_being_written_waits(tmp_path: Path, monkeypatch: pytest.
         ("bad.tsv", b"id\ttitle\n", "no product in it"),
         ("bad.csv", b'id,title\n1,"never closed\n', "row 1 opens is never closed"),
         ("bad.xml", b"<rss><channel><item>", "broken XML"),
+        ("bad.tsv.gz", gzip.compress(b"id\n" + os.urandom(9_999).hex().encode())[:-9], "damaged or cut off"),
+        ("bad.tsv.gz", b"id\n1\n", "damaged or cut off"),
         ("bad.parquet", b"PAR1", "not a readable Parquet file"),
         ("bad.pdf", b"%PDF", "known are"),
         ("b d.tsv", b"id\n1\n", "plain name"),
