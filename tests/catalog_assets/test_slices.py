@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from catalog.succession import current_products
 from catalog_assets.automation import ArrivalPolicy, feed_sensor
@@ -21,6 +23,7 @@ from tests.catalog.feeds.reading import as_tsv
 
 TAXONOMY = "# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Clothing\n"
 TAKE = Stage("take", ("products",), lambda instance: instance.get_dynamic_partitions("deliveries"))
+INGEST = Stage("ingest", ("products", "outcomes"), TAKE.partitions)
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 
 
@@ -35,14 +38,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return Store(root=str(tmp_path / "store"))
 
 
-def tsv(ids: str) -> bytes:
-    return as_tsv([(each, f"title {each}", f"http://127.0.0.1:9/{each}.jpg", "", "1", "") for each in ids])
+def tsv(ids: str, pictures: str = "http://127.0.0.1:9") -> bytes:
+    return as_tsv([(each, f"title {each}", f"{pictures}/{each}.jpg", "", "1", "") for each in ids])
 
 
-def drop(store: Store, ids: str, name: str = "big.tsv") -> None:
+def drop(store: Store, ids: str, name: str = "big.tsv", pictures: str = "http://127.0.0.1:9") -> None:
     path = store.local / "inbox" / "hansen" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(tsv(ids))
+    path.write_bytes(tsv(ids, pictures))
 
 
 def take(store: Store, instance: dg.DagsterInstance) -> Progress:
@@ -278,3 +281,47 @@ def test_settings_that_cannot_be_read_do_not_keep_the_inbox_waiting(store: Store
     looked = arrivals(store, instance, {})
     assert [delivery.key for delivery in looked.deliveries] == ["hansen.big"]
     assert "write a URL such as" in looked.problems[0]
+
+
+def test_a_removed_product_is_asked_for_no_more_and_keeps_its_picture_and_the_others_keep_theirs(
+    store: Store, instance: dg.DagsterInstance, website: tuple[str, Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, folder, requests = website
+    monkeypatch.setenv("SHELFSIGHT_ALLOWED_NETWORKS", "127.0.0.1/32")
+    noise = np.random.default_rng(5)
+    for each in "abxy":
+        Image.fromarray(noise.integers(0, 255, (64, 64, 3), np.uint8)).save(folder / f"{each}.jpg")
+
+    def deliver(ids: str) -> list[str]:
+        """What was asked of the shop after a feed with these products."""
+        drop(store, ids, pictures=url)
+        requests.clear()
+        assert register_arrivals(store, instance) == []
+        assert not bring_up_to_date(definitions(store.root), instance, [INGEST]).refused
+        return sorted(requests)
+
+    def downloaded() -> dict[str, str]:
+        outcomes = store.scan("outcomes", ["hansen.big"]).collect()
+        return dict(outcomes.select("product_id", "status").iter_rows())
+
+    assert deliver("ab") == ["GET /a.jpg", "GET /b.jpg"]
+    assert deliver("xa") == ["GET /x.jpg"]
+    assert downloaded() == {"hansen:a": "ok", "hansen:b": "ok", "hansen:x": "ok"}
+    assert held(store, "hansen.big") == ("abx", "b")
+    images = store.scan("images", ["hansen.big"]).select("product_id").collect()["product_id"].to_list()
+    assert images == ["hansen:a", "hansen:b", "hansen:x"]
+    assert deliver("bxa") == []  # it returns, and its picture is there
+
+
+def test_a_slice_without_products_left_fails_no_check(
+    store: Store, instance: dg.DagsterInstance, website: tuple[str, Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, _, _ = website
+    monkeypatch.setenv("SHELFSIGHT_ALLOWED_NETWORKS", "127.0.0.1/32")
+    drop(store, "abcd")
+    take(store, instance)  # and nothing of it is downloaded
+    drop(store, "ab", pictures=url)
+    assert register_arrivals(store, instance) == []
+    progress = bring_up_to_date(definitions(store.root), instance, [INGEST])
+    assert set(progress.refused) == {"hansen.big"}  # the web server has no picture of a and b
+    assert held(store, "hansen.big.00001") == ("abc", "abc")
