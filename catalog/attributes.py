@@ -48,11 +48,11 @@ def _availability() -> pl.Expr:
 def _gtin() -> pl.Expr:
     """Eight, twelve, thirteen or fourteen digits of which the last checks the others (GS1 General Specifications)."""
     text = pl.col("gtin").str.replace_all(r"[ -]", "")
-    is_number = text.str.contains(_GTIN)
-    padded = pl.when(is_number).then(text).str.zfill(_GTIN_DIGITS)
-    digits = [padded.str.slice(place, 1).cast(pl.Int32) for place in range(_GTIN_DIGITS)]
-    checked = pl.sum_horizontal(digit * (1 if place % 2 else 3) for place, digit in enumerate(digits))
-    return pl.when(is_number & (checked % 10 == 0)).then(text).alias("gtin")
+    number = pl.when(text.str.contains(_GTIN)).then(text).cast(pl.Int64)
+    # From the right, digits count once and three times in turn; the check digit is the first of them.
+    digits = [number // 10**place % 10 for place in range(_GTIN_DIGITS)]
+    checked = pl.sum_horizontal(digit * (3 if place % 2 else 1) for place, digit in enumerate(digits))
+    return pl.when(number.is_not_null() & (checked % 10 == 0)).then(text).alias("gtin")
 
 
 ATTRIBUTES = (

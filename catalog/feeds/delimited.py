@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import BinaryIO
@@ -25,6 +25,14 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """What a header says: how many columns there are, and where each of `ATTRIBUTES` stands, if anywhere."""
+
+    num_columns: int
+    places: Sequence[int | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A record's bytes without its line end; of one over `MAX_ROW_BYTES` only the start."""
 
@@ -35,27 +43,31 @@ class Record:
 def read_delimited(source: BinaryIO, name: str, names: Mapping[str, str], dialect: Dialect) -> Iterator[FeedBatch]:
     """Reads a feed of delimited text in constant memory; blank lines count as nothing."""
     all_records = records(source, name, has_multiline_fields=dialect.has_multiline_fields)
-    headers = _headers(next(all_records, None), name, dialect)
+    headers = headers_of(next(all_records, None), name, dialect)
     positions = attribute_positions(headers, name, names)
-    places = [positions.get(attribute) for attribute in ATTRIBUTES]
+    header = Header(len(headers), [positions.get(attribute) for attribute in ATTRIBUTES])
     builder = BatchBuilder(name)
     for record in all_records:
-        if record.is_whole:
-            fields = dialect.split(record.content)
-            if len(fields) == len(headers):
-                builder.take([None if place is None else fields[place] for place in places])
-            else:
-                detail = f"{len(fields)} fields where the header has {len(headers)} ({dialect.words})"
-                builder.refuse(record.content, "wrong_field_count", detail)
-        else:
-            detail = f"the row is longer than {MAX_ROW_BYTES:,} bytes"
-            builder.refuse(record.content, "field_too_large", detail)
+        take_record(builder, record, dialect, header)
         if builder.is_full:
             yield builder.batch()
     yield builder.last_batch()
 
 
-def _headers(record: Record | None, name: str, dialect: Dialect) -> list[str]:
+def take_record(builder: BatchBuilder, record: Record, dialect: Dialect, header: Header) -> None:
+    """Gives a record to the builder, or the reason why it is no product."""
+    if not record.is_whole:
+        builder.refuse(record.content, "field_too_large", f"the row is longer than {MAX_ROW_BYTES:,} bytes")
+        return
+    fields = dialect.split(record.content)
+    if len(fields) == header.num_columns:
+        builder.take([None if place is None else fields[place] for place in header.places])
+    else:
+        detail = f"{len(fields)} fields where the header has {header.num_columns} ({dialect.words})"
+        builder.refuse(record.content, "wrong_field_count", detail)
+
+
+def headers_of(record: Record | None, name: str, dialect: Dialect) -> list[str]:
     if record is None:
         raise FeedError(f"{name}: the file is empty; deliver it again, with a header and a row a product")
     content = record.content

@@ -1,0 +1,208 @@
+"""Fast reading of tab-separated text: clean lines by the block, and only those that are not by the plain reader.
+
+`catalog.feeds.delimited` is the plain twin: what it makes of any bytes, this makes of them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from catalog.feeds.batches import BatchBuilder
+from catalog.feeds.delimited import Dialect, Header, Record, headers_of, take_record
+from catalog.feeds.feed import (
+    ATTRIBUTES,
+    COLUMNS,
+    FEED_SCHEMA,
+    MAX_BATCH_ROWS,
+    MAX_FIELD_BYTES,
+    MAX_ROW_BYTES,
+    REFUSED_SCHEMA,
+    FeedBatch,
+    FeedError,
+    attribute_positions,
+)
+
+BLOCK_BYTES = 1 << 22
+
+
+def read_tabs(source: BinaryIO, name: str, names: Mapping[str, str], dialect: Dialect) -> Iterator[FeedBatch]:
+    """Reads a feed of lines whose fields are separated by tabs, as `read_delimited` would, in constant memory."""
+    blocks = whole_lines(source)
+    reader: TabReader | None = None
+    for block in blocks:
+        if reader is None:
+            line, block = _first_line(block)  # noqa: PLW2901 the rest of it
+            if line is None:
+                continue
+            reader = TabReader(name, headers_of(Record(line), name, dialect), names, dialect)
+        yield from reader.batches(block)
+    if reader is None:
+        headers_of(None, name, dialect)
+    else:
+        reader.finish()
+
+
+def _first_line(block: bytes) -> tuple[bytes | None, bytes]:
+    """The first line that is not blank, and what follows it; None where there is none."""
+    while block:
+        line, _, block = block.partition(b"\n")
+        if line := line.removesuffix(b"\r"):
+            return line, block
+    return None, b""
+
+
+def whole_lines(source: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """Blocks of whole lines, each with its line end but perhaps the last; of a line over `MAX_ROW_BYTES` the start."""
+    rest = bytearray()
+    is_cut = False  # the line that `rest` starts is too long, and what follows of it is left out
+    while chunk := source.read(block_bytes):
+        end = chunk.rfind(b"\n") + 1
+        if is_cut:
+            start = chunk.find(b"\n")
+            if start < 0:
+                continue
+            yield bytes(rest) + b"\n"
+            rest, is_cut = bytearray(chunk[max(end, start + 1) :]), False
+            if end > start + 1:
+                yield chunk[start + 1 : end]
+        elif end:
+            yield bytes(rest) + chunk[:end]
+            rest = bytearray(chunk[end:])
+        else:
+            rest += chunk
+        if len(rest) > MAX_ROW_BYTES:
+            del rest[MAX_ROW_BYTES + 2 :]
+            is_cut = True
+    if rest:
+        yield bytes(rest)
+
+
+class TabReader:
+    """Reads blocks of lines that stand under the headers of one feed."""
+
+    def __init__(self, name: str, headers: Sequence[str], names: Mapping[str, str], dialect: Dialect) -> None:
+        positions = attribute_positions(headers, name, names)
+        self._name, self._dialect = name, dialect
+        self._header = Header(len(headers), [positions.get(attribute) for attribute in ATTRIBUTES])
+        self._columns = {f"column_{place + 1}": ATTRIBUTES[attribute] for attribute, place in positions.items()}
+        self._schema = {f"column_{number}": pl.String() for number in range(1, len(headers) + 1)}
+        self._num_rows = 0
+
+    def batches(self, block: bytes) -> Iterator[FeedBatch]:
+        """The rows of a block of whole lines; they follow the rows of the blocks before it."""
+        lines = _Lines.of(block, len(self._schema))
+        rows = np.arange(self._num_rows + 1, self._num_rows + 1 + len(lines.starts))
+        self._num_rows += len(rows)
+        clean = self._clean_rows(block, lines).with_columns(row=pl.Series(rows[lines.is_clean], dtype=pl.Int64))
+        good, bad = clean.select(FEED_SCHEMA.names()), REFUSED_SCHEMA.to_frame()
+        if not lines.is_clean.all():
+            judged = self._judged_plainly(block, lines)
+            actual = pl.Series(rows[~lines.is_clean], dtype=pl.Int64)
+            bad = judged.rejected.with_columns(row=actual.gather(judged.rejected["row"] - 1))
+            good = pl.concat([good, judged.rows.with_columns(row=actual.gather(judged.rows["row"] - 1))]).sort("row")
+        for first in range(0, len(rows), MAX_BATCH_ROWS):
+            last = rows[min(first + MAX_BATCH_ROWS, len(rows)) - 1]
+            yield FeedBatch(*(_between(frame, int(rows[first]), int(last)) for frame in (good, bad)))
+
+    def finish(self) -> None:
+        """Raises `FeedError` where the whole feed had no row."""
+        if not self._num_rows:
+            raise FeedError(f"{self._name}: no product in it; deliver the file again, with its rows")
+
+    def _clean_rows(self, block: bytes, lines: _Lines) -> pl.DataFrame:
+        """The attributes of the clean lines."""
+        if not lines.is_clean.any():
+            return FEED_SCHEMA.to_frame()
+        table = pl.read_csv(
+            lines.clean(block),
+            separator="\t",
+            quote_char=None,
+            has_header=False,
+            columns=list(self._columns),
+            schema=self._schema,
+        )
+        stripped = table.select(pl.col(name).str.strip_chars().alias(own) for name, own in self._columns.items())
+        texts = stripped.with_columns(pl.when(pl.col(c) != "").then(pl.col(c)) for c in stripped.columns)
+        return texts.with_columns(pl.lit(None, pl.String).alias(c) for c in COLUMNS if c not in texts.columns)
+
+    def _judged_plainly(self, block: bytes, lines: _Lines) -> FeedBatch:
+        """What the plain reader makes of the other lines, counted among themselves."""
+        builder = BatchBuilder(self._name)
+        for record in lines.others(block):
+            take_record(builder, record, self._dialect, self._header)
+        return builder.batch()
+
+
+def _between(frame: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
+    """The rows of those numbers, of a frame that is sorted by them."""
+    start, end = frame["row"].search_sorted(first), frame["row"].search_sorted(last, side="right")
+    return frame[start:end]
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """The lines of a block that are not blank, (n,) each; `ends` leave the line end out, `line_ends` a return in it."""
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    line_ends: NDArray[np.int64]
+    is_clean: NDArray[np.bool_]  # nothing in it needs the plain reader
+
+    @classmethod
+    def of(cls, block: bytes, num_columns: int) -> _Lines:
+        """The lines of a block under so many columns."""
+        content = np.frombuffer(block, np.uint8)
+        newlines = np.flatnonzero(content == ord("\n"))
+        line_ends = newlines if not block or block.endswith(b"\n") else np.append(newlines, len(block))
+        starts = np.concatenate([np.zeros(min(1, len(line_ends)), np.int64), line_ends[:-1] + 1])
+        has_return = (line_ends > starts) & (content[np.maximum(line_ends - 1, 0)] == ord("\r"))
+        ends = line_ends - has_return
+        is_clean = ends - starts <= MAX_FIELD_BYTES
+        is_clean &= _counts(content == ord("\t"), starts, ends) == num_columns - 1
+        for troublesome in b'"\0':
+            is_clean &= _counts(content == troublesome, starts, ends) == 0
+        is_clean[_not_utf8(block, line_ends)] = False
+        is_line = ends > starts
+        return cls(starts[is_line], ends[is_line], line_ends[is_line], is_clean[is_line])
+
+    def clean(self, block: bytes) -> bytes:
+        """The clean lines, copied run by run."""
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], self.is_clean, [False]]).astype(np.int8)))
+        runs = [block[self.starts[first] : self.ends[last - 1]] for first, last in edges.reshape(-1, 2)]
+        return b"\n".join(runs) + b"\n"
+
+    def others(self, block: bytes) -> Iterator[Record]:
+        """The other lines, as the plain reader has them."""
+        places = [each[~self.is_clean].tolist() for each in (self.starts, self.ends, self.line_ends)]
+        for start, end, line_end in zip(*places, strict=True):
+            yield Record(block[start:end], line_end - start <= MAX_ROW_BYTES)
+
+
+def _counts(is_there: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many places there are between each start and end."""
+    places = np.flatnonzero(is_there)
+    counts: NDArray[np.int64] = np.searchsorted(places, ends) - np.searchsorted(places, starts)
+    return counts
+
+
+def _not_utf8(block: bytes, ends: NDArray[np.int64]) -> list[int]:
+    """The numbers of the lines that are not UTF-8."""
+    bad: list[int] = []
+    view, start = memoryview(block), 0
+    while True:
+        try:
+            str(view[start:], "utf-8")
+        except UnicodeDecodeError as error:
+            number = int(np.searchsorted(ends, start + error.start))
+            bad.append(number)
+            if number + 1 == len(ends):
+                return bad
+            start = int(ends[number]) + 1
+        else:
+            return bad
