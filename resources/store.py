@@ -4,7 +4,7 @@
 
     inbox/PARTNER/NAME.EXT          feed files as they arrive
     reference/                      taxonomy files, partners.toml, product-type mappings, business_value.csv
-    deliveries/KEY.json             what was registered
+    deliveries/KEY.json             what was registered: a feed file, or a slice of a big one
     products|rejected|outcomes|images/delivery=KEY/*.parquet
     dataset/ taxonomy/ comparison/  one table each
     encoders/NAME/ classifiers/NAME/            safetensors + JSON
