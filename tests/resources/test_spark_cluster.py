@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.origin import free_port, loopback_hosts
+from benchmarks.spark_cluster import Cluster, running, until
 from catalog.images.politeness import Politeness
 from catalog.images.shards import download_delivery
 from demo.faults import Fault, fault_of
@@ -23,7 +24,6 @@ from resources.spark import Spark
 from resources.spark_download import SparkDownload
 from resources.spark_environment import build
 from resources.spark_jobs import SparkJobError
-from tests.resources.cluster import Cluster, running, until
 from tests.resources.deliveries import (
     SETTINGS,
     image_files,
@@ -65,16 +65,10 @@ def session_on(
     settings = {"spark.executor.memory": "512m", **(config or {})}
     spark = Spark(master=cluster.master, environment=str(environment or ""), config=settings)
     try:
-        until_ready(spark.session, cluster)
+        cluster.wait_for(spark.session)
         yield spark.session
     finally:
         spark.stop()
-
-
-def until_ready(session: "SparkSession", cluster: Cluster) -> None:
-    """Waits for an executor on every worker."""
-    known = session.sparkContext._jsc.sc()  # the driver is among those that have memory
-    until(lambda: known.getExecutorMemoryStatus().size() == 1 + len(cluster.workers), "an executor on each worker")
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +196,7 @@ def test_a_cluster_that_vanishes_fails_the_delivery_and_the_next_run_resumes(
 
         for _ in range(2):
             cluster.start_worker()
-        until_ready(mortal_session, cluster)
+        cluster.wait_for(mortal_session)
         before = shop.requests.copy()
         outcomes = engine.download(wanted, **places(tmp_path), settings=PATIENT)
         asked_again = {int(path.removeprefix("/p/").removesuffix(".jpg")) for path in shop.requests - before}

@@ -1,4 +1,4 @@
-"""A real Spark cluster on loopback: a master and workers, each a process that a test can kill."""
+"""A real Spark cluster on loopback: a master and workers, each a process that can be killed."""
 
 import os
 import shutil
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyspark
+from pyspark.sql import SparkSession
 
 from benchmarks.origin import free_port
 
@@ -85,6 +86,11 @@ class Cluster:
         worker.wait()
         self.workers.remove(worker)
 
+    def wait_for(self, session: SparkSession) -> None:
+        """Waits until the session has an executor on every worker."""
+        known = session.sparkContext._jsc.sc()  # the driver is among those that have memory
+        until(lambda: known.getExecutorMemoryStatus().size() == 1 + len(self.workers), "an executor on each worker")
+
     def executors(self) -> list[int]:
         """The processes of all executors."""
         return [pid for worker in self.workers for pid in executors_of(worker.pid)]
@@ -129,7 +135,8 @@ def until(is_true: Callable[[], object], what: str, timeout_s: float = 60.0) -> 
     """Waits for something that takes its time."""
     deadline = time.monotonic() + timeout_s
     while not is_true():
-        assert time.monotonic() < deadline, f"{what} did not come within {timeout_s:.0f} s"
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come within {timeout_s:.0f} s")
         time.sleep(0.05)
 
 
