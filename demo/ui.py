@@ -18,6 +18,7 @@ MLFLOW_PORT = os.environ.get("SHELFSIGHT_MLFLOW_PORT", "5000")
 def main() -> int:
     """Run until interrupted, or until one of the services ends by itself."""
     root = store_root()
+    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "900")  # a feed of many gigabytes is read in one tick
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
