@@ -6,60 +6,21 @@ not its place: the product is kept without it, and a word to the partner says wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import polars as pl
 
 AVAILABILITIES = ("in_stock", "out_of_stock", "preorder", "backorder")
 MAX_SHOWN = 100  # characters of a bad text
 
-_AMOUNT = r"([0-9]{1,12}(?:[.,][0-9]{1,2}|\.[0-9]{3,4})?)"
-_PRICES = (rf"^{_AMOUNT} ?([A-Za-z]{{3}})$", rf"^([A-Za-z]{{3}}) ?{_AMOUNT}$")
+_AMOUNT = r"(?<amount>[0-9]{1,12}(?:[.,][0-9]{1,2}|\.[0-9]{3,4})?)"
+_CURRENCY = r"(?<currency>[A-Za-z]{3})"
+_PRICES = (rf"^{_AMOUNT} ?{_CURRENCY}$", rf"^{_CURRENCY} ?{_AMOUNT}$")
 _GTIN = r"^(?:[0-9]{8}|[0-9]{12,14})$"
 _GTIN_DIGITS = 14
-
-
-@dataclass(frozen=True)
-class _Attribute:
-    """One attribute: the feed's column, the columns it becomes, and what is told of a text that means nothing."""
-
-    column: str
-    values: tuple[pl.Expr, ...]  # the first is null where the text means nothing
-    reason: str
-    way_out: str
-
-
-def _price() -> tuple[pl.Expr, pl.Expr]:
-    """Amount and ISO 4217 currency of `12.99 EUR`, `12,99 EUR` and `EUR 12.99`."""
-    amounts = [pl.col("price").str.extract(pattern, group) for pattern, group in zip(_PRICES, (1, 2), strict=True)]
-    currencies = [pl.col("price").str.extract(pattern, group) for pattern, group in zip(_PRICES, (2, 1), strict=True)]
-    amount = pl.coalesce(amounts).str.replace(",", ".", literal=True).cast(pl.Float64)
-    return amount.alias("price"), pl.coalesce(currencies).str.to_uppercase().alias("currency")
-
-
-def _availability() -> pl.Expr:
-    """One of `AVAILABILITIES`, also where it is written as `In stock` or `pre-order`."""
-    text = pl.col("availability").str.to_lowercase().str.replace_all(r"[\s-]+", "_")
-    text = text.replace({"pre_order": "preorder", "back_order": "backorder"})
-    return pl.when(text.is_in(AVAILABILITIES)).then(text).alias("availability")
-
-
-def _gtin() -> pl.Expr:
-    """Eight, twelve, thirteen or fourteen digits of which the last checks the others (GS1 General Specifications)."""
-    text = pl.col("gtin").str.replace_all(r"[ -]", "")
-    number = pl.when(text.str.contains(_GTIN)).then(text).cast(pl.Int64)
-    # From the right, digits count once and three times in turn; the check digit is the first of them.
-    digits = [number // 10**place % 10 for place in range(_GTIN_DIGITS)]
-    checked = pl.sum_horizontal(digit * (3 if place % 2 else 1) for place, digit in enumerate(digits))
-    return pl.when(number.is_not_null() & (checked % 10 == 0)).then(text).alias("gtin")
-
-
-ATTRIBUTES = (
-    _Attribute("price", _price(), "bad_price", "write it as 12.99 EUR"),
-    _Attribute("availability", (_availability(),), "unknown_availability", f"known are {', '.join(AVAILABILITIES)}"),
-    _Attribute("gtin", (_gtin(),), "bad_gtin", "it is not 8, 12, 13 or 14 digits with a right last one"),
-)
+_TOLD = {
+    "price": ("bad_price", "write it as 12.99 EUR"),
+    "availability": ("unknown_availability", f"known are {', '.join(AVAILABILITIES)}"),
+    "gtin": ("bad_gtin", "it is not 8, 12, 13 or 14 digits with a right last one"),
+}
 
 
 def understood(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -67,20 +28,63 @@ def understood(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
     And the rows whose texts mean nothing, as they came, with the columns `reason` and `detail`: one for each such text.
     """
-    links = pl.col("additional_image_urls").str.split(",").list.eval(pl.element().str.strip_chars().replace("", None))
-    values = [value for attribute in ATTRIBUTES for value in attribute.values]
-    meant = rows.with_columns(*values, links.list.drop_nulls().alias("additional_image_urls"))
-    return meant, pl.concat([_told(rows, meant, attribute) for attribute in ATTRIBUTES])
+    meant = rows.with_columns(
+        *prices(rows["price"]),
+        availabilities(rows["availability"]),
+        gtins(rows["gtin"]),
+        links(rows["additional_image_urls"]),
+    )
+    return meant, pl.concat([_told(rows, meant, column) for column in _TOLD])
 
 
-def _told(rows: pl.DataFrame, meant: pl.DataFrame, attribute: _Attribute) -> pl.DataFrame:
-    column = attribute.column
+def prices(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Amount and ISO 4217 currency of `12.99 EUR`, `12,99 EUR` and `EUR 12.99`; null where a text is none of these."""
+    first, second = _PRICES
+    groups = texts.str.extract_groups(first).struct.unnest()
+    missed = groups["amount"].is_null() & texts.is_not_null()
+    if missed.any():
+        others = texts.str.extract_groups(second).struct.unnest()
+        groups = groups.select(pl.coalesce(pl.col(name), others[name]) for name in ("amount", "currency"))
+    amounts = groups["amount"].str.replace(",", ".", literal=True).cast(pl.Float64)
+    return amounts.alias("price"), groups["currency"].str.to_uppercase().alias("currency")
+
+
+def availabilities(texts: pl.Series) -> pl.Series:
+    """One of `AVAILABILITIES`, also where it is written as `In stock` or `pre-order`; null for another text."""
+    distinct = texts.drop_nulls().unique()  # few, whatever the number of products
+    words = distinct.str.to_lowercase().str.replace_all(r"[\s-]+", "_")
+    words = words.replace({"pre_order": "preorder", "back_order": "backorder"})
+    known = pl.select(pl.when(words.is_in(AVAILABILITIES)).then(words)).to_series()
+    return texts.replace_strict(distinct, known, default=None, return_dtype=pl.String)
+
+
+def gtins(texts: pl.Series) -> pl.Series:
+    """Eight, twelve, thirteen or fourteen digits of which the last checks the others; null for another text.
+
+    Spaces and hyphens do not count. The check is that of the GS1 General Specifications, section 7.9.
+    """
+    if texts.str.contains("[ -]").any():
+        texts = texts.str.replace_all("[ -]", "")
+    frame = pl.select(texts.alias("gtin"))
+    number = pl.when(pl.col("gtin").str.contains(_GTIN)).then(pl.col("gtin")).cast(pl.Int64)
+    # From the right, digits count once and three times in turn; the check digit is the first of them.
+    digits = [pl.col("number") // 10**place % 10 for place in range(_GTIN_DIGITS)]
+    checked = pl.sum_horizontal(digit * (3 if place % 2 else 1) for place, digit in enumerate(digits))
+    is_right = pl.col("number").is_not_null() & (checked % 10 == 0)
+    return frame.with_columns(number=number).select(pl.when(is_right).then("gtin").alias("gtin")).to_series()
+
+
+def links(texts: pl.Series) -> pl.Series:
+    """The links between commas, as a list; without spaces around them, and without empty ones."""
+    parts = texts.str.split(",")
+    if texts.str.contains(r"\s|,,|^,|,$").any():
+        parts = parts.list.eval(pl.element().str.strip_chars().replace("", None)).list.drop_nulls()
+    return parts
+
+
+def _told(rows: pl.DataFrame, meant: pl.DataFrame, column: str) -> pl.DataFrame:
+    reason, way_out = _TOLD[column]
     bad = rows.filter(rows[column].is_not_null() & meant[column].is_null())
     shown = pl.col(column).str.head(MAX_SHOWN)
-    detail = pl.format(f"{column} '{{}}' means nothing: {attribute.way_out}; the product is kept without it", shown)
-    return bad.with_columns(reason=pl.lit(attribute.reason), detail=detail)
-
-
-def reasons() -> Iterator[str]:
-    """The reasons for which a product may be among the rejected rows though it is kept."""
-    return (attribute.reason for attribute in ATTRIBUTES)
+    detail = pl.format(f"{column} '{{}}' means nothing: {way_out}; the product is kept without it", shown)
+    return bad.with_columns(reason=pl.lit(reason), detail=detail)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -28,7 +29,9 @@ from catalog.feeds.feed import (
     attribute_positions,
 )
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 24
+
+_LINES_PER_LOOK = 32
 
 
 def read_tabs(source: BinaryIO, name: str, names: Mapping[str, str], dialect: Dialect) -> Iterator[FeedBatch]:
@@ -153,29 +156,33 @@ class _Lines:
     ends: NDArray[np.int64]
     line_ends: NDArray[np.int64]
     is_clean: NDArray[np.bool_]  # nothing in it needs the plain reader
+    clean_runs: Sequence[tuple[int, int]]  # from where to where there is nothing but clean lines
 
     @classmethod
     def of(cls, block: bytes, num_columns: int) -> _Lines:
         """The lines of a block under so many columns."""
         content = np.frombuffer(block, np.uint8)
-        newlines = np.flatnonzero(content == ord("\n"))
-        line_ends = newlines if not block or block.endswith(b"\n") else np.append(newlines, len(block))
+        marks = np.flatnonzero((content == ord("\n")) | (content == ord("\t")))
+        line_ends = _with_last(marks[content[marks] == ord("\n")], len(block))
         starts = np.concatenate([np.zeros(min(1, len(line_ends)), np.int64), line_ends[:-1] + 1])
+        # Between two line ends all marks are tabs.
+        num_tabs = np.diff(np.searchsorted(marks, line_ends), prepend=-1) - 1
         has_return = (line_ends > starts) & (content[np.maximum(line_ends - 1, 0)] == ord("\r"))
         ends = line_ends - has_return
-        is_clean = ends - starts <= MAX_FIELD_BYTES
-        is_clean &= _counts(content == ord("\t"), starts, ends) == num_columns - 1
-        for troublesome in b'"\0':
-            is_clean &= _counts(content == troublesome, starts, ends) == 0
-        is_clean[_not_utf8(block, line_ends)] = False
+        is_clean = (ends - starts <= MAX_FIELD_BYTES) & (num_tabs == num_columns - 1)
+        for troublesome in (b'"', b"\0"):
+            if troublesome in block:
+                places = np.flatnonzero(content == ord(troublesome))
+                is_clean[np.searchsorted(line_ends, places)] = False
+        is_clean[_not_utf8(block, starts, line_ends)] = False
         is_line = ends > starts
-        return cls(starts[is_line], ends[is_line], line_ends[is_line], is_clean[is_line])
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], is_clean & is_line, [False]]).astype(np.int8)))
+        runs = [(int(starts[first]), int(ends[last - 1])) for first, last in edges.reshape(-1, 2)]
+        return cls(starts[is_line], ends[is_line], line_ends[is_line], is_clean[is_line], runs)
 
     def clean(self, block: bytes) -> bytes:
         """The clean lines, copied run by run."""
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], self.is_clean, [False]]).astype(np.int8)))
-        runs = [block[self.starts[first] : self.ends[last - 1]] for first, last in edges.reshape(-1, 2)]
-        return b"\n".join(runs) + b"\n"
+        return b"\n".join(block[start:end] for start, end in self.clean_runs) + b"\n"
 
     def others(self, block: bytes) -> Iterator[Record]:
         """The other lines, as the plain reader has them."""
@@ -184,25 +191,39 @@ class _Lines:
             yield Record(block[start:end], line_end - start <= MAX_ROW_BYTES)
 
 
-def _counts(is_there: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many places there are between each start and end."""
-    places = np.flatnonzero(is_there)
-    counts: NDArray[np.int64] = np.searchsorted(places, ends) - np.searchsorted(places, starts)
-    return counts
+def _with_last(newlines: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Where lines end, the last one's end with the block's where no line end is there."""
+    is_ended = not size or (len(newlines) > 0 and newlines[-1] == size - 1)
+    return newlines if is_ended else np.append(newlines, size)
 
 
-def _not_utf8(block: bytes, ends: NDArray[np.int64]) -> list[int]:
-    """The numbers of the lines that are not UTF-8."""
-    bad: list[int] = []
-    view, start = memoryview(block), 0
-    while True:
-        try:
-            str(view[start:], "utf-8")
-        except UnicodeDecodeError as error:
-            number = int(np.searchsorted(ends, start + error.start))
-            bad.append(number)
-            if number + 1 == len(ends):
-                return bad
-            start = int(ends[number]) + 1
+def _not_utf8(block: bytes, starts: NDArray[np.int64], line_ends: NDArray[np.int64]) -> list[int]:
+    """The numbers of the lines that are not UTF-8, looked for in handfuls, as most of them are."""
+    if block.isascii():
+        return []
+    bounds = [*starts[::_LINES_PER_LOOK].tolist(), len(block)]
+    handfuls = pl.Series([block[a:b] for a, b in itertools.pairwise(bounds)], dtype=pl.Binary)
+    firsts = [place * _LINES_PER_LOOK for place in _bad_handfuls(handfuls, 0)]
+    suspects = (n for first in firsts for n in range(first, min(first + _LINES_PER_LOOK, len(starts))))
+    return [n for n in suspects if not _is_utf8(block[starts[n] : line_ends[n]])]
+
+
+def _bad_handfuls(handfuls: pl.Series, first: int) -> Iterator[int]:
+    """The places, counted from `first`, of those that are not UTF-8, found by halving."""
+    try:
+        handfuls.cast(pl.String)  # all or nothing, but at gigabytes a second
+    except pl.exceptions.ComputeError:
+        if len(handfuls) == 1:
+            yield first
         else:
-            return bad
+            half = len(handfuls) // 2
+            yield from _bad_handfuls(handfuls[:half], first)
+            yield from _bad_handfuls(handfuls[half:], first + half)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,11 +25,9 @@ from catalog.feeds.feed import (
     FeedError,
     attribute_positions,
 )
+from catalog.feeds.parquet_batches import ParquetRows
 
 _NUMBERS = (pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
-
-# Fewer rows than a batch may have: a dictionary in a small file can stand for a large text in every row.
-_PARQUET_BATCH_ROWS = 2_000
 
 _CSV_FIELD = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)")?+([^,]*+)')
 
@@ -92,32 +89,17 @@ def refusals(name: str) -> Iterator[None]:
 def _parquet_batches(
     source: BinaryIO, name: str, columns: Mapping[str, str], rows: tuple[int, int | None]
 ) -> Iterator[FeedBatch]:
-    # Dictionaries stay dictionaries and buffers small: memory is bounded by the batch, not by the row group.
-    file = pq.ParquetFile(source, read_dictionary=list(columns.values()), buffer_size=1 << 20, pre_buffer=False)
-    if not file.metadata.num_rows:
+    file = ParquetRows(source, list(columns.values()))
+    if not file.num_rows:
         raise FeedError(f"{name}: no product in it; deliver the file again, with its rows")
     row = 1
-    for batch in _range(file, list(columns.values()), *rows):
+    for batch in file.batches(*rows):
         values = {"row": pl.Series(range(row, row + batch.num_rows), dtype=pl.Int64)} | {
             ATTRIBUTES[attribute]: pl.Series(_bytes(batch.column(column))) for attribute, column in columns.items()
         }
         missing = [pl.lit(None, pl.Binary).alias(column) for column in COLUMNS if column not in values]
         yield judged(pl.DataFrame(values).with_columns(missing).select(VALUES_SCHEMA.names()))
         row += batch.num_rows
-
-
-def _range(file: pq.ParquetFile, columns: list[str], first_row: int, num_rows: int | None) -> Iterator[pa.RecordBatch]:
-    """The batches of some rows, read from the row groups that hold them."""
-    sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
-    ends = list(itertools.accumulate(sizes))
-    last_row = ends[-1] if num_rows is None else first_row + num_rows - 1
-    groups = [g for g, end in enumerate(ends) if end >= first_row and end - sizes[g] < last_row and sizes[g]]
-    position = ends[groups[0]] - sizes[groups[0]] if groups else 0  # rows before the batch
-    for batch in file.iter_batches(_PARQUET_BATCH_ROWS, row_groups=groups, columns=columns):
-        start, end = max(0, first_row - 1 - position), min(batch.num_rows, last_row - position)
-        position += batch.num_rows
-        if start < end:
-            yield batch.slice(start, end - start)
 
 
 def _check_type(attribute: str, column: str, kind: pa.DataType, name: str) -> None:
@@ -147,4 +129,7 @@ def _bytes(values: pa.Array) -> pa.Array:
         values = pc.binary_join(values.cast(pa.list_(pa.string())), ",")
     if any(is_kind(values.type) for is_kind in (pa.types.is_integer, *_NUMBERS)):
         values = values.cast(pa.string())
-    return pc.binary_slice(values.cast(pa.large_binary()), 0, MAX_FIELD_BYTES + 1)
+    values = values.cast(pa.large_binary())
+    if (pc.max(pc.binary_length(values)).as_py() or 0) <= MAX_FIELD_BYTES:
+        return values
+    return pc.binary_slice(values, 0, MAX_FIELD_BYTES + 1)

@@ -40,8 +40,9 @@ def assert_twins(content: bytes) -> None:
 
 
 @given(header=st.sampled_from(HEADERS), lines=LINES, block_bytes=st.integers(1, 60))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @example(header=HEADERS[0], lines=GOOD * 3 + b"\xff\t\t\n" + GOOD, block_bytes=7)
+@example(header=HEADERS[1], lines=b"a\n\na\n", block_bytes=1000)
 @example(header=HEADERS[0], lines=b"\n\r\n" + GOOD + b'2\t24" TV\t\n' + GOOD, block_bytes=1000)
 def test_whatever_the_bytes_and_however_they_are_cut_both_read_the_same(
     header: bytes, lines: bytes, block_bytes: int
