@@ -39,6 +39,7 @@ REJECTED_SCHEMA = pl.Schema(
     {"delivery": pl.String, "row": pl.Int64, "raw": pl.String, "reason": pl.String, "detail": pl.String}
 )
 MAX_ID_CHARACTERS = 200
+DUPLICATE_ID = "duplicate_id"  # the reason of a row whose id an earlier row has
 
 _CONTROL_CHARACTER = r"\p{Cc}"
 
@@ -108,7 +109,7 @@ def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         .when(is_bad)
         .then(pl.lit("bad_id"))
         .when(~item_id.is_first_distinct())
-        .then(pl.lit("duplicate_id"))
+        .then(pl.lit(DUPLICATE_ID))
     )
     rows = rows.with_columns(reason=reason)
     kept = rows.filter(pl.col("reason").is_null()).drop("reason")
@@ -119,7 +120,7 @@ def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         .then(pl.lit("the row has no id"))
         .when(pl.col("reason") == "bad_id")
         .then(pl.lit(f"the id has more than {MAX_ID_CHARACTERS} characters or a control character"))
-        .otherwise(pl.format("id '{}' is row {}'s already", "item_id", "first_row"))
+        .otherwise(repeated_id())
     )
     refused = refused.join(first_rows, on="item_id", how="left").with_columns(detail=detail)
     return kept, _rejected(refused)
@@ -127,9 +128,18 @@ def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _rejected(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows that have a reason and a detail, in the shape of a reader's rejected rows."""
+    return rows.with_columns(raw=raw_text()).select(REFUSED_SCHEMA.names())
+
+
+def raw_text() -> pl.Expr:
+    """What is kept of a rejected row, its id first."""
     attributes = [pl.col(column).fill_null("") for column in COLUMNS]
-    raw = pl.concat_str(attributes, separator="\t").str.strip_chars_end("\t").str.head(MAX_RAW_CHARACTERS)
-    return rows.with_columns(raw=raw).select(REFUSED_SCHEMA.names())
+    return pl.concat_str(attributes, separator="\t").str.strip_chars_end("\t").str.head(MAX_RAW_CHARACTERS)
+
+
+def repeated_id() -> pl.Expr:
+    """What a row is told whose `item_id` is that of `first_row` already."""
+    return pl.format("id '{}' is row {}'s already", "item_id", "first_row")
 
 
 def _resolved(texts: pl.Series, resolve: Callable[[str], int | None]) -> pl.Series:

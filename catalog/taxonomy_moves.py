@@ -82,7 +82,7 @@ class Moves:
         """
         self._former = former
         self._current = current
-        self._curated = curated
+        self._curated = dict(curated)
         unknown = sorted(curated.keys() - {category_id for version in former for category_id in version.ids})
         if unknown:
             known = ", ".join(_version(version) for version in former) or "there is none"

@@ -25,6 +25,7 @@ from catalog_assets.console import console
 from catalog_assets.inbox import max_delivery_rows
 from catalog_assets.jobs import JOBS
 from resources.compute import Compute
+from resources.feed_taker import FeedTaker, SparkFeedTaker
 from resources.fetcher import Fetcher, SparkFetcher
 from resources.io import TableIO
 from resources.pictures import Pictures
@@ -47,8 +48,8 @@ ASSET_MODULES = [
 ]
 
 
-def fetcher(reference: str) -> Fetcher:
-    """What downloads, on the engine that ``SHELFSIGHT_ENGINE`` names."""
+def engine(reference: str) -> dict[str, object]:
+    """What reads feeds and downloads, on the engine that ``SHELFSIGHT_ENGINE`` names."""
     settings: dict[str, Any] = {
         "allowed_networks": os.environ.get("SHELFSIGHT_ALLOWED_NETWORKS", ""),
         "contact": os.environ.get("SHELFSIGHT_CONTACT", ""),
@@ -58,16 +59,16 @@ def fetcher(reference: str) -> Fetcher:
         "reference": reference,
         "honour_robots": os.environ.get("SHELFSIGHT_HONOUR_ROBOTS", "") == "1",
     }
-    engine = os.environ.get("SHELFSIGHT_ENGINE", "local")
-    if engine == "local":
-        return Fetcher(**settings)
-    if engine == "spark":
+    name = os.environ.get("SHELFSIGHT_ENGINE", "local")
+    if name == "local":
+        return {"feed_taker": FeedTaker(), "fetcher": Fetcher(**settings)}
+    if name == "spark":
         spark = Spark(
             master=os.environ.get("SHELFSIGHT_SPARK_MASTER", "local[*]"),
             environment=os.environ.get("SHELFSIGHT_SPARK_ENVIRONMENT", ""),
         )
-        return SparkFetcher(spark=spark, **settings)
-    raise ValueError(f"unknown SHELFSIGHT_ENGINE {engine!r}; it is local or spark")
+        return {"feed_taker": SparkFeedTaker(spark=spark), "fetcher": SparkFetcher(spark=spark, **settings)}
+    raise ValueError(f"unknown SHELFSIGHT_ENGINE {name!r}; it is local or spark")
 
 
 def resources(root: str) -> dict[str, object]:
@@ -78,7 +79,7 @@ def resources(root: str) -> dict[str, object]:
         "store": store,
         "tables": TableIO(store=store),
         "pictures": Pictures(store=store),
-        "fetcher": fetcher(str(store.reference)),
+        **engine(str(store.reference)),
         "compute": Compute(device=os.environ.get("SHELFSIGHT_DEVICE", "auto")),
         "tracking": Tracking(
             uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow / 'mlflow.db'}"),

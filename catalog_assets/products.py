@@ -11,6 +11,7 @@ from catalog_assets.inbox import feed_place
 from catalog_assets.partitions import deliveries
 from catalog_assets.taxonomies import taxonomy, taxonomy_moves
 from catalog_assets.versions import content_version
+from resources.feed_taker import FeedTaker
 from resources.store import Store
 
 feed_files = dg.AssetSpec(
@@ -43,19 +44,18 @@ feed_files = dg.AssetSpec(
         ),
     },
 )
-def take(context: dg.AssetExecutionContext, store: Store) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
+def take(
+    context: dg.AssetExecutionContext, store: Store, feed_taker: FeedTaker
+) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """Read one delivery's feed into the product table; what an earlier version of it held and it lacks is removed."""
-    from catalog.delivered import delivered_batches
-    from catalog.products import take_products
     from catalog.succession import REMOVED_AT, succeed
 
     delivery = Delivery.load(store.delivery_records, context.partition_key)
     known = store.taxonomy()
-    partner = store.partner(delivery.partner_id)
-    takings = take_products(
-        delivered_batches(delivery, feed_place(store, delivery), partner.columns),
-        partner=partner,
-        delivery=delivery.key,
+    takings = feed_taker.take(
+        delivery,
+        feed_place(store, delivery),
+        partner=store.partner(delivery.partner_id),
         taxonomy=known,
         moves=store.taxonomy_moves(known),
     )

@@ -21,7 +21,7 @@ from catalog.images.shard_files import remove_surplus
 from catalog.images.shard_plans import ShardPlan, plan_shards
 from catalog.images.shard_writing import write_shards
 from catalog.images.shards import Progress, Tally, outcomes_of
-from resources.spark_jobs import watched
+from resources.spark_jobs import LOST_AFTER_S, watched
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -41,7 +41,7 @@ class SparkDownload:
     session: SparkSession
     wave_shards: int = 32
     num_tasks: int = 0
-    lost_after_s: float = 60.0
+    lost_after_s: float = LOST_AFTER_S
     on_report: Callable[[str], None] = lambda report: None
 
     def download(

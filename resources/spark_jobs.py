@@ -12,6 +12,7 @@ from uuid import uuid4
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
+LOST_AFTER_S = 60.0  # a cluster that has had no executor for so long is taken for lost
 POLL_EVERY_S = 1.0
 REPORT_EVERY_S = 5.0
 
