@@ -1,5 +1,7 @@
-"""Spark for tests: one session on this machine's cores."""
+"""Spark for tests: one session on this machine's cores, where there is Java."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,13 @@ from resources.spark import Spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+@pytest.fixture(scope="package", autouse=True)
+def java() -> None:
+    """Spark runs on it."""
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("no Java; install 17 or newer")
 
 
 @pytest.fixture(scope="module")
