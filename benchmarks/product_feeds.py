@@ -8,8 +8,8 @@ import polars as pl
 ROWS_PER_PART = 500_000
 FAULTY_SHARE = 0.01
 TEXT = """
-linen cotton wool leather slim wide long short striped plain winter summer rain garden office travel shirt coat boot sandal
-skirt dress belt scarf glove hat jacket trousers jumper blouse für größe añil été naïve
+linen cotton wool leather slim wide long short striped plain winter summer rain garden office travel shirt coat boot
+sandal skirt dress belt scarf glove hat jacket trousers jumper blouse für größe añil été naïve
 """
 WORDS = np.array(TEXT.split())
 HEADER = (

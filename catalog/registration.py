@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import BinaryIO, cast
 
@@ -61,17 +62,30 @@ def register(feed: FeedPlace, *, received_at: datetime, max_rows: int = MAX_DELI
 
 
 class Digesting(io.RawIOBase):
-    """A file that is fingerprinted as it is read."""
+    """A file that is fingerprinted as it is read, in a thread beside the reading."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self.num_bytes = 0
         self._file, self._name = file, name
         self._digest = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fingerprint")
+        self._last: Future[None] | None = None  # at most one block waits, so memory stays flat
 
     @property
     def sha256(self) -> str:
         """The SHA-256 of what was read so far, as hexadecimal text."""
+        self._settle()
         return self._digest.hexdigest()
+
+    def close(self) -> None:
+        """Ends the thread; the file itself is its opener's to close."""
+        self._settle()
+        self._thread.shutdown()
+        super().close()
+
+    def _settle(self) -> None:
+        if self._last is not None:
+            self._last.result()
 
     def readable(self) -> bool:
         return True
@@ -80,7 +94,8 @@ class Digesting(io.RawIOBase):
         with reached(self._name):
             block = self._file.read(len(buffer))
         buffer[: len(block)] = block
-        self._digest.update(block)
+        self._settle()
+        self._last = self._thread.submit(self._digest.update, block)
         self.num_bytes += len(block)
         return len(block)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
 from catalog.feeds.feed import (
     ATTRIBUTES,
     COLUMNS,
-    FEED_SCHEMA,
     MAX_BATCH_BYTES,
     MAX_BATCH_ROWS,
     MAX_FIELD_BYTES,
@@ -67,17 +66,43 @@ class BatchBuilder:
 
 def judged(values: pl.DataFrame) -> FeedBatch:
     """A batch made from raw bytes, `VALUES_SCHEMA`; rows with a value that is no clean text are rejected."""
-    frame = values.with_columns(_text(values[column]).alias(_text_of(column)) for column in COLUMNS)
-    frame = frame.with_columns(fault=pl.coalesce(_faults()))
-    clean = [pl.col(_text_of(column)).str.strip_chars().alias(column) for column in COLUMNS]
-    rows = frame.filter(pl.col("fault").is_null()).select("row", *clean)
-    rows = rows.with_columns(pl.when(pl.col(column) != "").then(pl.col(column)) for column in COLUMNS)
-    faulty = frame.filter(pl.col("fault").is_not_null())
-    raw = [
-        raw_text(b"\t".join(value or b"" for value in row).rstrip(b"\t")) for row in faulty.select(COLUMNS).iter_rows()
-    ]
-    rejected = faulty.select("row", pl.Series("raw", raw, dtype=pl.String), "fault").unnest("fault")
-    return FeedBatch(rows.select(FEED_SCHEMA.names()), rejected.select(REFUSED_SCHEMA.names()))
+    texts = {column: _text(values[column]) for column in COLUMNS}
+    # Most batches have no fault, and most rows of the others none: only those that have one are looked at closely.
+    faulty = _faulty(values, texts)
+    cleaned = pl.DataFrame([values["row"], *texts.values()])
+    if faulty is None:
+        return FeedBatch(_cleaned(cleaned), REFUSED_SCHEMA.to_frame())
+    return FeedBatch(_cleaned(cleaned.filter(~faulty)), _rejected(values.filter(faulty), cleaned.filter(faulty)))
+
+
+def _faulty(values: pl.DataFrame, texts: Mapping[str, pl.Series]) -> pl.Series | None:
+    """Which rows have a value that is no clean text; None where none has."""
+    faulty: pl.Series | None = None
+    for column in COLUMNS:
+        value, text = values[column], texts[column]
+        is_bad = value.bin.size() > MAX_FIELD_BYTES
+        is_bad |= text.str.contains("\0", literal=True).fill_null(value=False)
+        if text.null_count() > value.null_count():
+            is_bad = is_bad.fill_null(value=False) | (value.is_not_null() & text.is_null())
+        if is_bad.any():
+            is_bad = is_bad.fill_null(value=False)
+            faulty = is_bad if faulty is None else faulty | is_bad
+    return faulty
+
+
+def _cleaned(rows: pl.DataFrame) -> pl.DataFrame:
+    """The texts without space around them, null where nothing is left."""
+    rows = rows.with_columns(pl.col(column).str.strip_chars() for column in COLUMNS)
+    return rows.with_columns(pl.when(pl.col(column) != "").then(pl.col(column)) for column in COLUMNS)
+
+
+def _rejected(values: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+    """Rows that have a fault, each with its first one."""
+    frame = values.with_columns(texts[column].alias(_text_of(column)) for column in COLUMNS)
+    joined = (b"\t".join(value or b"" for value in row) for row in frame.select(COLUMNS).iter_rows())
+    raw = pl.Series("raw", [raw_text(row.rstrip(b"\t")) for row in joined], dtype=pl.String)
+    told = frame.with_columns(fault=pl.coalesce(_faults())).select("row", raw, "fault").unnest("fault")
+    return told.select(REFUSED_SCHEMA.names())
 
 
 def raw_text(raw: bytes) -> str:
