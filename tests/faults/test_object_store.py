@@ -48,7 +48,11 @@ def test_a_refused_write_names_the_place_and_the_delivery_is_completed_later(end
             download(wanted, store)
 
         client = boto3.client(
-            "s3", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1"  # noqa: S106
+            "s3",
+            endpoint_url=endpoint,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            region_name="us-east-1",  # noqa: S106
         )
         client.create_bucket(Bucket="catalogue")
         before = shop.requests.copy()
