@@ -9,13 +9,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from catalog.duplicates import Indices, group_duplicates, joined
+from catalog.duplicates import group_duplicates
+from catalog.grouping import joined
+from catalog.hash_pairs import Indices
 from catalog.splits import GOLDEN, label_ranks, splits_of
+from catalog.succession import REMOVED_AT, current_products
 from catalog.taxonomy import Taxonomy
 
 LEVEL_COLUMNS = ("level_1", "level_2", "level_3", "level_4")
 
-PRODUCT_COLUMNS = ("product_id", "partner_id", "item_group_id", "category_id", "delivery", "row")
+PRODUCT_COLUMNS = ("product_id", "partner_id", "item_group_id", "category_id", "delivery", "row", REMOVED_AT)
 OUTCOME_COLUMNS = ("product_id", "delivery", "status", "sha256", "dhash", "shard")
 
 
@@ -28,14 +31,15 @@ class DatasetSummary:
     """What became of the products on their way into the dataset, in counts."""
 
     num_products: int  # different product ids
-    num_superseded_rows: int  # rows that a newer delivery of the same product replaced
+    num_superseded_rows: int  # rows of a product that another one of it counts before
     num_not_tried: int  # products without a download outcome yet
-    num_not_downloaded: int  # products whose newest outcome is not ok
+    num_not_downloaded: int  # products whose row that counts has an outcome that is not ok
     num_usable: int  # products with a picture: the sum of the three below
     num_rows: int  # in the dataset
     num_golden_unlabelled: int  # left out: golden products that cannot judge
     num_golden_twins: int  # left out: products in a golden product's group
     num_labelled: int  # rows of the dataset with a category
+    num_removed: int  # rows of the dataset that no feed has any more; they still teach
     num_groups: int  # among the usable products
     largest_group: int
     num_exact_twins: int  # usable products whose bytes an earlier one has
@@ -62,7 +66,8 @@ def build_dataset(
 ) -> Dataset:
     """The dataset that deliveries (oldest first in `delivery_order`) and the ends of their downloads make.
 
-    A product of several deliveries counts as in the newest one that has been downloaded. Products that share
+    A product of several deliveries counts as `current_products` says, among those that have been downloaded: one that
+    is not yet replaces nothing, or the dataset would shrink meanwhile. A removed product stays. Products that share
     a picture or a partner's item group are one group, named after its earliest member, so that a later
     delivery moves no product to another split unless it joins two groups. The golden partners' products are
     the split `golden`; others of their groups are left out: a golden picture's twin must not train, nor a
@@ -75,7 +80,7 @@ def build_dataset(
     _require(products, PRODUCT_COLUMNS, "products")
     _require(outcomes, OUTCOME_COLUMNS, "outcomes")
     tried = _tried(products, outcomes, delivery_order)
-    newest = tried.unique("product_id", keep="last", maintain_order=True)
+    newest = current_products(tried, delivery_order)
     usable = _in_order_of_appearance(newest.filter(pl.col("status") == "ok"), tried)
     if usable.is_empty():
         raise EmptyDatasetError(
@@ -84,7 +89,7 @@ def build_dataset(
         )
 
     pictures = group_duplicates(
-        usable["sha256"].to_list(),
+        usable["sha256"],
         usable["dhash"].to_numpy().astype(np.uint64),
         lambda indices: thumbnails(usable[indices].select("product_id", "delivery", "shard", "sha256")),
     )
@@ -114,6 +119,7 @@ def build_dataset(
             num_golden_unlabelled=grouped.select(is_unlabelled_golden.sum()).item(),
             num_golden_twins=grouped.select(is_golden_twin.sum()).item(),
             num_labelled=len(kept) - kept["category_id"].null_count(),
+            num_removed=len(kept) - kept[REMOVED_AT].null_count(),
             num_groups=grouped["group_id"].n_unique(),
             largest_group=int(np.bincount(first).max()),
             num_exact_twins=len(usable) - usable["sha256"].n_unique(),
@@ -130,10 +136,7 @@ def _require(frame: pl.DataFrame, columns: Sequence[str], name: str) -> None:
 
 
 def _tried(products: pl.DataFrame, outcomes: pl.DataFrame, delivery_order: Sequence[str]) -> pl.DataFrame:
-    """The product rows whose download has ended, oldest delivery first.
-
-    A delivery that is not downloaded yet replaces nothing, or the dataset would shrink meanwhile.
-    """
+    """The product rows whose download has ended, oldest delivery first."""
     unknown = set(products["delivery"].unique()) - set(delivery_order)
     if unknown:
         raise ValueError(f"deliveries {sorted(unknown)} are not in the delivery order {list(delivery_order)}")
@@ -162,7 +165,7 @@ def _with_variants(first: Indices, usable: pl.DataFrame) -> Indices:
         usable.with_row_index("place")
         .filter(pl.col("item_group_id").is_not_null())
         .select(pl.col("place"), pl.col("place").first().over("partner_id", "item_group_id").alias("first_place"))
-        .cast(pl.Int64)
+        .cast(pl.Int32)
     )
     return joined(first, variants["place"].to_numpy(), variants["first_place"].to_numpy())
 

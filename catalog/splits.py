@@ -5,12 +5,16 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 Split = Literal["train", "val", "test"]
 GOLDEN = "golden"  # the partners' own judges; never drawn by hash
 
 TRAIN_SHARE, VAL_SHARE = 0.70, 0.15  # the rest is test
+
+KEYS_PER_CHUNK = 1 << 20
 
 _HASH_RANGE = 1 << 64
 
@@ -25,9 +29,10 @@ def split_of(group_key: str) -> Split:
 
 def splits_of(group_keys: pl.Series) -> pl.Series:
     """The split of every group key, (n,)."""
-    keys = group_keys.unique()
-    splits = pl.Series([split_of(key) for key in keys], dtype=pl.String)
-    return group_keys.replace_strict(keys, splits, return_dtype=pl.String).alias("split")
+    position = pl.Series("split", _stable_hashes(group_keys, b"shelfsight.split")) / float(_HASH_RANGE)
+    is_val = position < TRAIN_SHARE + VAL_SHARE
+    split = pl.when(position < TRAIN_SHARE).then(pl.lit("train")).when(is_val).then(pl.lit("val"))
+    return pl.select(split.otherwise(pl.lit("test")).alias("split"))["split"]
 
 
 def label_ranks(frame: pl.DataFrame) -> pl.Series:
@@ -53,7 +58,17 @@ def label_ranks(frame: pl.DataFrame) -> pl.Series:
 
 
 def _label_hashes(product_ids: pl.Series) -> pl.Series:
-    return pl.Series([_stable_hash(key, b"shelfsight.label") for key in product_ids], dtype=pl.UInt64)
+    return pl.Series(_stable_hashes(product_ids, b"shelfsight.label"))
+
+
+def _stable_hashes(keys: pl.Series, purpose: bytes) -> NDArray[np.uint64]:
+    """`_stable_hash` of every key, (n,), some at a time, so that Python holds few."""
+    hashes = np.empty(len(keys), dtype=np.uint64)
+    for start in range(0, len(keys), KEYS_PER_CHUNK):
+        chunk = keys.slice(start, KEYS_PER_CHUNK)
+        digests = b"".join([blake2b(key.encode(), digest_size=8, person=purpose).digest() for key in chunk])
+        hashes[start : start + len(chunk)] = np.frombuffer(digests, dtype=">u8")
+    return hashes
 
 
 def _stable_hash(key: str, purpose: bytes) -> int:

@@ -18,7 +18,7 @@ from resources.store import Store
     group_name="catalogue",
     kinds={"parquet", "polars"},
     io_manager_key="tables",
-    code_version="1",
+    code_version="2",
     automation_condition=when_upstream_changes,
 )
 def dataset(

@@ -30,7 +30,7 @@ class Pictures(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def thumbnails(self, rows: pl.DataFrame) -> NDArray[np.uint8]:
         """Grey thumbnails of these rows, (n, 32, 32), as duplicates are confirmed by."""
-        from catalog.duplicates import THUMBNAIL_SIDE
+        from catalog.looks import THUMBNAIL_SIDE
 
         thumbnails = np.empty((len(rows), THUMBNAIL_SIDE, THUMBNAIL_SIDE), dtype=np.uint8)
         with ThreadPoolExecutor(num_cores()) as threads:
@@ -81,7 +81,7 @@ class Pictures(dg.ConfigurableResource):  # type: ignore[type-arg]
 def _thumbnail(data: bytes) -> NDArray[np.uint8]:
     from PIL import Image
 
-    from catalog.duplicates import thumbnail
+    from catalog.looks import thumbnail
 
     with Image.open(io.BytesIO(data)) as image:
         return thumbnail(image)

@@ -1,4 +1,6 @@
+import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from catalog.dataset import Dataset, EmptyDatasetError, build_dataset
 from catalog.splits import split_of
+from catalog.succession import REMOVED_AT_TYPE
 from catalog.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.parse(
@@ -28,9 +31,14 @@ def product(name: str, delivery: str = "d1", **columns: Any) -> dict[str, Any]:
         "category_id": 3,
         "delivery": delivery,
         "row": 0,
+        "removed_at": None,
         "status": "ok",
         "picture": f"p-{name}",
     } | columns
+
+
+def sha256_of(picture: str) -> str:
+    return hashlib.sha256(picture.encode()).hexdigest()
 
 
 def build(
@@ -39,14 +47,21 @@ def build(
     """The dataset of these rows, in this order within a delivery; the status None is a download to come."""
     table = pl.DataFrame(
         [row | {"row": place} for place, row in enumerate(rows, start=1)],
-        schema_overrides={"item_group_id": pl.String, "category_id": pl.Int64, "status": pl.String},
+        schema_overrides={
+            "item_group_id": pl.String,
+            "category_id": pl.Int64,
+            "status": pl.String,
+            "removed_at": REMOVED_AT_TYPE,
+        },
     )
     products = table.drop("status", "picture")
     outcomes = table.filter(pl.col("status").is_not_null()).select(
         "product_id",
         "delivery",
         "status",
-        pl.when(pl.col("status") == "ok").then("picture").alias("sha256"),
+        pl.when(pl.col("status") == "ok")
+        .then(pl.col("picture").map_elements(sha256_of, return_dtype=pl.String))
+        .alias("sha256"),
         pl.col("picture").hash(seed=1).alias("dhash"),
         pl.lit("shard-00000").alias("shard"),
     )
@@ -95,6 +110,26 @@ def test_a_delivery_that_is_not_downloaded_yet_replaces_nothing() -> None:
 def test_a_newest_delivery_that_failed_is_the_truth_about_its_product() -> None:
     dataset = build([product("a:1"), product("a:1", "d2", status="gone"), product("a:2")])
     assert dataset.rows["product_id"].to_list() == ["a:2"]
+
+
+def test_a_removed_product_stays_and_is_counted() -> None:
+    dataset = build([product("a:1", removed_at=datetime(2024, 5, 1, tzinfo=UTC)), product("a:2")])
+    assert dataset.rows["product_id"].to_list() == ["a:1", "a:2"]
+    assert dataset.summary.num_removed == 1
+
+
+def test_a_product_that_moved_to_another_slice_counts_where_it_is_now() -> None:
+    gone = datetime(2024, 5, 1, tzinfo=UTC)
+    slices = ("a.feed.00001", "a.feed.00002")
+    rows = [
+        product("a:1", slices[1], category_id=5, removed_at=gone),
+        product("a:1", slices[0], category_id=3),
+        product("a:2", slices[0], category_id=3),
+        product("a:2", slices[1], category_id=5),
+    ]
+    dataset = build(rows, order=slices)
+    assert dict(dataset.rows.select("product_id", "delivery").iter_rows()) == {"a:1": slices[0], "a:2": slices[0]}
+    assert set(dataset.rows["category_id"]) == {3}
 
 
 def test_products_of_one_picture_are_one_group_named_after_the_earliest() -> None:
@@ -186,12 +221,12 @@ def test_near_twins_are_confirmed_on_the_thumbnails_of_their_rows() -> None:
             "product_id": ["a:0", "a:1", "a:2"],
             "delivery": ["d1"] * 3,
             "status": ["ok"] * 3,
-            "sha256": ["x", "y", "z"],
+            "sha256": [sha256_of(picture) for picture in "xyz"],
             "dhash": pl.Series([0, 1, 3], dtype=pl.UInt64),
             "shard": ["shard-00000"] * 3,
         }
     )
-    greys = {"x": 10, "y": 12, "z": 200}
+    greys = {sha256_of("x"): 10, sha256_of("y"): 12, sha256_of("z"): 200}
 
     def thumbnails(rows: pl.DataFrame) -> NDArray[np.uint8]:
         assert rows.columns == ["product_id", "delivery", "shard", "sha256"]

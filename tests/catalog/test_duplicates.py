@@ -1,20 +1,30 @@
+import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance
 
-from catalog import duplicates
-from catalog.duplicates import THUMBNAIL_SIDE, group_duplicates, joined, near_hashes, thumbnail
+from catalog import duplicates, hash_pairs, looks
+from catalog.duplicates import equal_pictures, group_duplicates, picture_keys
+from catalog.grouping import joined
+from catalog.hash_pairs import near_hashes
 from catalog.images.decoding import dhash
+from catalog.looks import THUMBNAIL_SIDE, thumbnail
 
 SIDE = 112
-Indices = NDArray[np.int64]
+Indices = NDArray[np.int32]
+
+
+def sha256_of(names: Iterable[object]) -> pl.Series:
+    """The SHA-256 of pictures whose bytes are these names."""
+    return pl.Series([hashlib.sha256(str(name).encode()).hexdigest() for name in names], dtype=pl.String)
 
 
 def garment(seed: int) -> Image.Image:
@@ -52,8 +62,7 @@ def groups_of(pictures: list[Image.Image]) -> list[int]:
     """The groups of pictures that are all of different bytes."""
     thumbnails = np.stack([thumbnail(picture) for picture in pictures])
     hashes = np.array([dhash(picture) for picture in pictures], dtype=np.uint64)
-    names = [str(place) for place in range(len(pictures))]
-    return list(group_duplicates(names, hashes, lambda indices: thumbnails[indices]))
+    return list(group_duplicates(sha256_of(range(len(pictures))), hashes, lambda indices: thumbnails[indices]))
 
 
 def refuse(indices: Indices) -> NDArray[np.uint8]:
@@ -72,7 +81,7 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 def test_equal_bytes_are_one_group_without_a_look_at_the_pixels() -> None:
     hashes = np.array([0, 2**64 - 1, 0, 2**32 - 1], dtype=np.uint64)
-    assert group_duplicates(["a", "b", "a", "c"], hashes, refuse).tolist() == [0, 1, 0, 3]
+    assert group_duplicates(sha256_of("abac"), hashes, refuse).tolist() == [0, 1, 0, 3]
 
 
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES.keys())
@@ -81,8 +90,7 @@ def test_a_copy_joins_its_original_and_nothing_else(copied: Callable[[Image.Imag
     pictures += [copied(picture) for picture in pictures]
     thumbnails = np.stack([thumbnail(picture) for picture in pictures])
     # With one hash for all, every picture meets every other, and the pixels alone decide.
-    names, hashes = [str(place) for place in range(40)], np.zeros(40, dtype=np.uint64)
-    groups = group_duplicates(names, hashes, lambda indices: thumbnails[indices])
+    groups = group_duplicates(sha256_of(range(40)), np.zeros(40, dtype=np.uint64), lambda indices: thumbnails[indices])
     assert groups.tolist() == [*range(20), *range(20)]
 
 
@@ -110,7 +118,7 @@ def test_faint_pictures_are_told_apart_more_strictly_than_bold_ones() -> None:
     pictures = [bars((20, 60)), bars((22, 62)), bars((20, 60)).point(lambda grey: grey - 2)]
     thumbnails = np.stack([thumbnail(picture) for picture in pictures])
     same_hash = np.zeros(3, dtype=np.uint64)
-    assert group_duplicates(["a", "b", "c"], same_hash, lambda indices: thumbnails[indices]).tolist() == [
+    assert group_duplicates(sha256_of("abc"), same_hash, lambda indices: thumbnails[indices]).tolist() == [
         0,
         1,
         0,
@@ -125,23 +133,58 @@ def test_only_pictures_whose_hash_comes_near_another_are_looked_at_and_only_once
         return np.zeros((len(indices), THUMBNAIL_SIDE, THUMBNAIL_SIDE), dtype=np.uint8)
 
     hashes = np.array([0, 2**40 - 1, 0b1111, 2**64 - 1, 0b11111 << 50], dtype=np.uint64)
-    assert group_duplicates(list("abcde"), hashes, thumbnails).tolist() == [0, 1, 0, 3, 4]
+    assert group_duplicates(sha256_of("abcde"), hashes, thumbnails).tolist() == [0, 1, 0, 3, 4]
     assert asked == [[0, 2]]
 
 
 def test_thumbnails_of_another_size_are_refused_since_the_limits_were_measured_on_this_one() -> None:
     with pytest.raises(ValueError, match=r"shape \(2, 16, 16\); expected \(2, 32, 32\)"):
-        group_duplicates(["a", "b"], np.zeros(2, np.uint64), lambda _: np.zeros((2, 16, 16), np.uint8))
+        group_duplicates(sha256_of("ab"), np.zeros(2, np.uint64), lambda _: np.zeros((2, 16, 16), np.uint8))
 
 
 def test_thousands_of_nearly_blank_pictures_cost_bounded_work_and_memory() -> None:
     hashes = np.zeros(2_500, dtype=np.uint64)
     sizes = [len(a) for a, _ in near_hashes(hashes, max_distance=4)]
-    assert max(sizes) <= duplicates.PAIRS_PER_CHUNK + duplicates.MAX_NEIGHBOURS
-    assert sum(sizes) <= len(hashes) * duplicates.MAX_NEIGHBOURS
+    assert max(sizes) <= hash_pairs.PAIRS_PER_CHUNK + hash_pairs.MAX_NEIGHBOURS
+    assert sum(sizes) <= len(hashes) * hash_pairs.MAX_NEIGHBOURS
     blank = np.full((2_500, THUMBNAIL_SIDE, THUMBNAIL_SIDE), 250, dtype=np.uint8)
-    names = [str(place) for place in range(2_500)]
-    assert not group_duplicates(names, hashes, lambda indices: blank[indices]).any()
+    assert not group_duplicates(sha256_of(range(2_500)), hashes, lambda indices: blank[indices]).any()
+
+
+def test_thumbnails_are_asked_for_in_pieces_and_kept_off_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "THUMBNAILS_PER_CHUNK", 7)
+    monkeypatch.setattr(looks, "MAX_MAPPED_BYTES", 5_000)
+    thumbnails = np.random.default_rng(0).integers(0, 256, (10, THUMBNAIL_SIDE, THUMBNAIL_SIDE)).astype(np.uint8)
+    pieces: list[int] = []
+
+    def some(indices: Indices) -> NDArray[np.uint8]:
+        pieces.append(len(indices))
+        return thumbnails[indices % 10]
+
+    groups = group_duplicates(sha256_of(range(30)), np.zeros(30, dtype=np.uint64), some)
+    assert groups.tolist() == [*range(10)] * 3
+    assert pieces == [7, 7, 7, 7, 2]
+
+
+def test_a_giant_set_of_one_picture_under_many_hashes_is_still_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "MAX_PER_HASH", 2)
+    monkeypatch.setattr(hash_pairs, "MAX_NEIGHBOURS", 2)
+    hashes = np.array([1 << bit for bit in range(8) for _ in range(20)], dtype=np.uint64)
+    same = np.full((160, THUMBNAIL_SIDE, THUMBNAIL_SIDE), 9, dtype=np.uint8)
+    assert not group_duplicates(sha256_of(range(160)), hashes, lambda indices: same[indices]).any()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=30))
+def test_equal_pictures_are_told_by_the_whole_key(drawn: list[tuple[int, int]]) -> None:
+    keys = np.array(drawn, dtype=np.uint64).reshape(-1, 2)
+    assert equal_pictures(keys).tolist() == [drawn.index(key) for key in drawn]
+
+
+def test_a_key_is_the_beginning_of_its_sha_256() -> None:
+    digits = "00000000000000ff00000000000001000" + "f" * 31
+    assert picture_keys(pl.Series([digits])).tolist() == [[255, 256]]
+    with pytest.raises(ValueError, match="'p-1' is no SHA-256 in hexadecimal digits"):
+        picture_keys(pl.Series(["p-1"]))
 
 
 nearby_hashes = st.lists(
@@ -150,15 +193,15 @@ nearby_hashes = st.lists(
 ).map(lambda drawn: np.array([base ^ sum(1 << b for b in set(bits)) for base, bits in drawn], dtype=np.uint64))
 
 
-@given(hashes=nearby_hashes, max_distance=st.integers(0, 6))
-def test_banding_finds_exactly_the_pairs_that_comparing_all_finds(
-    hashes: NDArray[np.uint64], max_distance: int
+@given(hashes=nearby_hashes, max_distance=st.integers(0, 6), num_agreeing=st.none() | st.integers(1, 3))
+def test_blocks_find_exactly_the_pairs_that_comparing_all_finds(
+    hashes: NDArray[np.uint64], max_distance: int, num_agreeing: int | None
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(duplicates, "PAIRS_PER_CHUNK", 7)
+        patch.setattr(hash_pairs, "PAIRS_PER_CHUNK", 7)
         found = [
             (min(pair), max(pair))
-            for a, b in near_hashes(hashes, max_distance)
+            for a, b in near_hashes(hashes, max_distance, num_agreeing=num_agreeing)
             for pair in zip(a.tolist(), b.tolist(), strict=True)
         ]
     numbers = hashes.tolist()
@@ -184,16 +227,16 @@ def test_joining_at_once_is_joining_one_after_another(data: st.DataObject, num_m
     assert first.tolist() == slow
 
 
-def slow_groups(sha256: list[str], hashes: NDArray[np.uint64], thumbnails: NDArray[np.uint8]) -> list[int]:
+def slow_groups(names: list[str], hashes: NDArray[np.uint64], thumbnails: NDArray[np.uint8]) -> list[int]:
     """The plain twin: every pair compared in full, one after another."""
     centred = [image.astype(np.float64) - image.mean() for image in thumbnails]
     limits = [np.clip(0.25 * float(np.ptp(image)), 6, 24) for image in thumbnails]
-    groups = list(range(len(sha256)))
-    for j in range(len(sha256)):
+    groups = list(range(len(names)))
+    for j in range(len(names)):
         for i in range(j):
             is_near = (int(hashes[i]) ^ int(hashes[j])).bit_count() <= 4
             looks_same = np.abs(centred[i] - centred[j]).max() <= min(limits[i], limits[j])
-            if sha256[i] == sha256[j] or (is_near and looks_same):
+            if names[i] == names[j] or (is_near and looks_same):
                 old, new = max(groups[i], groups[j]), min(groups[i], groups[j])
                 groups = [new if group == old else group for group in groups]
     return groups
@@ -221,9 +264,9 @@ def catalogues(draw: st.DrawFn) -> tuple[list[str], NDArray[np.uint64], NDArray[
 def test_the_fast_grouping_is_the_slow_one(
     catalogue: tuple[list[str], NDArray[np.uint64], NDArray[np.uint8]],
 ) -> None:
-    sha256, hashes, thumbnails = catalogue
-    fast = group_duplicates(sha256, hashes, lambda indices: thumbnails[indices])
-    assert fast.tolist() == slow_groups(sha256, hashes, thumbnails)
+    names, hashes, thumbnails = catalogue
+    fast = group_duplicates(sha256_of(names), hashes, lambda indices: thumbnails[indices])
+    assert fast.tolist() == slow_groups(names, hashes, thumbnails)
 
 
 @settings(max_examples=60)
@@ -231,10 +274,10 @@ def test_the_fast_grouping_is_the_slow_one(
 def test_later_pictures_never_rename_a_group(
     catalogue: tuple[list[str], NDArray[np.uint64], NDArray[np.uint8]], data: st.DataObject
 ) -> None:
-    sha256, hashes, thumbnails = catalogue
-    num_before = data.draw(st.integers(0, len(sha256)))
-    before = group_duplicates(sha256[:num_before], hashes[:num_before], lambda indices: thumbnails[indices])
-    after = group_duplicates(sha256, hashes, lambda indices: thumbnails[indices])[:num_before]
+    names, hashes, thumbnails = catalogue
+    num_before = data.draw(st.integers(0, len(names)))
+    before = group_duplicates(sha256_of(names[:num_before]), hashes[:num_before], lambda indices: thumbnails[indices])
+    after = group_duplicates(sha256_of(names), hashes, lambda indices: thumbnails[indices])[:num_before]
     # A group keeps its name unless it joined an earlier one, and then as a whole.
     assert (after <= before).all()
     assert (after == after[before]).all()
