@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import hashlib
 import os
@@ -18,6 +19,10 @@ from upath import UPath
 LOCAL_PROTOCOLS = ("", "file", "local")
 
 _CHUNK_BYTES = 1 << 20
+# What a disk answers that has no room or has failed.
+_REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+_STORE_WAY_OUT = "make that place writable or set SHELFSIGHT_STORE to a folder or URL that is"
+_SCRATCH_WAY_OUT = "make room there or set TMPDIR to a folder that has it"
 
 
 class StoreNotWritableError(OSError):
@@ -47,7 +52,8 @@ def _replace_local(path: Path) -> Iterator[BinaryIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = temporary.open("xb")
     try:
-        with file:
+        # Outside of the file, for closing a file that is not flushed meets the full disk once more.
+        with _naming_refusals(path, _STORE_WAY_OUT), file:
             yield file
             with naming(path):
                 file.flush()
@@ -67,11 +73,14 @@ def _replace_local(path: Path) -> Iterator[BinaryIO]:
 def _replace_remote(path: UPath) -> Iterator[BinaryIO]:
     # A remote file opened for writing is published by close(), even by the close() of a failing block.
     # So the content is finished here first; putting a finished file is all or nothing on an object store.
-    with tempfile.NamedTemporaryFile(suffix=".writing") as file:
+    scratch = Path(tempfile.gettempdir())
+    with _naming_refusals(scratch, _SCRATCH_WAY_OUT), tempfile.NamedTemporaryFile(suffix=".writing") as file:
         yield cast(BinaryIO, file)
         file.flush()
-        with naming(path):
+        try:
             path.fs.put_file(file.name, path.path)
+        except Exception as error:  # clients of object stores raise what they like: botocore's are no OSErrors
+            raise _not_writable(path, error, _STORE_WAY_OUT) from error
 
 
 @contextmanager
@@ -80,11 +89,29 @@ def naming(path: Path | UPath) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        raise StoreNotWritableError(
-            f"cannot write {str(path)!r}: {reason}; "
-            "make that place writable or set SHELFSIGHT_STORE to a folder or URL that is"
-        ) from error
+        raise _not_writable(path, error, _STORE_WAY_OUT) from error
+
+
+@contextmanager
+def _naming_refusals(path: Path, way_out: str) -> Iterator[None]:
+    """A disk that refuses while a caller's block writes, told as `naming` does; other errors are the block's own."""
+    try:
+        yield
+    except StoreNotWritableError:
+        raise
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        raise _not_writable(path, error, way_out) from error
+    except pl.exceptions.ComputeError as error:  # Polars writes past Python, and tells the system's error in words
+        if "IO error" not in str(error):
+            raise
+        raise _not_writable(path, error, way_out) from error
+
+
+def _not_writable(path: Path | UPath, error: Exception, way_out: str) -> StoreNotWritableError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return StoreNotWritableError(f"cannot write {str(path)!r}: {' '.join(reason.split())}; {way_out}")
 
 
 def write_parquet(frame: pl.DataFrame, path: UPath) -> None:

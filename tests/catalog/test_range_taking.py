@@ -1,5 +1,6 @@
 """Ranges of a delivery, taken apart and put together, are what the whole delivery is."""
 
+import itertools
 import pickle
 
 import polars as pl
@@ -55,7 +56,7 @@ def whole(rows: list[Row]) -> Takings:
 @settings(deadline=None)
 def test_ranges_put_together_are_the_whole(rows: list[Row], cuts: list[int]) -> None:
     places = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))})
-    ranges = [of_range(rows[start:end], start + 1) for start, end in zip(places, places[1:], strict=False)]
+    ranges = [of_range(rows[start:end], start + 1) for start, end in itertools.pairwise(places)]
     together, expected = join_ranges(ranges), whole(rows)
     assert together.products.equals(expected.products)
     assert together.rejected.equals(expected.rejected)

@@ -51,8 +51,8 @@ def test_a_refused_write_names_the_place_and_the_delivery_is_completed_later(end
             "s3",
             endpoint_url=endpoint,
             aws_access_key_id="test",
-            aws_secret_access_key="test",
-            region_name="us-east-1",  # noqa: S106
+            aws_secret_access_key="test",  # noqa: S106 nobody's
+            region_name="us-east-1",
         )
         client.create_bucket(Bucket="catalogue")
         before = shop.requests.copy()
