@@ -49,7 +49,10 @@ class DatasetSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """The rows of the table `dataset`, earliest product first, and how they came about."""
+    """The rows of the table `dataset`, earliest product first, and how they came about.
+
+    `group_id` is the group that shares a split, `picture_group_id` the part of it that its pictures alone form.
+    """
 
     rows: pl.DataFrame
     summary: DatasetSummary
@@ -96,6 +99,7 @@ def build_dataset(
     first = _with_variants(pictures, usable)
     grouped = usable.with_columns(
         usable["product_id"].gather(first).alias("group_id"),
+        usable["product_id"].gather(pictures).alias("picture_group_id"),
         pl.col("partner_id").is_in(sorted(golden_partners)).alias("is_golden"),
     ).with_columns(pl.col("is_golden").any().over("group_id").alias("in_golden_group"))
     is_unlabelled_golden = pl.col("is_golden") & pl.col("category_id").is_null()
@@ -184,6 +188,7 @@ def _rows(kept: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
         "shard",
         "sha256",
         "group_id",
+        "picture_group_id",
         "split",
         "category_id",
         *LEVEL_COLUMNS,

@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from catalog_assets.dataset import dataset
+from catalog_assets.duplicate_groups import SHOWN_GROUPS, near_groups
 from catalog_assets.markdown import table
 from resources.store import Store
 
@@ -38,6 +39,31 @@ def no_golden_product_in_training(dataset: pl.LazyFrame, store: Store) -> dg.Ass
         passed=leaked.is_empty(),
         description=f"{len(leaked)} golden products or pictures stand outside the golden split",
         metadata={"examples": dg.MetadataValue.json(leaked["product_id"].head(10).to_list())},
+    )
+
+
+class GroupingPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """How many different pictures may be taken for one.
+
+    Copies of a picture that shops recompress or resize come by the dozen. A group of more is look-alikes that chained.
+    """
+
+    max_pictures: int = 100
+
+
+@dg.asset_check(asset=dataset, blocking=True)
+def largest_group(dataset: pl.LazyFrame, grouping_policy: GroupingPolicy) -> dg.AssetCheckResult:
+    """No near-duplicate group has grown into a giant one."""
+    groups = near_groups(dataset.select("picture_group_id", "sha256").collect()).head(SHOWN_GROUPS)
+    group, num_pictures = groups["group"][0], int(groups["pictures"][0])
+    return dg.AssetCheckResult(
+        passed=num_pictures <= grouping_policy.max_pictures,
+        description=(
+            f"the largest group, of product {group!r}, has {num_pictures} different pictures; at most "
+            f"{grouping_policy.max_pictures} may be taken for one: look at them in the dataset's metadata, "
+            "then raise SHELFSIGHT_MAX_GROUP_PICTURES, or leave those products out of the feed"
+        ),
+        metadata={"largest groups": dg.MetadataValue.md(table(groups))},
     )
 
 

@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from catalog_assets.conditions import when_upstream_changes
+from catalog_assets.duplicate_groups import shown_groups
 from catalog_assets.markdown import table
 from catalog_assets.taxonomies import taxonomy
 from catalog_assets.versions import content_version
@@ -18,7 +19,7 @@ from resources.store import Store
     group_name="catalogue",
     kinds={"parquet", "polars"},
     io_manager_key="tables",
-    code_version="2",
+    code_version="3",
     automation_condition=when_upstream_changes,
 )
 def dataset(
@@ -50,6 +51,7 @@ def dataset(
             **asdict(built.summary),
             "trainable_labels": num_trainable_labels(rows),
             "splits": dg.MetadataValue.md(table(splits)),
+            **shown_groups(rows, pictures),
         },
     )
 

@@ -21,6 +21,7 @@ from catalog_assets import (
     warehouse,
 )
 from catalog_assets.automation import ArrivalPolicy, RetrainingPolicy, feed_sensor, retraining_sensor
+from catalog_assets.checks import GroupingPolicy
 from catalog_assets.console import console
 from catalog_assets.inbox import max_delivery_rows
 from catalog_assets.jobs import JOBS
@@ -88,6 +89,7 @@ def resources(root: str) -> dict[str, object]:
         "arrival_policy": ArrivalPolicy(
             job=os.environ.get("SHELFSIGHT_ON_ARRIVAL", "ingest"), max_delivery_rows=max_delivery_rows()
         ),
+        "grouping_policy": GroupingPolicy(max_pictures=int(os.environ.get("SHELFSIGHT_MAX_GROUP_PICTURES", "100"))),
         "retraining_policy": RetrainingPolicy(
             min_new_labels=int(os.environ.get("SHELFSIGHT_RETRAIN_MIN_NEW_LABELS", "100"))
         ),

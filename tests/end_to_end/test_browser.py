@@ -30,6 +30,8 @@ def test_a_person_finds_lineage_materializes_backfills_and_sees_confusions(
         with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
             materializes_a_delivery(page, instance, screenshots)
             backfills_all_deliveries(page, instance, screenshots)
+            probes_what_is_left(page, instance, screenshots)
+        sees_how_the_downloads_ended(page, screenshots)
 
 
 def sees_the_lineage(page: Page, screenshots: Path) -> None:
@@ -69,6 +71,24 @@ def backfills_all_deliveries(page: Page, instance: dg.DagsterInstance, screensho
     page.open("/overview/backfills")
     page.see("Success")
     page.shoot(screenshots / "backfill.png")
+
+
+def probes_what_is_left(page: Page, instance: dg.DagsterInstance, screenshots: Path) -> None:
+    page.open("/locations/shelfsight/jobs/probe")
+    page.click("Materialize all")
+    wanted = dg.AssetKey("download_probe")
+    until(lambda: instance.get_latest_materialization_event(wanted), 120, "a probe of the links that are left")
+    page.open("/assets/download_probe")
+    page.see("recommendation")
+    page.shoot(screenshots / "probe.png")
+
+
+def sees_how_the_downloads_ended(page: Page, screenshots: Path) -> None:
+    page.open("/assets/download_report")
+    page.see("by partner")
+    page.click("Show Markdown")
+    until(lambda: page.driver.find_elements("css selector", "img[src^='data:image/png;base64']"), 30, "the plot")
+    page.shoot(screenshots / "downloads.png")
 
 
 def num_runs(instance: dg.DagsterInstance) -> int:
