@@ -7,7 +7,13 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from catalog_assets.checks import label_coverage, no_golden_product_in_training, no_group_in_two_splits
+from catalog_assets.checks import (
+    GroupingPolicy,
+    label_coverage,
+    largest_group,
+    no_golden_product_in_training,
+    no_group_in_two_splits,
+)
 from resources.store import Store
 
 TAXONOMY = "# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Clothing\n2 - Clothing > Hats\n3 - Clothing > Scarves\n"
@@ -62,6 +68,26 @@ def test_a_golden_product_in_training_fails(store: Store) -> None:
 
 def test_a_golden_picture_under_a_partner_s_name_fails(store: Store) -> None:
     assert not verdict(no_golden_product_in_training, rows(*SOUND, ("hansen", "d", "g5", "train", 2)), store)
+
+
+def grouped(*sizes: int) -> pl.LazyFrame:
+    """A dataset of groups of so many different pictures each, the first picture of each shown by two products."""
+    pictures = [(f"g{n}", f"s{n}.{m}") for n, size in enumerate(sizes) for m in [0, *range(size)]]
+    return pl.LazyFrame(pictures, schema=["picture_group_id", "sha256"], orient="row")
+
+
+def test_a_group_of_more_pictures_than_allowed_fails_and_is_named() -> None:
+    policy = GroupingPolicy(max_pictures=3)
+    assert verdict(largest_group, grouped(1, 3, 2), policy)
+    result = largest_group(grouped(1, 4, 2), policy)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert not result.passed
+    assert "of product 'g1', has 4 different pictures; at most 3" in str(result.description)
+
+
+def test_many_products_that_show_the_same_bytes_are_no_giant_group() -> None:
+    placeholder = pl.LazyFrame({"picture_group_id": ["g"] * 5_000, "sha256": ["s"] * 5_000})
+    assert verdict(largest_group, placeholder, GroupingPolicy())
 
 
 def test_a_leaf_that_is_judged_but_never_trained_on_fails(store: Store) -> None:

@@ -119,6 +119,24 @@ def test_the_warehouse_answers(tiny_catalogue: TinyCatalogue, view: str) -> None
     assert len(answer)
 
 
+def test_near_duplicates_are_shown_in_the_dataset_s_metadata_and_their_largest_group_is_checked(
+    tiny_catalogue: TinyCatalogue, store: Store
+) -> None:
+    with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey("dataset"))
+        checks = instance.event_log_storage.get_latest_asset_check_execution_by_key(
+            [dg.AssetCheckKey(dg.AssetKey("dataset"), "largest_group")]
+        )
+    assert event is not None
+    assert event.asset_materialization is not None
+    shown = event.asset_materialization.metadata
+    assert "data:image/png;base64,iVBOR" in str(shown["largest near-duplicate groups"].value)
+    rows = store.scan("dataset").collect()
+    assert rows.filter(pl.col("picture_group_id") != pl.col("product_id"))["sha256"].n_unique() > 1
+    assert rows.group_by("picture_group_id").agg(pl.col("group_id").n_unique())["group_id"].max() == 1
+    assert [record.status.value for record in checks.values()] == ["SUCCEEDED"]
+
+
 def test_the_confusion_picture_is_in_the_asset_s_metadata(tiny_catalogue: TinyCatalogue) -> None:
     with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("confusion"))
