@@ -48,6 +48,11 @@ def at_most_times(claim: str, ours: float, peer: float, bar: float, unit: str) -
     return Claim(claim=claim, ours=ours, unit=unit, bar=bar, holds=ratio <= bar, peer=peer, ratio=ratio)
 
 
+def beside(claim: str, ours: float, peer: float, unit: str) -> Claim:
+    """A figure without a bar, beside the peer's of the same run."""
+    return Claim(claim=claim, ours=ours, unit=unit, bar=None, holds=None, peer=peer, ratio=ours / peer)
+
+
 def figure(claim: str, ours: float, unit: str) -> Claim:
     """A figure without a bar."""
     return Claim(claim=claim, ours=ours, unit=unit, bar=None, holds=None)

@@ -204,6 +204,7 @@ def test_the_columns_are_those_of_the_table() -> None:
         "shard": pl.String,
         "sha256": pl.String,
         "group_id": pl.String,
+        "picture_group_id": pl.String,
         "split": pl.String,
         "category_id": pl.Int64,
         "level_1": pl.Int64,
