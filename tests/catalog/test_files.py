@@ -1,6 +1,10 @@
 """Files of the store: whole or not at all."""
 
 import hashlib
+import resource
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -75,6 +79,49 @@ def test_a_store_that_cannot_be_written_is_named_with_the_way_out_in_one_line(tm
     assert str(path) in str(caught.value)
     assert "SHELFSIGHT_STORE" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@contextmanager
+def no_file_beyond(num_bytes: int) -> Iterator[None]:
+    """As on a disk that is nearly full: what would make a file larger than this fails, in the middle of a write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("is_table", [True, False], ids=["Polars writes", "Python writes"])
+def test_a_disk_that_is_full_in_mid_write_is_named_whoever_writes(
+    folder: UPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_table: bool
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where a remote file is finished before it is put
+    path, content = folder / "data.parquet", hashlib.shake_128(b"").digest(300_000)
+    with replace_file(path) as file:
+        file.write(b"old")
+
+    def write() -> None:
+        if is_table:
+            write_parquet(pl.DataFrame({"a": [content]}), path)
+        else:
+            with replace_file(path) as file:
+                file.write(content)
+
+    named = str(tmp_path if path.protocol == "memory" else path)
+    with no_file_beyond(100_000), pytest.raises(StoreNotWritableError, match="File too large") as caught:
+        write()
+    assert f"cannot write {named!r}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == b"old"
+    write()
+    assert path.stat().st_size >= 300_000
+
+
+def test_errors_of_the_block_that_are_none_of_the_disk_s_stay_what_they_are(folder: UPath, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="missing"), replace_file(folder / "a") as file:
+        file.write((tmp_path / "missing").read_bytes())
+    assert not (folder / "a").exists()
 
 
 def test_a_table_comes_back_as_it_was_written(folder: UPath) -> None:
