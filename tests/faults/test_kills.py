@@ -3,10 +3,13 @@
 import hashlib
 import io
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +17,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 from upath import UPath
 
+from catalog.images.decoders import MAX_BATCH_PICTURES
+from catalog.images.downloading import num_cores
+from catalog.images.journals import Journal
 from catalog.images.shard_files import IMAGES_SCHEMA
 from demo.faults import Fault
 from demo.shop import Shop
@@ -21,14 +27,22 @@ from tests.catalog.images.download_until_killed import download
 from tests.catalog.images.pictures import jpeg
 from tests.conftest import REPOSITORY
 
-NUM_KILLS, NUM_PRODUCTS, SEED = 20, 1_500, 11
-MAX_IN_FLIGHT = 64  # links that one process may have asked for without having noted how it ended
+NUM_KILLS, NUM_PRODUCTS, SHARD_ROWS, SEED = 20, 1_500, 25, 11
+PICTURES_PER_S = 120  # that the shop gives before the last kill: the moments' sum is short of what all would take
+MAX_CONNECTIONS = 8  # so many links can be on the way when the process is killed
+MAX_BEING_DECODED = 2 * MAX_BATCH_PICTURES * num_cores()  # and so many pictures between the client and the journal
 FAULTS = {"p10": Fault.GONE, "p700": Fault.TRUNCATED, "p900": Fault.HTML}
 
 
-def picture(picture_id: str) -> bytes:
-    time.sleep(0.008)
-    return jpeg(40, 30, seed=int(picture_id[1:]))
+class Pictures:
+    """A picture for every product, one at a time at the shop's pace."""
+
+    def __init__(self) -> None:
+        self.pace_s = 1 / PICTURES_PER_S
+
+    def __call__(self, picture_id: str) -> bytes:
+        time.sleep(self.pace_s)
+        return jpeg(40, 30, seed=int(picture_id[1:]))
 
 
 def start(table: Path, folder: Path) -> "subprocess.Popen[bytes]":
@@ -36,27 +50,67 @@ def start(table: Path, folder: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, cwd=REPOSITORY)
 
 
+def requests_when_quiet(shop: Shop) -> Counter[str]:
+    """The requests so far, once those that a killed process left behind have been answered into the void."""
+    while True:
+        before = shop.requests.copy()
+        time.sleep(0.05)
+        if shop.requests == before:
+            return before
+
+
+def paths_of(ids: Iterable[str]) -> set[str]:
+    return {f"/p/p{product_id[2:]}.jpg" for product_id in ids}
+
+
+def in_finished_shards(store: Path) -> set[str]:
+    """The paths at the shop of the products whose shard is finished."""
+    tables = [pl.read_parquet(path) for path in (store / "outcomes").glob("shard-*.parquet")]
+    return paths_of(pl.concat(tables)["product_id"]) if tables else set()
+
+
+def in_journals(store: Path, shop: Shop) -> set[str]:
+    """The paths whose end is noted in the journal of a shard under way; reading mends a journal, so a copy is read."""
+    noted: set[str] = set()
+    for path in (store / "outcomes").glob(".shard-*.journal"):
+        copy = shutil.copy(path, store.parent / "copy.journal")
+        noted |= {url.removeprefix(shop.url) for url in Journal(Path(copy)).open() if url}
+    return noted
+
+
 def test_after_twenty_kills_every_product_has_one_outcome_and_every_picture_is_whole(tmp_path: Path) -> None:
-    moments = random.Random(SEED)
-    store = tmp_path / "store"
-    with Shop(picture, faults=FAULTS.get) as shop:
+    moments, pictures, store = random.Random(SEED), Pictures(), tmp_path / "store"
+    num_lost = num_killed_in_mid_shard = 0
+    with Shop(pictures, faults=FAULTS.get) as shop:
         links = [f"{shop.url}/p/p{number}.jpg" for number in range(NUM_PRODUCTS)]
         wanted = pl.DataFrame({"product_id": [f"s:{n}" for n in range(NUM_PRODUCTS)], "image_url": links})
         wanted.write_parquet(tmp_path / "products.parquet")
-        num_killed = 0
-        while num_killed < NUM_KILLS:
-            asked_before = shop.requests.total()
+        before: Counter[str] = Counter()
+        settled: set[str] = set()
+        for _ in range(NUM_KILLS):
             process = start(tmp_path / "products.parquet", store)
-            while shop.requests.total() == asked_before and process.poll() is None:
+            while shop.requests.total() == before.total() and process.poll() is None:
                 time.sleep(0.005)  # it is importing: only a kill of the download itself counts
             time.sleep(moments.uniform(0.0, 0.5))
             assert process.poll() is None, "the download was over before its last kill: give it more products"
             process.send_signal(signal.SIGKILL)
             process.wait()
-            num_killed += 1
+            after = requests_when_quiet(shop)
+            assert not settled & set(after - before), "asked again, though its end was on the disk"
+            noted = in_journals(store, shop)
+            settled = in_finished_shards(store) | noted
+            num_killed_in_mid_shard += bool(noted)
+            lost = set(after - before) - settled
+            assert len(lost) <= MAX_CONNECTIONS + MAX_BEING_DECODED
+            num_lost += len(lost)
+            before = after
+        pictures.pace_s = 0.0
         outcomes = download(wanted, UPath(store))
+        assert not settled & set(shop.requests - before)
         num_requests = shop.requests.total()
 
+    assert num_killed_in_mid_shard >= NUM_KILLS // 2
+    assert num_requests == NUM_PRODUCTS + num_lost
     assert outcomes["product_id"].to_list() == wanted["product_id"].to_list()
     assert dict(outcomes["status"].value_counts().iter_rows()) == {
         "ok": NUM_PRODUCTS - len(FAULTS),
@@ -75,7 +129,6 @@ def test_after_twenty_kills_every_product_has_one_outcome_and_every_picture_is_w
         data = row["image"]["bytes"]
         assert hashlib.sha256(data).hexdigest() == row["sha256"]
         Image.open(io.BytesIO(data)).load()
-    assert num_requests <= NUM_PRODUCTS + NUM_KILLS * MAX_IN_FLIGHT
     assert sorted(path.name for path in (store / "outcomes").iterdir() if not path.name.endswith(".writing")) == [
-        f"shard-{index:05d}.parquet" for index in range(NUM_PRODUCTS // 25)
+        f"shard-{index:05d}.parquet" for index in range(NUM_PRODUCTS // SHARD_ROWS)
     ]
