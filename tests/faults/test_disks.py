@@ -56,6 +56,25 @@ def test_a_file_that_cannot_grow_fails_the_delivery_and_the_next_run_completes_i
     assert shop.requests.total() - before < NUM_PRODUCTS - 25  # what had come was in the journals
 
 
+def one_picture_for_all(shop: Shop, num: int) -> pl.DataFrame:
+    """Products that show the same picture: in the journal it lies once, in the shard for each of them."""
+    return products(shop, num).with_columns(image_url=pl.lit(f"{shop.url}/p/p0.jpg"))
+
+
+def test_a_shard_for_which_the_space_does_not_suffice_is_named_and_made_good(shop: Shop, tmp_path: Path) -> None:
+    table, store = tmp_path / "products.parquet", tmp_path / "store"
+    one_picture_for_all(shop, 25).write_parquet(table)
+    command = [sys.executable, "-m", "tests.faults.download_on_small_disk", str(table), str(store), "60000"]
+    failed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    named = f"StoreNotWritableError: cannot write '{store}/images/shard-00000.parquet': File too large"
+    assert named in failed.stderr
+    assert [path.name for path in store.rglob("*") if path.is_file()] == [".shard-00000.journal"]
+
+    assert set(download(one_picture_for_all(shop, 25), UPath(store))["status"]) == {"ok"}
+    assert shop.requests.total() == 1  # the picture was in the journal
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of half a megabyte."""
@@ -72,9 +91,25 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_fails_the_delivery_and_space_lets_it_end(shop: Shop, small_disk: Path) -> None:
     wanted = products(shop)
+    download(products(shop, 25), UPath(small_disk))  # a first shard, of a day when there was space
+    held = {path: path.read_bytes() for path in small_disk.rglob("shard-00000.parquet")}
+    assert len(held) == 2
     with pytest.raises(StoreNotWritableError, match=r"cannot write .*disk/.*No space left on device; make that place"):
+        download(wanted, UPath(small_disk))
+    assert not list(small_disk.rglob("*.writing"))
+    assert {path: path.read_bytes() for path in held} == held
+    subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    assert set(download(wanted, UPath(small_disk))["status"]) == {"ok"}
+    assert {path: path.read_bytes() for path in held} == held
+    assert all(shop.requests[f"/p/p{number}.jpg"] == 1 for number in range(25))
+    assert max(shop.requests.values()) <= 2
+
+
+def test_a_disk_that_is_full_in_mid_shard_is_named(shop: Shop, small_disk: Path) -> None:
+    wanted = one_picture_for_all(shop, 75)
+    images = rf"{small_disk}/images/shard-0000\d\.parquet"
+    with pytest.raises(StoreNotWritableError, match=rf"cannot write '{images}': No space left on device"):
         download(wanted, UPath(small_disk))
     assert not list(small_disk.rglob("*.writing"))
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
     assert set(download(wanted, UPath(small_disk))["status"]) == {"ok"}
-    assert max(shop.requests.values()) <= 2
