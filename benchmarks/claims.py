@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -72,6 +73,11 @@ def publish(name: str, claims: Iterable[Claim]) -> None:
     """Write ``results/NAME.json`` and print one JSON line a claim, last."""
     records = [{**asdict(claim), "machine": machine()} for claim in claims]
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(records, indent=2) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(records, indent=2, default=_plain) + "\n")
     for record in records:
-        print(json.dumps(record))
+        print(json.dumps(record, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar as Python's own."""
+    return value.item()

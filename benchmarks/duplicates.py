@@ -47,9 +47,7 @@ def main() -> None:
             claims += described(at_default, found[DEFAULT_THRESHOLD], judged)
             claims += described(f"imagededup {method}, its best threshold ({best})", found[best], judged)
     rates = (len(names) / took.wall_s, len(names) / min(speeds))
-    claims.append(
-        beside("near duplicates among files, start-up included, beside imagededup", *rates, "pictures/s")
-    )
+    claims.append(beside("near duplicates among files, start-up included, beside imagededup", *rates, "pictures/s"))
     publish("duplicates", claims)
 
 

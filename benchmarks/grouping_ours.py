@@ -14,7 +14,7 @@ from benchmarks.grouping_rows import PICTURES, PRODUCTS, thumbnails_of
 from catalog.duplicates import equal_pictures, near_duplicates, picture_keys
 from catalog.splits import splits_of
 
-ROWS_PER_CHUNK = 1 << 20
+ROWS_PER_CHUNK = 1 << 18
 
 
 def main(folder: Path) -> None:

@@ -105,9 +105,12 @@ def near_duplicates(
 
 def _near_another(hashes: Keys, max_distance: int) -> NDArray[np.bool_]:
     """Which hashes have another one near, (n,)."""
-    different, counts = np.unique(hashes, return_counts=True)
-    is_near = counts > 1
-    del counts
+    ordered = np.sort(hashes)
+    starts = np.ones(len(ordered), dtype=np.bool_)
+    starts[1:] = ordered[1:] != ordered[:-1]
+    different = ordered[starts]
+    is_near = ~np.append(starts[1:], True)[: len(starts)][starts]  # another one of the same hash follows
+    del ordered, starts
     for a, b in near_hashes(different, max_distance):
         is_near[a] = is_near[b] = True
     found = np.empty(len(hashes), dtype=np.bool_)

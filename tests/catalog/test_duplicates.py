@@ -153,7 +153,6 @@ def test_thousands_of_nearly_blank_pictures_cost_bounded_work_and_memory() -> No
 
 def test_thumbnails_are_asked_for_in_pieces_and_kept_off_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looks, "THUMBNAILS_PER_CHUNK", 7)
-    monkeypatch.setattr(looks, "MAX_MAPPED_BYTES", 5_000)
     thumbnails = np.random.default_rng(0).integers(0, 256, (10, THUMBNAIL_SIDE, THUMBNAIL_SIDE)).astype(np.uint8)
     pieces: list[int] = []
 
