@@ -81,6 +81,11 @@ def bombs() -> Iterator[Case]:
     yield picture("JPEG of 65,500 x 65,500 pixels", resized_header(jpeg(), 65_500, 65_500), TOO_LARGE)
     yield picture("JPEG of 65,535 x 1 pixels", resized_header(jpeg(), 65_535, 1), TOO_LARGE, TOO_SMALL)
     yield picture("GIF of 65,535 x 65,535 pixels", gif_of(65_535, 65_535), TOO_LARGE)
+    yield picture("WebP of 16,384 x 16,384 pixels", webp_of(16_384, 16_384), TOO_LARGE)
+    yield picture("TIFF of 60,000 x 60,000 pixels", tiff_of(60_000, 60_000), TOO_LARGE)
+    yield picture("TIFF of four thousand million pixels a side", tiff_of(2**32 - 1, 2**32 - 1), TOO_LARGE, CORRUPT)
+    yield picture("AVIF of 60,000 x 60,000 pixels", avif_of(60_000, 60_000), TOO_LARGE, CORRUPT)
+    yield picture("TIFF of ten thousand pages in a ring", tiff_ring(10_000), CORRUPT)
     yield picture("PNG whose text unpacks to 100 MB", with_text(b"zTXt", b"a\0\0"), OK, CORRUPT)
     yield picture("PNG whose colour profile unpacks to 100 MB", with_text(b"iCCP", b"a\0\0"), OK, CORRUPT)
     yield picture("progressive JPEG of thousands of scans", scans(4_000), CORRUPT)
@@ -96,7 +101,13 @@ def unusual() -> Iterator[Case]:
     yield picture("PNG of 16 bits", encoded(Image.new("I;16", (64, 48)), "PNG"), OK)
     yield picture("animated WebP", encoded(image(), "WEBP", save_all=True, append_images=[image(seed=1)]), OK)
     yield picture("animated PNG", encoded(image(), "PNG", save_all=True, append_images=[image(seed=1)]), OK)
-    yield picture("JPEG with megabytes of comments", with_comments(jpeg(), 30), OK)
+    yield picture("JPEG with megabytes of comments", with_segments(jpeg(), b"\xff\xfe", b"", 30), OK)
+    yield picture("JPEG with megabytes of EXIF", with_segments(jpeg(), b"\xff\xe1", b"Exif\0\0MM\0*", 30), OK)
+    profile = b"ICC_PROFILE\0\1\2"  # its first part, thirty times
+    yield picture("JPEG with megabytes of colour profile", with_segments(jpeg(), b"\xff\xe2", profile, 30), OK)
+    yield picture("PNG that goes on as HTML", encoded(image(), "PNG") + b"<script>alert(1)</script>", OK)
+    yield picture("animated GIF", encoded(image(), "GIF", save_all=True, append_images=[image(seed=1)]), OK)
+    yield picture("GIF whose frames lie beyond its edges", gif_beyond_edges(), OK, CORRUPT)
     yield picture("JPEG with damaged EXIF", encoded(image(), exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"), OK)
 
 
@@ -129,9 +140,8 @@ def with_text(kind: bytes, start: bytes) -> bytes:
 
 
 def tiff_with_huge_tag() -> bytes:
-    entries = [(256, 4, 1, 64), (257, 4, 1, 64), (258, 3, 1, 8), (273, 4, 0xFFFFFFFF, 8), (279, 4, 0xFFFFFFFF, 8)]
-    tags = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + tags + bytes(4)
+    huge = 0xFFFFFFFF
+    return tiff([(256, 4, 1, 64), (257, 4, 1, 64), (258, 3, 1, 8), (273, 4, huge, 8), (279, 4, huge, 8)], following=0)
 
 
 def resized_header(data: bytes, width: int, height: int) -> bytes:
@@ -157,6 +167,44 @@ def scans(num: int) -> bytes:
     return data[:last] + data[last:-2] * num + b"\xff\xd9"
 
 
-def with_comments(data: bytes, num: int) -> bytes:
-    comment = b"\xff\xfe" + struct.pack(">H", 65_535) + b"x" * 65_533
-    return data[:2] + comment * num + data[2:]
+def with_segments(data: bytes, marker: bytes, start: bytes, num: int) -> bytes:
+    """The JPEG with so many segments of 64 kB before its own."""
+    segment = marker + struct.pack(">H", 65_535) + start.ljust(65_533, b"x")
+    return data[:2] + segment * num + data[2:]
+
+
+def webp_of(width: int, height: int) -> bytes:
+    """A lossless WebP that claims this size, in its extended header and its own."""
+    data = encoded(image(), "WEBP", lossless=True)
+    place = data.index(b"VP8L") + 9  # behind the length and the signature
+    bits = (width - 1) | (height - 1) << 14
+    return data[:place] + struct.pack("<I", bits & 0x0FFF_FFFF) + data[place + 4 :]
+
+
+def tiff_of(width: int, height: int) -> bytes:
+    entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
+    return tiff([*entries, (273, 4, 1, 8), (278, 4, 1, height), (279, 4, 1, 100)], following=0)
+
+
+def tiff_ring(num: int) -> bytes:
+    """Directories of nothing, each of which names the next, and the last the first."""
+    directories = [struct.pack("<HI", 0, 8 + 6 * ((index + 1) % num)) for index in range(num)]
+    return b"II*\0\x08\0\0\0" + b"".join(directories)
+
+
+def tiff(entries: list[tuple[int, int, int, int]], following: int) -> bytes:
+    tags = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + tags + struct.pack("<I", following)
+
+
+def avif_of(width: int, height: int) -> bytes:
+    """An AVIF whose container claims this size; the picture within it stays small."""
+    data = encoded(image(), "AVIF")
+    place = data.index(b"ispe") + 8
+    return data[:place] + struct.pack(">II", width, height) + data[place + 8 :]
+
+
+def gif_beyond_edges() -> bytes:
+    data = encoded(image(), "GIF")
+    place = data.index(b",", 13 + 3 * 256)  # the frame, behind the colours
+    return data[: place + 1] + struct.pack("<HHHH", 60, 40, 64, 48) + data[place + 9 :]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from catalog.images.statuses import Status
 from tests.catalog.images.pictures import jpeg
-from tests.catalog.images.raw_server import response
+from tests.catalog.images.raw_server import Answer, response
 from tests.faults.case import Case, case, link
 
 MAX_BYTES = 3_000_000  # that the suite's downloads take of a picture
@@ -49,6 +49,13 @@ def heads() -> Iterator[Case]:
     yield case("twenty thousand headers", b"HTTP/1.1 200 OK\r\n" + many + b"\r\n", HTTP_ERROR, CONNECT_ERROR)
     yield case("garbage", b"\x00\x01\x02 nothing like HTTP \xff\r\n\r\n", HTTP_ERROR)
     yield case("HTTP/0.9", jpeg(), HTTP_ERROR, CONNECT_ERROR)
+    for greeting in (
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"220 mail.example ESMTP\r\n",
+        b"-ERR unknown command\r\n",
+        b"ICY 200 OK\r\n",
+    ):
+        yield case(f"a server that greets {greeting[:-2].decode()!r}", greeting, HTTP_ERROR, CONNECT_ERROR)
     yield case("no answer", b"", CONNECT_ERROR)
     yield case("an end within the status", b"HTTP/1.1 20", CONNECT_ERROR, HTTP_ERROR)
     yield case("an end within the headers", b"HTTP/1.1 200 OK\r\nContent-Le", CONNECT_ERROR, HTTP_ERROR)
@@ -87,6 +94,13 @@ def redirects() -> Iterator[Case]:
         return response("302 Found", b"", f"Location: {target}")
 
     yield case("redirect to itself", to("/redirect to itself".replace(" ", "%20")), Status.TOO_MANY_REDIRECTS)
+    yield case("redirect and back", to("/redirect%20and%20forth"), Status.TOO_MANY_REDIRECTS)
+    yield case("redirect and forth", to("/redirect%20and%20back"), Status.TOO_MANY_REDIRECTS)
+    yield case("redirect ever deeper", to("/deeper/1"), Status.TOO_MANY_REDIRECTS)  # see `deeper`
+    yield case("redirect with a body without end", lambda: endless(endless_redirect(), b"x" * 65_536), BLOCKED)
+    yield case("redirect to 5,000 characters", to("http://shop.example/" + "a" * 5_000), INVALID_URL)
+    split = response("302 Found", b"", "Location: /index.html\r\nLocation: file:///etc/passwd")
+    yield case("redirect to two places", split, Status.REDIRECTED_HOME, INVALID_URL, HTTP_ERROR)
     targets = {
         "file:///etc/passwd": INVALID_URL,
         "gopher://127.0.0.1:25/_EHLO": INVALID_URL,
@@ -122,6 +136,7 @@ def links() -> Iterator[Case]:
             "ftp://shop.example/a.jpg",
         ),
         *("file:///etc/passwd", "javascript:alert(1)", "data:image/png;base64,AAAA", "http://127.1/a", "http://0/a"),
+        *("http://shop.example:0/a.jpg", "http://shop.example:-1/a.jpg", "//", "\u2028", "C:\\pictures\\a.jpg"),
         *("http://shop.example:65536/a.jpg", "http://shop.example:x/a.jpg", "http://user:pw@shop.example/a.jpg"),
         *(
             "http://shop.example\\@169.254.169.254/",
@@ -141,6 +156,15 @@ def links() -> Iterator[Case]:
         yield link(f"link {url!r}", url, BLOCKED)
     yield link("link of a name that does not exist", "http://no-such-shop.invalid/a.jpg", Status.DNS_ERROR)
     yield link("link to a port where nobody listens", "http://127.0.0.1:9/a.jpg", CONNECT_ERROR)
+
+
+def deeper(path: str) -> Answer:
+    """The answer to `/deeper/N`: the next one is N + 1."""
+    return [response("302 Found", b"", f"Location: /deeper/{int(path.removeprefix('/deeper/')) + 1}")]
+
+
+def endless_redirect() -> bytes:
+    return b"HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\n\r\n"
 
 
 def endless(start: bytes, block: bytes) -> Iterator[bytes]:

@@ -2,8 +2,9 @@
 
 import hashlib
 import os
-import threading
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -20,7 +21,7 @@ from tests.catalog.images.pictures import jpeg
 from tests.catalog.images.raw_server import Answer, RawServer, response
 from tests.faults.case import Case
 from tests.faults.pictures import pictures
-from tests.faults.responses import MAX_BYTES, responses
+from tests.faults.responses import MAX_BYTES, deeper, responses
 
 CASES: dict[str, Case] = {each.name: each for each in [*pictures(), *responses()]}
 # Ids that would be dangerous as paths; their pictures are healthy.
@@ -44,8 +45,9 @@ class Delivered:
 
     outcomes: dict[str, str]  # product_id -> status
     stored: dict[str, bytes]
-    outside: set[Path]
-    num_threads: int
+    written: set[Path]  # what this process has opened for writing, made or renamed meanwhile
+    place: Path  # a folder in which nothing is but the store
+    store: Path
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +56,14 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
     store = place / "deep" / "er" / "store"
 
     def answer(path: str) -> Answer:
+        if path.startswith("/deeper/"):
+            return deeper(path)
         name = unquote(path[1:])
         if name in CASES and CASES[name].answer is not None:
             return CASES[name].answer()
         return [response("200 OK", jpeg(seed=int(name)))]
 
-    with RawServer(answer) as server:
+    with RawServer(answer) as server, writes() as written:
         rows = [(f"case:{name}", each.url or f"{server.url}/{quote(name, safe='')}") for name, each in CASES.items()]
         rows = [(name, CASES[name[5:]].url if CASES[name[5:]].url is not None else url) for name, url in rows]
         healthy = [(product_id, f"{server.url}/{seed}") for seed, product_id in enumerate(IDS)]
@@ -73,13 +77,42 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
     tables = [pq.read_table(path).to_pylist() for path in (store / "images").glob("*.parquet")]
     stored = {row["product_id"]: row for table in tables for row in table}
     assert all(hashlib.sha256(row["image"]["bytes"]).hexdigest() == row["sha256"] for row in stored.values())
-    files = {Path(folder) / name for folder, _, names in os.walk(place) for name in names}
     yield Delivered(
         outcomes=dict(outcomes.select("product_id", "status").iter_rows()),
         stored={product_id: row["image"]["bytes"] for product_id, row in stored.items()},
-        outside={file for file in files if store not in file.parents},
-        num_threads=threading.active_count(),
+        written=written,
+        place=place,
+        store=store,
     )
+
+
+class _Audit:
+    """Python's own record of what a process opens, makes, renames and links; it cannot be taken away again."""
+
+    EVENTS = frozenset({"os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate"})
+
+    def __init__(self) -> None:
+        self.seen: set[Path] | None = None
+        sys.addaudithook(self)
+
+    def __call__(self, event: str, args: tuple[object, ...]) -> None:
+        if self.seen is None:
+            return
+        is_write = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if is_write or event in self.EVENTS:
+            paths = args[:2] if event in {"os.rename", "os.link", "os.symlink"} else args[:1]
+            self.seen |= {Path(os.fsdecode(path)).absolute() for path in paths if isinstance(path, str | bytes)}
+
+
+@contextmanager
+def writes() -> Iterator[set[Path]]:
+    """The paths that this process writes meanwhile, as Python tells them to its auditors."""
+    audit = _Audit()
+    audit.seen = seen = set()
+    try:
+        yield seen
+    finally:
+        audit.seen = None
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -96,7 +129,13 @@ def test_healthy_pictures_arrive_whatever_their_product_is_called(delivered: Del
 
 
 def test_nothing_is_written_outside_the_store(delivered: Delivered) -> None:
-    assert delivered.outside == set()
+    files = {Path(folder) / name for folder, _, names in os.walk(delivered.place) for name in names}
+    assert files
+    assert {file for file in files if not file.is_relative_to(delivered.store)} == set()
+    assert files <= delivered.written, "the auditor has missed what was written"
+    devices = {path for path in delivered.written if path.is_relative_to("/dev")}
+    outside = {path for path in delivered.written - devices if not path.is_relative_to(delivered.store)}
+    assert outside <= set(delivered.store.parents)  # folders on the way to it
 
 
 def test_no_stored_picture_is_larger_than_its_pixels_warrant(delivered: Delivered) -> None:

@@ -1,0 +1,57 @@
+"""Pictures and bodies made to fill memory: a download of nothing else takes no more than its limits let it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from tests.catalog.images.pictures import encoded
+from tests.catalog.images.raw_server import Answer, RawServer, response
+from tests.conftest import REPOSITORY
+from tests.faults.pictures import bombs
+from tests.faults.responses import bodies
+
+SIDE_PX = 7_000  # 49 million pixels: the most that is taken
+MAX_DECODER_BYTES = 1_500_000_000  # some 30 bytes a pixel
+MAX_BYTES_ITSELF = 700_000_000
+COPIES = 3  # of everything, so that it meets itself
+
+
+def largest() -> Iterator[bytes]:
+    """Pictures as large as they may be, in few bytes."""
+    for mode, file_format in (("RGB", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("P", "GIF"), ("RGBA", "WEBP")):
+        yield encoded(Image.new(mode, (SIDE_PX, SIDE_PX)), file_format)
+    yield encoded(Image.new("RGB", (SIDE_PX, SIDE_PX)), "JPEG", progressive=True)
+    yield encoded(Image.new("RGBA", (SIDE_PX, SIDE_PX)), "TIFF", compression="tiff_deflate")
+
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process's own peak is told differently")
+
+
+@pytest.fixture(scope="module")
+def peaks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    place = tmp_path_factory.mktemp("memory")
+    answers = [each.answer for each in (*bombs(), *bodies()) if each.answer is not None]
+    answers += [lambda data=data: [response("200 OK", data)] for data in largest()]
+
+    def answer(path: str) -> Answer:
+        return answers[int(path.rpartition("/")[2])]()
+
+    with RawServer(answer) as server:
+        links = [f"{server.url}/{copy}/{index}" for copy in range(COPIES) for index in range(len(answers))]
+        pl.DataFrame({"product_id": links, "image_url": links}).write_parquet(place / "products.parquet")
+        command = [sys.executable, "-m", "tests.faults.weigh_download", str(place / "products.parquet")]
+        ended = subprocess.run([*command, str(place / "store")], cwd=REPOSITORY, stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(ended.stdout))
+
+
+def test_a_decoder_takes_no_more_than_the_largest_picture_warrants(peaks: dict[str, int]) -> None:
+    assert peaks["largest_decoder"] < MAX_DECODER_BYTES
+
+
+def test_the_download_itself_takes_no_more_than_the_bodies_on_their_way_warrant(peaks: dict[str, int]) -> None:
+    assert peaks["itself"] < MAX_BYTES_ITSELF
