@@ -75,7 +75,7 @@ def backfills_all_deliveries(page: Page, instance: dg.DagsterInstance, screensho
 
 def probes_what_is_left(page: Page, instance: dg.DagsterInstance, screenshots: Path) -> None:
     page.open("/locations/shelfsight/jobs/probe")
-    page.click("Materialize all")
+    page.click("Materialize")
     wanted = dg.AssetKey("download_probe")
     until(lambda: instance.get_latest_materialization_event(wanted), 120, "a probe of the links that are left")
     page.open("/assets/download_probe")
@@ -84,6 +84,8 @@ def probes_what_is_left(page: Page, instance: dg.DagsterInstance, screenshots: P
 
 
 def sees_how_the_downloads_ended(page: Page, screenshots: Path) -> None:
+    page.open("/assets/dataset")
+    page.see("largest near-duplicate groups")
     page.open("/assets/download_report")
     page.see("by partner")
     page.click("Show Markdown")
