@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import polars as pl
 
+from catalog.currencies import CURRENCIES
+
 AVAILABILITIES = ("in_stock", "out_of_stock", "preorder", "backorder")
 MAX_SHOWN = 100  # characters of a bad text
 
 _AMOUNT = r"(?<amount>[0-9]{1,12}(?:[.,][0-9]{1,2}|\.[0-9]{3,4})?)"
 _CURRENCY = r"(?<currency>[A-Za-z]{3})"
 _PRICES = (rf"^{_AMOUNT} ?{_CURRENCY}$", rf"^{_CURRENCY} ?{_AMOUNT}$")
+# A comma parts two links only where the next one begins behind it, or a space, for pictures' links hold commas too.
+_BETWEEN_LINKS = r"(?i)\s*,\s*([a-z][a-z0-9+.-]*://)"
+_SPACED_COMMA = r"\s+,\s*|,\s+"
 _GTIN = r"^(?:[0-9]{8}|[0-9]{12,14})$"
 _GTIN_DIGITS = 14
 _TOLD = {
@@ -45,8 +50,12 @@ def prices(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     if missed.any():
         others = texts.str.extract_groups(second).struct.unnest()
         groups = groups.select(pl.coalesce(pl.col(name), others[name]) for name in ("amount", "currency"))
-    amounts = groups["amount"].str.replace(",", ".", literal=True).cast(pl.Float64)
-    return amounts.alias("price"), groups["currency"].str.to_uppercase().alias("currency")
+    is_known = groups["currency"].str.to_uppercase().is_in(CURRENCIES)
+    known = groups.select(
+        price=pl.when(is_known).then(pl.col("amount").str.replace(",", ".", literal=True)).cast(pl.Float64),
+        currency=pl.when(is_known).then(pl.col("currency").str.to_uppercase()),
+    )
+    return known["price"], known["currency"]
 
 
 def availabilities(texts: pl.Series) -> pl.Series:
@@ -75,11 +84,15 @@ def gtins(texts: pl.Series) -> pl.Series:
 
 
 def links(texts: pl.Series) -> pl.Series:
-    """The links between commas, as a list; without spaces around them, and without empty ones."""
-    parts = texts.str.split(",")
-    if texts.str.contains(r"\s|,,|^,|,$").any():
-        parts = parts.list.eval(pl.element().str.strip_chars().replace("", None)).list.drop_nulls()
-    return parts
+    """The links of each text as a list, without spaces around them and without empty ones.
+
+    Links stand between commas, and may hold commas themselves, as `https://images.shop/w_400,h_400/7.jpg` does.
+    """
+    if not texts.str.contains(",", literal=True).any():
+        return texts.str.split("\0")  # which no text has: each is one link
+    parted = texts.str.replace_all(_BETWEEN_LINKS, "\0$1").str.replace_all(_SPACED_COMMA, "\0")
+    parts = parted.str.split("\0")
+    return parts.list.eval(pl.element().str.strip_chars(", ").replace("", None).drop_nulls())
 
 
 def _told(rows: pl.DataFrame, meant: pl.DataFrame, column: str) -> pl.DataFrame:

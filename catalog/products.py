@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
 
 from catalog.attributes import understood
-from catalog.feeds.feed import COLUMNS, FEED_SCHEMA, MAX_RAW_CHARACTERS, REFUSED_SCHEMA, FeedBatch
+from catalog.feeds.feed import COLUMNS, FEED_SCHEMA, MAX_RAW_CHARACTERS, REFUSED_SCHEMA, FeedBatch, FeedError
 from catalog.labels import labels_of
 from catalog.partners import PartnerSettings, mapped_categories
 from catalog.taxonomy import Taxonomy, canonical_path
@@ -39,6 +39,7 @@ REJECTED_SCHEMA = pl.Schema(
     {"delivery": pl.String, "row": pl.Int64, "raw": pl.String, "reason": pl.String, "detail": pl.String}
 )
 MAX_ID_CHARACTERS = 200
+MAX_DELIVERY_BYTES = 1_000_000_000  # of texts, which are in memory together: 10,000 for each of 100,000 products
 DUPLICATE_ID = "duplicate_id"  # the reason of a row whose id an earlier row has
 
 _CONTROL_CHARACTER = r"\p{Cc}"
@@ -67,12 +68,12 @@ def take_products(
 ) -> Takings:
     """The products of one delivery; of repeated ids the first counts. `moves` explain categories of former versions.
 
-    Raises `FeedError` where the feed is refused, even at its end, and `ValueError` where the mapping of
-    the partner has a category that the taxonomy lacks.
+    Raises `FeedError` where the feed is refused, even at its end, or has more texts than fit into memory, and
+    `ValueError` where the mapping of the partner has a category that the taxonomy lacks.
     """
     moves = moves or Moves((), taxonomy)
     category_of_type = mapped_categories(partner, taxonomy, moves)
-    read = list(batches)
+    read = list(_bounded(batches, delivery))
     rows = pl.concat([FEED_SCHEMA.to_frame(), *(batch.rows for batch in read)])
     unreadable = pl.concat([REFUSED_SCHEMA.to_frame(), *(batch.rejected for batch in read)])
 
@@ -97,6 +98,18 @@ def take_products(
     told = _rejected(kept.filter(pl.col("reason").is_not_null()))
     rejected = pl.concat([unreadable, refused, told, _rejected(misunderstood)]).sort("row", maintain_order=True)
     return Takings(products, rejected.with_columns(delivery=pl.lit(delivery)).select(REJECTED_SCHEMA.names()))
+
+
+def _bounded(batches: Iterable[FeedBatch], delivery: str) -> Iterator[FeedBatch]:
+    num_bytes = 0
+    for batch in batches:
+        num_bytes += int(batch.rows.estimated_size())
+        if num_bytes > MAX_DELIVERY_BYTES:
+            raise FeedError(
+                f"delivery {delivery!r} has more than {MAX_DELIVERY_BYTES:,} bytes of texts; "
+                "lower SHELFSIGHT_MAX_DELIVERY_ROWS, or have the longest texts taken out of the feed"
+            )
+        yield batch
 
 
 def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -13,6 +13,7 @@ from catalog.feeds.feed import (
     MAX_BATCH_ROWS,
     MAX_FIELD_BYTES,
     MAX_RAW_CHARACTERS,
+    NO_NAMES,
     REFUSED_SCHEMA,
     FeedBatch,
     FeedError,
@@ -22,10 +23,15 @@ VALUES_SCHEMA = pl.Schema({"row": pl.Int64, **dict.fromkeys(COLUMNS, pl.Binary)}
 
 
 class BatchBuilder:
-    """The next batch in the making: at most `MAX_BATCH_ROWS` rows and about `MAX_BATCH_BYTES`."""
+    """The next batch in the making: at most `MAX_BATCH_ROWS` rows and about `MAX_BATCH_BYTES`.
 
-    def __init__(self, name: str) -> None:
+    `names` are the partner's own of attributes, in a format without a header that would show at once which it lacks.
+    """
+
+    def __init__(self, name: str, names: Mapping[str, str] = NO_NAMES) -> None:
         self._name = name
+        self._id_name = next((own for own, attribute in names.items() if attribute == "id"), None)
+        self._num_taken = self._num_ids = 0
         self._num_rows = 0  # of the whole feed so far
         self._start()
 
@@ -35,10 +41,12 @@ class BatchBuilder:
         self._num_bytes = 0
 
     def take(self, values: Sequence[bytes | None]) -> None:
-        """Adds the next row: the bytes of its six attributes in the order of `COLUMNS`."""
+        """Adds the next row: the bytes of its attributes in the order of `COLUMNS`."""
         self._num_rows += 1
         self._num_bytes += sum(len(value) for value in values if value)
         self._values.append((self._num_rows, *values))
+        self._num_taken += 1
+        self._num_ids += values[0] is not None
 
     def refuse(self, raw: bytes, reason: str, detail: str) -> None:
         """Adds the next row as one that cannot be read."""
@@ -51,9 +59,11 @@ class BatchBuilder:
         return len(self._values) + len(self._refused) >= MAX_BATCH_ROWS or self._num_bytes >= MAX_BATCH_BYTES
 
     def last_batch(self) -> FeedBatch:
-        """The rest, at the feed's end. Raises `FeedError` where the whole feed had no row."""
+        """The rest, at the feed's end. Raises `FeedError` where the feed had no row, or no id by the partner's name."""
         if not self._num_rows:
             raise FeedError(f"{self._name}: no product in it; deliver the file again, with its rows")
+        if self._id_name is not None and self._num_taken and not self._num_ids:
+            raise FeedError(f"{self._name}: no product has {self._id_name!r}, mapped to 'id'; correct the mapping")
         return self.batch()
 
     def batch(self) -> FeedBatch:

@@ -50,6 +50,12 @@ def decompressed(file: BinaryIO, filename: str, name: str) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(_Decompressed(file, opener, name), _BLOCK_BYTES))
 
 
+def refuse_bomb(num_bytes: int, num_packed_bytes: int, name: str) -> None:
+    """Raises `FeedError` for more than `MAX_RATIO` times as many bytes as they are packed in."""
+    if num_bytes > FREE_BYTES + MAX_RATIO * num_packed_bytes:
+        raise FeedError(f"{name}: unpacks to more than {MAX_RATIO} times its size; deliver it uncompressed")
+
+
 class _Counted(io.RawIOBase):
     """A file that counts the bytes read from it, and knows when it has been read to its end."""
 
@@ -87,6 +93,5 @@ class _Decompressed(io.RawIOBase):
             raise FeedError(f"{self._name}: damaged or cut off ({reason}); deliver it again, whole") from error
         buffer[: len(block)] = block
         self._num_bytes += len(block)
-        if self._num_bytes > FREE_BYTES + MAX_RATIO * self._packed.num_bytes:
-            raise FeedError(f"{self._name}: unpacks to more than {MAX_RATIO} times its size; deliver it uncompressed")
+        refuse_bomb(self._num_bytes, self._packed.num_bytes, self._name)
         return len(block)

@@ -25,9 +25,10 @@ def read_google_xml(source: BinaryIO, name: str, names: Mapping[str, str] = NO_N
     """Reads an RSS or Atom feed as it streams by, without a tree in memory.
 
     Raises `FeedError` for XML that is broken anywhere, is neither RSS nor Atom, or declares a document type:
-    feeds need none, and entity bombs and references to outside files need one.
+    feeds need none, and entity bombs and references to outside files need one; and where no product has the id by
+    the partner's name.
     """
-    builder = BatchBuilder(name)
+    builder = BatchBuilder(name, names)
     products = _Products(name, names)
     parser = DefusedXMLParser(target=products, forbid_dtd=True)
     is_empty = True

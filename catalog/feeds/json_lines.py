@@ -35,15 +35,17 @@ def read_json_lines(
     """Reads a feed of JSON objects in constant memory; a broken line is a rejected row, and blank lines are nothing.
 
     Numbers are taken as text. Raises `FeedError` where the first line is no object: the file is of another format,
-    unless the source is a later part of one (`is_start` is false).
+    unless the source is a later part of one (`is_start` is false); and where no line has the id by the partner's name.
     """
     attributes = attributes_by_header(names)
-    builder = BatchBuilder(name)
+    builder = BatchBuilder(name, names)
     is_first = is_start
     for record in records(source, name, has_multiline_fields=False):
         try:
             builder.take(_values(record, attributes))
         except _LineError as error:
+            if is_first and record.content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise FeedError(f"{name}: the file is UTF-16; save it as UTF-8") from error
             if is_first and error.reason == "broken_json":
                 raise FeedError(f"{name}: the first line is no JSON object; check the file's format") from error
             builder.refuse(record.content, error.reason, error.detail)
@@ -68,7 +70,8 @@ def _values(record: Record, attributes: Mapping[str, str]) -> list[bytes | None]
 
 def _object(line: bytes) -> dict[str, Any]:
     try:
-        product = json.loads(line.removeprefix(codecs.BOM_UTF8))
+        # As text, for of bytes the library guesses UTF-16 and UTF-32, whose lines do not end where ours do.
+        product = json.loads(line.removeprefix(codecs.BOM_UTF8).decode("utf-8"))
     except RecursionError as error:
         raise _LineError("broken_json", "it is nested too deeply") from error
     except ValueError as error:  # also of text that is no UTF-8, and of numbers with thousands of digits

@@ -15,27 +15,40 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 BATCH_ROWS = 10_000
-CAREFUL_BATCH_ROWS = 2_000
-MAX_MODEST_VALUE_BYTES = (
-    6_000  # more than the longest attribute of Merchant Center; 60 MB if every row of a batch has it
-)
+CAREFUL_BATCH_ROWS = 250
+CAREFUL_BATCH_BYTES = 64_000_000
+MAX_MODEST_VALUE_BYTES = 6_000  # more than Merchant Center's longest attribute; 60 MB if every row of a batch has it
 MAX_MODEST_GROUP_BYTES = 512_000_000  # of the columns that are read, not compressed
 
 _BUFFER_BYTES = 1 << 20
 
 
 class ParquetRows:
-    """Some columns of a Parquet file. Raises the library's errors for a file that is damaged or none."""
+    """Some columns of a Parquet file, texts or lists of texts.
+
+    `num_bytes` of the columns unpack from `num_packed_bytes`, dictionaries counted once.
+    Raises the library's errors for a file that is damaged or none.
+    """
 
     def __init__(self, source: BinaryIO, columns: Sequence[str]) -> None:
         self._columns = list(columns)
         self._plain = pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
-        self._careful = pq.ParquetFile(
-            source, read_dictionary=self._columns, buffer_size=_BUFFER_BYTES, pre_buffer=False
-        )
         metadata = self._plain.metadata
+        paths = [metadata.schema.column(place).path for place in range(metadata.num_columns)]
+        owners = {place: _column_of(path, columns) for place, path in enumerate(paths)}
+        self._leaves = {place: column for place, column in owners.items() if column is not None}
+        self._careful = pq.ParquetFile(
+            source,
+            metadata=metadata,
+            read_dictionary=[paths[place] for place in self._leaves],
+            buffer_size=_BUFFER_BYTES,
+            pre_buffer=False,
+        )
         self._sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self.num_rows: int = metadata.num_rows
+        chunks = [chunk for group in range(len(self._sizes)) for chunk in self._chunks(group)]
+        self.num_bytes: int = sum(chunk.total_uncompressed_size for chunk in chunks)
+        self.num_packed_bytes: int = sum(chunk.total_compressed_size for chunk in chunks)
 
     def batches(self, first_row: int = 1, num_rows: int | None = None) -> Iterator[pa.RecordBatch]:
         """The batches of `num_rows` rows from `first_row` on, None for all, read from the groups that hold them."""
@@ -52,22 +65,38 @@ class ParquetRows:
                     yield batch.slice(start, stop - start)
 
     def _group(self, group: int) -> Iterator[pa.RecordBatch]:
-        if self._is_modest(group):
+        num_bytes = sum(chunk.total_uncompressed_size for chunk in self._chunks(group))
+        num_careful = max(1, min(CAREFUL_BATCH_ROWS, CAREFUL_BATCH_BYTES * self._sizes[group] // max(1, num_bytes)))
+        if num_bytes <= MAX_MODEST_GROUP_BYTES and self._is_modest(group, num_careful):
             yield from self._plain.iter_batches(BATCH_ROWS, row_groups=[group], columns=self._columns)
         else:
-            yield from self._careful.iter_batches(CAREFUL_BATCH_ROWS, row_groups=[group], columns=self._columns)
+            yield from self._careful.iter_batches(num_careful, row_groups=[group], columns=self._columns)
 
-    def _is_modest(self, group: int) -> bool:
+    def _is_modest(self, group: int, num_looked_at: int) -> bool:
+        """Whether no dictionary of the group makes its texts much larger than they are in the file."""
+        # A column's first value has its whole dictionary of the group with it.
+        first = next(self._careful.iter_batches(num_looked_at, row_groups=[group], columns=self._columns))
+        for column, chunk in zip(self._leaves.values(), self._chunks(group), strict=True):
+            values = first.column(column)
+            is_list = pa.types.is_list(values.type) or pa.types.is_large_list(values.type)
+            words = values.values if is_list else values
+            if not pa.types.is_dictionary(words.type) or not _is_text(words.type.value_type):
+                continue
+            if is_list and not len(words.dictionary) and chunk.num_values:
+                return False  # its first lists are empty, and show nothing of the others
+            longest = pc.max(pc.binary_length(words.dictionary)).as_py() or 0
+            if longest > MAX_MODEST_VALUE_BYTES or (is_list and longest * chunk.num_values > MAX_MODEST_GROUP_BYTES):
+                return False
+        return True
+
+    def _chunks(self, group: int) -> list[pq.ColumnChunkMetaData]:
         metadata = self._plain.metadata.row_group(group)
-        chunks = [metadata.column(place) for place in range(metadata.num_columns)]
-        held = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in self._columns]
-        if sum(chunk.total_uncompressed_size for chunk in held) > MAX_MODEST_GROUP_BYTES:
-            return False
-        # Its first row has the whole dictionaries of the group with it.
-        first = next(self._careful.iter_batches(1, row_groups=[group], columns=self._columns))
-        dictionaries = [column.dictionary for column in first.columns if pa.types.is_dictionary(column.type)]
-        longest = [pc.max(pc.binary_length(each)).as_py() or 0 for each in dictionaries if _is_text(each.type)]
-        return max(longest, default=0) <= MAX_MODEST_VALUE_BYTES
+        return [metadata.column(place) for place in self._leaves]
+
+
+def _column_of(path: str, columns: Sequence[str]) -> str | None:
+    """The column that a leaf of the schema belongs to: `links` for `links.list.element`; names may hold dots."""
+    return next((column for column in columns if path == column or path.startswith(f"{column}.")), None)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -9,15 +9,15 @@ from typing import BinaryIO
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalog.feeds.arrow_bytes import NUMBERS, bytes_of
 from catalog.feeds.batches import VALUES_SCHEMA, judged
+from catalog.feeds.compression import refuse_bomb
 from catalog.feeds.delimited import Dialect, read_delimited
 from catalog.feeds.feed import (
     ATTRIBUTES,
     COLUMNS,
-    MAX_FIELD_BYTES,
     NO_NAMES,
     REPEATED,
     UNDERSTOOD,
@@ -26,8 +26,6 @@ from catalog.feeds.feed import (
     attribute_positions,
 )
 from catalog.feeds.parquet_batches import ParquetRows
-
-_NUMBERS = (pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
 
 _CSV_FIELD = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)")?+([^,]*+)')
 
@@ -92,10 +90,11 @@ def _parquet_batches(
     file = ParquetRows(source, list(columns.values()))
     if not file.num_rows:
         raise FeedError(f"{name}: no product in it; deliver the file again, with its rows")
+    refuse_bomb(file.num_bytes, file.num_packed_bytes, name)
     row = 1
     for batch in file.batches(*rows):
         values = {"row": pl.Series(range(row, row + batch.num_rows), dtype=pl.Int64)} | {
-            ATTRIBUTES[attribute]: pl.Series(_bytes(batch.column(column))) for attribute, column in columns.items()
+            ATTRIBUTES[attribute]: pl.Series(bytes_of(batch.column(column))) for attribute, column in columns.items()
         }
         missing = [pl.lit(None, pl.Binary).alias(column) for column in COLUMNS if column not in values]
         yield judged(pl.DataFrame(values).with_columns(missing).select(VALUES_SCHEMA.names()))
@@ -103,7 +102,7 @@ def _parquet_batches(
 
 
 def _check_type(attribute: str, column: str, kind: pa.DataType, name: str) -> None:
-    if attribute in UNDERSTOOD and any(is_kind(kind) for is_kind in _NUMBERS):
+    if attribute in UNDERSTOOD and any(is_kind(kind) for is_kind in NUMBERS):
         return  # as text it means something or nothing, which is told row by row
     if attribute == REPEATED and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         kind = kind.value_type
@@ -119,17 +118,3 @@ def _check_type(attribute: str, column: str, kind: pa.DataType, name: str) -> No
     )
     if not any(is_kind(kind) for is_kind in (*text, *others)):
         raise FeedError(f"{name}: column {column!r} holds {kind}; write it as text or whole numbers")
-
-
-def _bytes(values: pa.Array) -> pa.Array:
-    """The column as bytes; texts that are too long keep just enough bytes for their row to be refused."""
-    if pa.types.is_dictionary(values.type):
-        return _bytes(values.dictionary).take(values.indices)
-    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
-        values = pc.binary_join(values.cast(pa.list_(pa.string())), ",")
-    if any(is_kind(values.type) for is_kind in (pa.types.is_integer, *_NUMBERS)):
-        values = values.cast(pa.string())
-    values = values.cast(pa.large_binary())
-    if (pc.max(pc.binary_length(values)).as_py() or 0) <= MAX_FIELD_BYTES:
-        return values
-    return pc.binary_slice(values, 0, MAX_FIELD_BYTES + 1)

@@ -36,7 +36,10 @@ def test_a_price_is_an_amount_and_a_currency(text: str | None, amount: float | N
     assert told == []
 
 
-@pytest.mark.parametrize("text", ["12.99", "EUR", "1,299 EUR", "12.99 EURO", "-5 EUR", "free", "1e9 EUR", "=1+1"])
+NO_PRICES = ["12.99", "EUR", "1,299 EUR", "12.99 EURO", "-5 EUR", "free", "1e9 EUR", "=1+1", "5 pcs"]
+
+
+@pytest.mark.parametrize("text", NO_PRICES)
 def test_a_price_that_means_nothing_is_told_and_left_out(text: str) -> None:
     values, told = meant("price", "1 EUR", text)
     assert values["price"].to_list() == [1.0, None]
@@ -98,9 +101,21 @@ def test_known_gtins(text: str, value: str | None) -> None:
     assert meant("gtin", text)[0]["gtin"].to_list() == [value]
 
 
-def test_further_pictures_are_a_list() -> None:
-    values, told = meant("additional_image_urls", "http://a/1.jpg, http://a/2.jpg,,", "http://b", None)
-    assert values["additional_image_urls"].to_list() == [["http://a/1.jpg", "http://a/2.jpg"], ["http://b"], None]
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        (None, None),
+        ("http://b", ["http://b"]),
+        ("http://a/1.jpg, http://a/2.jpg,,", ["http://a/1.jpg", "http://a/2.jpg"]),
+        ("http://a/1.jpg,http://a/2.jpg ,HTTPS://a/3.jpg", ["http://a/1.jpg", "http://a/2.jpg", "HTTPS://a/3.jpg"]),
+        ("https://a/w_4,h_4/1.jpg,https://a/w_4,h_4/2.jpg", ["https://a/w_4,h_4/1.jpg", "https://a/w_4,h_4/2.jpg"]),
+        ("a.jpg, b.jpg", ["a.jpg", "b.jpg"]),
+        (",", []),
+    ],
+)
+def test_further_pictures_are_a_list_of_links_which_may_hold_commas(text: str | None, links: list[str] | None) -> None:
+    values, told = meant("additional_image_urls", text, "http://b")
+    assert values["additional_image_urls"].to_list() == [links, ["http://b"]]
     assert told == []
 
 

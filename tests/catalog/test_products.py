@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog import products
 from catalog.feeds import FEED_READERS, FeedError
 from catalog.products import PRODUCTS_SCHEMA, REJECTED_SCHEMA, PartnerSettings, Takings, take_products
 from catalog.taxonomy import Taxonomy
@@ -155,6 +156,13 @@ def test_a_feed_that_breaks_off_gives_no_products_at_all() -> None:
     content = WRITERS["google_xml"]([item(f"id{n}") for n in range(25_000)])
     with pytest.raises(FeedError, match=r"^feed\.x: broken XML"):
         taken_from(content[:-20], "google_xml")
+
+
+def test_texts_that_do_not_fit_into_memory_together_refuse_the_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "MAX_DELIVERY_BYTES", 1_000_000)
+    assert taken(*[item(f"id{n}", title="x" * 90_000) for n in range(10)]).products.height == 10
+    with pytest.raises(FeedError, match=r"^delivery 'acme\.feed' has more than 1,000,000 bytes of texts; lower SHELF"):
+        taken(*[item(f"id{n}", title="x" * 90_000) for n in range(12)])
 
 
 def test_a_mapping_onto_an_unknown_category_is_refused_before_the_feed_is_read() -> None:

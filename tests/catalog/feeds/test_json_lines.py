@@ -51,6 +51,13 @@ def test_a_file_whose_first_line_is_no_object_is_refused() -> None:
         read("json_lines", b"id\ttitle\na\tShoe\n")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_utf_16_is_refused_and_never_half_read(encoding: str) -> None:
+    content = (FIRST * 2).decode().encode(encoding)
+    with pytest.raises(FeedError, match=r"feed\.x: the (file is UTF-16; save|first line is no JSON object)"):
+        read("json_lines", content)
+
+
 def test_of_a_repeated_key_the_first_that_says_something_counts() -> None:
     assert read("json_lines", b'{"id": "a", "title": null, "g:title": "Shoe"}').rows["title"].to_list() == ["Shoe"]
 

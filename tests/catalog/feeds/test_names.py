@@ -40,8 +40,14 @@ def test_a_mapped_name_goes_before_merchant_center_s_own() -> None:
     assert rows["item_id"].to_list() == ["a"]
 
 
-@pytest.mark.parametrize("feed_format", ["google_tsv", "csv"])
-def test_a_mapped_name_that_the_feed_lacks_is_refused_by_name(feed_format: str) -> None:
-    separator = b"\t" if feed_format == "google_tsv" else b","
-    with pytest.raises(FeedError, match=r"feed\.x: no column 'Artikelnummer'; the header has 'id', 'title'"):
-        read(feed_format, b"id" + separator + b"title\na" + separator + b"b\n", {"Artikelnummer": "id"})
+@pytest.mark.parametrize("feed_format", ["google_tsv", "csv", "parquet"])
+def test_a_mapped_name_that_a_table_lacks_is_refused_by_name(feed_format: str) -> None:
+    with pytest.raises(FeedError, match=r"feed\.x: no column 'Bildlink'; the header has '(?i:artikelnummer|title)'"):
+        read(feed_format, FEEDS[feed_format], {"Artikelnummer": "id", "Bildlink": "image_link"})
+
+
+@pytest.mark.parametrize("feed_format", ["json_lines", "google_xml"])
+def test_where_nothing_but_products_names_attributes_a_mapped_id_that_none_has_is_refused(feed_format: str) -> None:
+    with pytest.raises(FeedError, match=r"feed\.x: no product has 'Nummer', mapped to 'id'; correct the mapping"):
+        read(feed_format, FEEDS[feed_format], {"Nummer": "id"})
+    assert read(feed_format, FEEDS[feed_format], NAMES | {"Marke": "brand"}).rows["brand"].to_list() == [None]
