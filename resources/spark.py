@@ -40,7 +40,14 @@ class Spark(dg.ConfigurableResource):  # type: ignore[type-arg]
             # Spark reads no setting for this, only the variable, and ships its value to every executor.
             os.environ["PYSPARK_PYTHON"] = f"./{ENVIRONMENT}/bin/python" if self.environment else sys.executable
             self._lazy = LazyPySparkResource(spark_config=self._settings())
-            self._lazy.spark_session.sparkContext.setLogLevel("ERROR")  # failures are told where they are raised
+            context = self._lazy.spark_session.sparkContext
+            context.setLogLevel("ERROR")  # failures are told where they are raised
+            for name, value in self._settings().items():
+                if (found := context.getConf().get(name)) != value:
+                    raise RuntimeError(
+                        f"this process has a Spark session already, with {name} = {found!r} where {value!r} is wanted; "
+                        "stop it first"
+                    )
         session: SparkSession = self._lazy.spark_session
         return session
 

@@ -1,4 +1,4 @@
-"""Spark for tests: one session on this machine's cores, where there is Java."""
+"""Spark for tests, where there is Java: a session on this machine's cores, and a real cluster."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.spark_cluster import Cluster, running
 from resources.spark import Spark
 
 if TYPE_CHECKING:
@@ -26,3 +27,10 @@ def session() -> "Iterator[SparkSession]":
     spark = Spark(master="local[2]")
     yield spark.session
     spark.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A master and two workers."""
+    with running(tmp_path_factory.mktemp("spark") / "cluster", num_workers=2) as started:
+        yield started
