@@ -10,6 +10,7 @@ from benchmarks.origin import free_port, loopback_hosts
 from catalog.images.held import Reuse, held_pictures
 from catalog.images.shards import Progress, download_delivery
 from demo.faults import Fault, fault_of
+from resources.spark import Spark
 from resources.spark_download import SparkDownload
 from resources.spark_jobs import SparkJobError
 from tests.resources.deliveries import (
@@ -109,3 +110,9 @@ def test_a_store_that_refuses_fails_the_delivery_in_one_line_and_finished_waves_
         asked_again = {int(path[3:-4]) for path in shop.requests - before}
         assert asked_again
         assert min(asked_again) >= 50
+
+
+def test_a_session_that_runs_already_is_not_taken_for_another(session: "SparkSession") -> None:
+    assert Spark(master="local[2]").session is session
+    with pytest.raises(RuntimeError, match=r"spark\.executor\.memory = None where '512m' is wanted; stop it first"):
+        _ = Spark(master="local[2]", config={"spark.executor.memory": "512m"}).session

@@ -33,7 +33,9 @@ PATIENT = replace(SETTINGS, idle_timeout_s=10.0)  # with the shop that serves sl
 @pytest.fixture(scope="module")
 def session(cluster: Cluster) -> "Iterator[SparkSession]":
     """Executors that a test may kill."""
-    spark = Spark(master=cluster.master, config={"spark.executor.memory": "512m"})
+    # Whoever fetches from a dead executor tries again soon, and soon gives up.
+    config = {"spark.executor.memory": "512m", "spark.shuffle.io.retryWait": "200ms"}
+    spark = Spark(master=cluster.master, config=config)
     cluster.wait_for(spark.session)
     yield spark.session
     spark.stop()
