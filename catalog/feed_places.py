@@ -108,7 +108,7 @@ def reached(name: str, *passing: type[Exception]) -> Iterator[None]:
     """Whatever a file system meets, told as `InboxError`, a problem of this feed: each kind has its own exceptions."""
     try:
         yield
-    except passing:
+    except (*passing, TypeError, AttributeError, NameError, AssertionError):  # the latter are faults of a program
         raise
     except Exception as error:
         told = f"{type(error).__name__} {' '.join(str(error).split())[:300]}".rstrip()

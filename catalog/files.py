@@ -7,8 +7,9 @@ import filecmp
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import uuid4
@@ -22,11 +23,18 @@ _CHUNK_BYTES = 1 << 20
 # What a disk answers that has no room or has failed.
 _REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 _STORE_WAY_OUT = "make that place writable or set SHELFSIGHT_STORE to a folder or URL that is"
+_STORE_READ_WAY_OUT = "give the right to read it, or set SHELFSIGHT_STORE to a folder or URL that can be read"
+_IN_THE_MAKING = ".writing"
+_ABANDONED_AFTER_S = 24 * 3600.0
 _SCRATCH_WAY_OUT = "make room there or set TMPDIR to a folder that has it"
 
 
 class StoreNotWritableError(OSError):
     """A place of the store that refuses to be written; the message names the path and the way out."""
+
+
+class StoreNotReadableError(OSError):
+    """A file of the store that may not or cannot be read; the message names the path and the way out."""
 
 
 @contextmanager
@@ -47,7 +55,7 @@ def replace_file(path: UPath) -> Iterator[BinaryIO]:
 @contextmanager
 def _replace_local(path: Path) -> Iterator[BinaryIO]:
     # Hidden and without the suffix .parquet: whoever scans the folder for tables skips it.
-    temporary = path.with_name(f".{uuid4().hex}.writing")
+    temporary = path.with_name(f".{uuid4().hex}{_IN_THE_MAKING}")
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = temporary.open("xb")
@@ -74,7 +82,7 @@ def _replace_remote(path: UPath) -> Iterator[BinaryIO]:
     # A remote file opened for writing is published by close(), even by the close() of a failing block.
     # So the content is finished here first; putting a finished file is all or nothing on an object store.
     scratch = Path(tempfile.gettempdir())
-    with _naming_refusals(scratch, _SCRATCH_WAY_OUT), tempfile.NamedTemporaryFile(suffix=".writing") as file:
+    with _naming_refusals(scratch, _SCRATCH_WAY_OUT), tempfile.NamedTemporaryFile(suffix=_IN_THE_MAKING) as file:
         yield cast(BinaryIO, file)
         file.flush()
         try:
@@ -112,6 +120,27 @@ def _naming_refusals(path: Path, way_out: str) -> Iterator[None]:
 def _not_writable(path: Path | UPath, error: Exception, way_out: str) -> StoreNotWritableError:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return StoreNotWritableError(f"cannot write {str(path)!r}: {' '.join(reason.split())}; {way_out}")
+
+
+def read_if_there(path: UPath) -> bytes | None:
+    """A file's content, None where none lies; raises `StoreNotReadableError` where that cannot be told."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # as in _replace_remote: whatever the store's client raises
+        reason = " ".join((str(error) or type(error).__name__).split())
+        raise StoreNotReadableError(f"cannot read {str(path)!r}: {reason}; {_STORE_READ_WAY_OUT}") from error
+
+
+def remove_abandoned(folder: UPath) -> None:
+    """Removes what killed writers have left in a folder: files in the making that nobody has touched for a day."""
+    if folder.protocol not in LOCAL_PROTOCOLS:
+        return  # there a file is made elsewhere and put as a whole
+    for path in Path(folder.path).glob(f".*{_IN_THE_MAKING}"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
+                path.unlink()
 
 
 def write_parquet(frame: pl.DataFrame, path: UPath) -> None:

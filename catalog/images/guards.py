@@ -76,9 +76,14 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
+        try:
+            found = await self._resolver.resolve(host, port, family)
+        except UnicodeError as error:  # a name that its encoding does not know is one that nobody answers for
+            raise OSError(f"{host} cannot be asked for: {error}") from error
+        if not found:
+            raise OSError(f"{host} resolves to no address")
         allowed = [result for result in found if self._guard.allows(result["host"])]
-        if found and not allowed:
+        if not allowed:
             addresses = ", ".join(sorted({result["host"] for result in found}))
             raise BlockedAddressError(f"{host} resolves to {addresses}: not public, not in allowed_networks")
         return allowed

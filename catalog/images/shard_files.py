@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from catalog.files import replace_file, write_parquet
+from catalog.files import read_if_there, remove_abandoned, replace_file, write_parquet
 from catalog.images.outcomes import OUTCOMES_SCHEMA
 from catalog.images.picture import Picture
 from catalog.images.statuses import Status
@@ -44,22 +44,21 @@ class ShardFiles:
 
     def read_outcomes(self) -> pl.DataFrame:
         """The outcomes held; none where the shard was never finished or its pictures have been lost."""
-        path = self.outcomes / f"{self.name}.parquet"
-        if not path.exists():
+        content = read_if_there(self.outcomes / f"{self.name}.parquet")
+        if content is None:
             return pl.DataFrame(schema=OUTCOMES_SCHEMA)
-        with path.open("rb") as file:
-            # A record of an earlier version may lack a column that this one has.
-            held = pl.concat([OUTCOMES_SCHEMA.to_frame(), pl.read_parquet(file)], how="diagonal")
+        # A record of an earlier version may lack a column that this one has.
+        held = pl.concat([OUTCOMES_SCHEMA.to_frame(), pl.read_parquet(content)], how="diagonal")
         if (held["status"] == Status.OK).any() and not self._images_path.exists():
             return pl.DataFrame(schema=OUTCOMES_SCHEMA)
         return held
 
     def read_pictures(self) -> pa.Table:
         """The pictures held, as a table of IMAGES_SCHEMA."""
-        if not self._images_path.exists():
+        content = read_if_there(self._images_path)
+        if content is None:
             return IMAGES_SCHEMA.empty_table()
-        with self._images_path.open("rb") as file:
-            return pq.read_table(file, schema=IMAGES_SCHEMA)
+        return pq.read_table(pa.BufferReader(content), schema=IMAGES_SCHEMA)
 
     def write(self, outcomes: pl.DataFrame, pictures: pa.Table) -> None:
         """Finishes the shard: the pictures first, the outcomes last, each file replaced as a whole."""
@@ -96,10 +95,11 @@ def pictures_table(pictures: Mapping[str, Picture]) -> pa.Table:
 
 
 def remove_surplus(images: UPath, outcomes: UPath, num_shards: int) -> None:
-    """Removes the shards of an older, larger version of a delivery that now has `num_shards`."""
+    """Removes the shards of an older, larger version of a delivery that now has `num_shards`, and what kills left."""
     kept = {f"{ShardFiles(images, outcomes, index).name}.parquet" for index in range(num_shards)}
     for folder in (outcomes, images):
         if folder.exists():
             for path in folder.glob("shard-*.parquet"):
                 if path.name not in kept:
                     path.unlink()
+            remove_abandoned(folder)

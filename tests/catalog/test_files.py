@@ -1,8 +1,10 @@
 """Files of the store: whole or not at all."""
 
 import hashlib
+import os
 import resource
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,15 @@ import polars as pl
 import pytest
 from upath import UPath
 
-from catalog.files import StoreNotWritableError, fingerprint, replace_file, write_parquet
+from catalog.files import (
+    StoreNotReadableError,
+    StoreNotWritableError,
+    fingerprint,
+    read_if_there,
+    remove_abandoned,
+    replace_file,
+    write_parquet,
+)
 
 
 @pytest.fixture(params=["local", "remote"])
@@ -147,3 +157,30 @@ def test_the_same_bytes_again_leave_the_file_alone(tmp_path: Path) -> None:
         file.write(b"rows")
     assert (tmp_path / "table").stat().st_ino == first
     assert [child.name for child in tmp_path.iterdir()] == ["table"]
+
+
+def test_what_is_read_is_the_content_or_none(folder: UPath) -> None:
+    path = folder / "table.bin"
+    assert read_if_there(path) is None
+    with replace_file(path) as file:
+        file.write(b"whole")
+    assert read_if_there(path) == b"whole"
+
+
+def test_what_cannot_be_read_is_named_with_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / "table.bin").mkdir()
+    with pytest.raises(StoreNotReadableError, match=r"cannot read '.*table\.bin': .*; give the right to read it"):
+        read_if_there(UPath(tmp_path / "table.bin"))
+
+
+def test_only_what_nobody_writes_any_more_is_abandoned(tmp_path: Path) -> None:
+    old, young, table = tmp_path / ".old.writing", tmp_path / ".young.writing", tmp_path / "table.parquet"
+    two_days_ago = time.time() - 2 * 24 * 3600
+    for path in (old, young, table):
+        path.touch()
+    for path in (old, table):
+        os.utime(path, (two_days_ago, two_days_ago))
+    remove_abandoned(UPath(tmp_path))
+    assert not old.exists()
+    assert young.exists()
+    assert table.exists()

@@ -129,7 +129,6 @@ def test_what_was_checked_is_what_is_connected_to(delivered: Delivered) -> None:
     assert delivered.lookups["rebinding.example"] == 1
 
 
-@pytest.mark.xfail(strict=True, reason="GuardedResolver hands it on, and aiohttp's connector raises")
 @pytest.mark.parametrize("answer", [[], UnicodeError("label empty or too long")], ids=["nothing", "no system error"])
 def test_a_resolver_that_breaks_its_contract_ends_no_delivery(
     answer: list[str] | Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

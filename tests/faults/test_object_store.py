@@ -15,7 +15,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from upath import UPath
 
-from catalog.files import StoreNotWritableError
+from catalog.files import StoreNotReadableError, StoreNotWritableError
 from demo.shop import Shop
 from tests.catalog.images.download_until_killed import download
 from tests.catalog.images.pictures import jpeg
@@ -127,12 +127,11 @@ def test_a_denied_write_names_place_and_reason_and_rights_let_it_end(port: int, 
         check_complete(shop, store)
 
 
-@pytest.mark.xfail(strict=True, reason="ShardFiles.read_outcomes lets the client's bare `Forbidden` through")
 def test_a_denied_read_names_the_place(port: int, shop: Shop) -> None:
     with serving(port) as endpoint:
         client("s3", endpoint).create_bucket(Bucket="catalogue")
         heed_rights(endpoint, 0)
-        with pytest.raises(OSError, match="s3://catalogue/store"):
+        with pytest.raises(StoreNotReadableError, match=r"cannot read 's3://catalogue/store.*Forbidden"):
             download(products(shop), store_at(endpoint, "nobody"))
 
 
