@@ -108,7 +108,9 @@ def reached(name: str, *passing: type[Exception]) -> Iterator[None]:
     """Whatever a file system meets, told as `InboxError`, a problem of this feed: each kind has its own exceptions."""
     try:
         yield
-    except (*passing, TypeError, AttributeError, NameError, AssertionError):  # the latter are faults of a program
+    except passing:
+        raise
+    except (TypeError, AttributeError, NameError, AssertionError):  # faults of a program, not of a file system
         raise
     except Exception as error:
         told = f"{type(error).__name__} {' '.join(str(error).split())[:300]}".rstrip()
