@@ -20,16 +20,18 @@ ROWS_PER_CHUNK = 1 << 18
 def main(folder: Path) -> None:
     """Group, assign splits, write `groups.parquet`, and say what there was in `figures.json`."""
     started = time.perf_counter()
-    pictures = pq.ParquetFile(folder / PICTURES)
+    # What is read ahead of a file stays in memory until the last batch has come.
+    pictures = pq.ParquetFile(folder / PICTURES, pre_buffer=False)
     num_rows = pictures.metadata.num_rows
     keys = np.empty((num_rows, 2), dtype=np.uint64)
     dhash = np.empty(num_rows, dtype=np.uint64)
     at = 0
-    for batch in pictures.iter_batches(ROWS_PER_CHUNK):
-        rows = pl.DataFrame(pl.from_arrow(batch))
-        keys[at : at + len(rows)] = picture_keys(rows["sha256"])
-        dhash[at : at + len(rows)] = rows["dhash"].to_numpy()
-        at += len(rows)
+    for group in range(pictures.num_row_groups):
+        for batch in pictures.iter_batches(ROWS_PER_CHUNK, row_groups=[group]):
+            rows = pl.DataFrame(pl.from_arrow(batch))
+            keys[at : at + len(rows)] = picture_keys(rows["sha256"])
+            dhash[at : at + len(rows)] = rows["dhash"].to_numpy()
+            at += len(rows)
     first = equal_pictures(keys)
     del keys
     num_distinct = int(np.count_nonzero(first == np.arange(num_rows, dtype=np.int32)))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import filecmp
 import hashlib
+import io
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from uuid import uuid4
 
 import polars as pl
@@ -156,3 +157,24 @@ def fingerprint(path: UPath) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def content_sha256(frame: pl.DataFrame) -> str:
+    """The SHA-256 of a table's schema and rows in their order, whatever file they lie in, as hexadecimal text."""
+    digest = hashlib.sha256(repr(frame.schema).encode())
+    frame.write_ipc(cast(BinaryIO, _DigestSink(digest.update)), compat_level=pl.CompatLevel.oldest())
+    return digest.hexdigest()
+
+
+class _DigestSink(io.RawIOBase):
+    """A file that keeps nothing of what is written but tells it on."""
+
+    def __init__(self, tell: Callable[[bytes], None]) -> None:
+        self._tell = tell
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:  # a buffer
+        self._tell(content)
+        return len(content)

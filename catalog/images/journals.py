@@ -6,6 +6,8 @@ rather than in memory until their shard is complete.
 
 from __future__ import annotations
 
+import os
+import stat
 import struct
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from zlib import crc32
 
 from upath import UPath
 
-from catalog.files import LOCAL_PROTOCOLS, naming
+from catalog.files import LOCAL_PROTOCOLS, StoreNotWritableError, naming
 from catalog.images.downloading import Ending
 from catalog.images.records import ending_of, record_of
 
@@ -34,12 +36,18 @@ class Journal:
         """The journal of a shard whose outcomes will lie in that folder."""
         if outcomes.protocol in LOCAL_PROTOCOLS:
             return cls(Path(outcomes.path) / f".{shard}.journal")
-        place = sha256(str(outcomes).encode()).hexdigest()[:16]
-        return cls(Path(tempfile.gettempdir()) / f"shelfsight-journals-{place}" / f".{shard}.journal")
+        # Two stores may have a bucket of one name: their endpoint tells them apart.
+        store = repr((str(outcomes), sorted(outcomes.storage_options.items(), key=str)))
+        place = sha256(store.encode()).hexdigest()[:16]
+        return cls(_scratch() / f"journals-{place}" / f".{shard}.journal")
 
     def open(self) -> set[str | None]:
-        """Makes it ready to go on; returns the links whose end in it is final."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        """Makes it ready to go on; returns the links whose end in it is final.
+
+        Raises `StoreNotWritableError` where its folder cannot be made.
+        """
+        with naming(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
         if not self._path.exists():
             return set()
         ended: set[str | None] = set()
@@ -71,6 +79,19 @@ class Journal:
     def remove(self) -> None:
         """Removes it, once its shard is written."""
         self._path.unlink(missing_ok=True)
+
+
+def _scratch() -> Path:
+    """This user's own folder among the machine's temporary files; nobody else can have laid anything in it."""
+    folder = Path(tempfile.gettempdir()) / f"shelfsight-{os.getuid()}"
+    with naming(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    told = folder.lstat()
+    if not stat.S_ISDIR(told.st_mode) or told.st_uid != os.getuid() or told.st_mode & 0o077:
+        raise StoreNotWritableError(
+            f"{str(folder)!r} is not a folder of this user alone; remove it or set TMPDIR to a folder of your own"
+        )
+    return folder
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[str | None, Ending]]:

@@ -4,10 +4,12 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
+from catalog.files import StoreNotWritableError
 from catalog.images.downloading import Ending
 from catalog.images.fetched import Fetched, Validators
 from catalog.images.journals import Journal
@@ -83,3 +85,16 @@ def test_the_journal_of_a_remote_store_is_local_and_its_own(tmp_path: Path) -> N
     assert one._path != other._path
     assert one._path.name == ".shard-00000.journal"
     assert Journal.of(UPath(tmp_path), "shard-00000")._path == tmp_path / ".shard-00000.journal"
+
+
+def test_a_remote_shards_journal_lies_where_only_this_user_can_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    remote = UPath("memory://store/outcomes/delivery=a")
+    Journal.of(remote, "shard-00000").open()
+    [own] = tmp_path.iterdir()
+    assert own.stat().st_mode & 0o777 == 0o700
+    own.chmod(0o777)
+    with pytest.raises(StoreNotWritableError, match="is not a folder of this user alone; remove it or set TMPDIR"):
+        Journal.of(remote, "shard-00000")
