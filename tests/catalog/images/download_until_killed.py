@@ -14,7 +14,7 @@ from catalog.images.shards import download_delivery
 
 SETTINGS = FetchSettings(
     allowed_networks=("127.0.0.1",),
-    idle_timeout_s=0.4,
+    idle_timeout_s=2.0,
     backoff_s=0.05,
     shard_rows=25,
     politeness=Politeness(max_connections=8, pause_s=0.2),
