@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from catalog.frames import without_frame
+
 Indices = NDArray[np.int32]
 
 THUMBNAIL_SIDE = 32
@@ -31,9 +33,10 @@ THUMBNAILS_PER_CHUNK = 1 << 16  # 64 MiB
 
 
 def thumbnail(picture: Image.Image) -> NDArray[np.uint8]:
-    """A picture's grey 32 x 32 thumbnail, (32, 32); bilinear, as the box filter aliases and Lanczos rings."""
+    """A picture's grey 32 x 32 thumbnail without a frame, (32, 32); bilinear, as the box filter aliases and
+    Lanczos rings."""
     side = THUMBNAIL_SIDE
-    return np.asarray(picture.convert("L").resize((side, side), Image.Resampling.BILINEAR), dtype=np.uint8)
+    return np.asarray(without_frame(picture).resize((side, side), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
 class Looks:

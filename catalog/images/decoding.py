@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFile
 
+from catalog.frames import without_frame
 from catalog.images.picture import Picture, PictureRules
 from catalog.images.statuses import Status
 
@@ -67,8 +68,11 @@ def decode(data: bytes, rules: PictureRules) -> Picture | Status:
 
 
 def dhash(image: Image.Image) -> int:
-    """64 bits: where grey grows from left to right, in 8 rows of 9 cells; the first row is the top byte."""
-    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX))  # (8 rows, 9 columns)
+    """64 bits: where grey grows from left to right, in 8 rows of 9 cells; the first row is the top byte.
+
+    Of the picture without a white frame, which copies may have.
+    """
+    grey = np.asarray(without_frame(image).resize((9, 8), Image.Resampling.BOX))  # (8 rows, 9 columns)
     return int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")
 
 

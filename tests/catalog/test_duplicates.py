@@ -46,7 +46,7 @@ def garment(seed: int) -> Image.Image:
 def trousers(leg_width: int) -> Image.Image:
     image = Image.new("RGB", (SIDE, SIDE), "white")
     draw = ImageDraw.Draw(image)
-    draw.rectangle((36, 8, 76, 30), fill=(25, 25, 30))
+    draw.rectangle((41, 8, 71, 30), fill=(25, 25, 30))
     for left in (36, 76 - leg_width):
         draw.rectangle((left, 30, left + leg_width, 104), fill=(25, 25, 30))
     return image
