@@ -15,7 +15,7 @@ from upath import UPath
 from catalog.delivered import delivered_batches
 from catalog.deliveries import Delivery
 from catalog.feed_places import FeedPlace
-from catalog.files import content_sha256, write_parquet
+from catalog.files import content_hash, write_parquet
 from catalog.partners import PartnerSettings
 from catalog.products import take_products
 from catalog.registration import register
@@ -51,7 +51,7 @@ def take(file: str, folder: str, delivery: Delivery) -> None:
         ("rejected", takings.rejected),
     ):
         write_parquet(frame, UPath(folder) / table / f"delivery={delivery.key}" / "data.parquet")
-        content_sha256(frame)  # the data version that Dagster is told
+        content_hash(frame)  # the data version that Dagster is told
 
 
 if __name__ == "__main__":

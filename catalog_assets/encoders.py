@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
@@ -10,11 +11,14 @@ import polars as pl
 from catalog_assets.conditions import refresh_when_upstream_changes
 from catalog_assets.partitions import encoder_recipes
 from catalog_assets.versions import content_version
-from ml.recipes import encoder_recipe, fingerprint
+from ml.recipes import EncoderRecipe, encoder_recipe, fingerprint
 from resources.compute import Compute
 from resources.pictures import Pictures
 from resources.store import Store
 from resources.tracking import Tracking
+
+if TYPE_CHECKING:
+    from ml.encoders import Encoder
 
 
 @dg.asset(
@@ -34,7 +38,8 @@ def encoders(
 ) -> dg.MaterializeResult[None]:
     """Image encoders for any downstream task: from ImageNet, from random weights, or pretrained on our pictures."""
     recipe = encoder_recipe(context.partition_key)
-    from ml.training.pretraining import pretrain  # torch loads only where it trains
+    from ml.training.execution import described
+    from ml.training.pretraining import Watch, pretrain  # torch loads only where it trains
 
     rows = dataset.select("product_id", "delivery", "shard", "sha256", "split").collect()
     in_training = np.flatnonzero((rows["split"] == "train").to_numpy())
@@ -48,12 +53,17 @@ def encoders(
         tracking.run(context, {"backbone": recipe.backbone, "pictures": len(pixels)}) as log,
         compute.session() as session,
     ):
-        made = pretrain(recipe, pixels, session.device, checkpoint, log.epochs(recipe.name, context.log.info))
+        watch = Watch(checkpoint=checkpoint, on_epoch=log.epochs(recipe.name, context.log.info))
+        made = pretrain(recipe, pixels, session.device, watch, _parent(store, recipe))
+    verdict = made.verdict
     facts = {
         "recipe": asdict(recipe),
         "recipe_sha256": fingerprint(recipe),
-        "dataset_sha256": content_version(rows[in_training]).value if recipe.pretraining else None,
+        "dataset_version": content_version(rows[in_training]).value if recipe.pretraining else None,
+        "parent": recipe.parent,
+        "parent_sha256": _sha256(store, recipe.parent) if recipe.parent else None,
         "num_pictures": len(pixels),
+        "execution": asdict(verdict.execution) if verdict else None,
         "device_seconds": made.cost.device_s,
         "peak_mib": session.peak_mib,
         "mlflow_run_id": log.run_id,
@@ -69,6 +79,8 @@ def encoders(
             "pictures": len(pixels),
             "device_seconds": made.cost.device_s,
             "peak_mib": session.peak_mib,
+            "computed in": described(verdict.execution) if verdict else "nothing was trained",
+            "seconds a step": dg.MetadataValue.json(dict(verdict.step_s) if verdict else {}),
             "mlflow": dg.MetadataValue.url(log.url),
             "folder": dg.MetadataValue.path(str(folder)),
         },
@@ -117,7 +129,7 @@ def embeddings(
     path = store.write(frame, "embeddings", name)
     version = content_version(frame)
     store.write_json(
-        {"encoder_sha256": record["sha256"], "sha256": version.value},
+        {"encoder_sha256": record["sha256"], "version": version.value},
         *("embeddings", f"encoder={name}", "embeddings.json"),
     )
     return dg.MaterializeResult(
@@ -130,6 +142,24 @@ def embeddings(
             "table": dg.MetadataValue.path(str(path)),
         },
     )
+
+
+def _parent(store: Store, recipe: EncoderRecipe) -> "Encoder | None":
+    """The encoder of the library that a recipe goes on from."""
+    if recipe.parent is None:
+        return None
+    from ml.encoders import Encoder
+
+    _sha256(store, recipe.parent)
+    return Encoder.load(store.local / "encoders" / recipe.parent)
+
+
+def _sha256(store: Store, name: str) -> str:
+    """The fingerprint of an encoder in the library; Failure where it is not there yet."""
+    record = store.read_json("encoders", name, "encoder.json")
+    if record is None:
+        raise dg.Failure(f"encoder {name!r} is not in the store; materialise encoders[{name}] first")
+    return str(record["sha256"])
 
 
 def _held(store: Store, encoder: str, encoder_sha256: str) -> pl.DataFrame:

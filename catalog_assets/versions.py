@@ -3,9 +3,9 @@
 import dagster as dg
 import polars as pl
 
-from catalog.files import content_sha256
+from catalog.files import content_hash
 
 
 def content_version(frame: pl.DataFrame) -> dg.DataVersion:
-    """The SHA-256 of a frame's schema and rows, in their order."""
-    return dg.DataVersion(content_sha256(frame))
+    """A hash of a frame's schema and rows, in their order."""
+    return dg.DataVersion(content_hash(frame))

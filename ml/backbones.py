@@ -1,12 +1,13 @@
 """Backbones: any timm network by name, without its classifier, for pictures of one resolution."""
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
 import timm
 import torch
 from torch import Tensor, nn
+
+from ml.near_names import near
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +39,7 @@ def create_backbone(name: str, resolution: int) -> nn.Module:
 def require_known(name: str) -> None:
     """Refuse a name that timm lacks, listing the nearest ones that it has."""
     if not timm.is_model(name):
-        known = timm.list_models()
-        near = difflib.get_close_matches(name, known, n=5, cutoff=0.5) or known[:5]
-        raise ValueError(f"unknown backbone {name!r}; timm knows {', '.join(near)}, ...")
+        raise ValueError(f"unknown backbone {name!r}; of timm's, {near(name, timm.list_models())}")
 
 
 def size_option(name: str, resolution: int) -> dict[str, Any]:

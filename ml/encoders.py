@@ -32,7 +32,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.name, self.resolution, self.origin = name, resolution, origin
         # The layout is fixed here, because the same weights in another layout give other last digits.
-        self.backbone = backbone.to(memory_format=torch.channels_last)
+        self.backbone = backbone
+        self.set_layout(channels_last=True)
         self.dim = embedding_dim(backbone, resolution)
         self.normalisation = normalisation(name)
         # Not persistent: the weights' file holds what timm's create_model(checkpoint_path=...) expects.
@@ -42,9 +43,22 @@ class Encoder(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Embeddings (batch, dim) of pictures (batch, 3, h, w), uint8 or already on a 0..1 scale."""
         scaled = pictures.float() / 255 if pictures.dtype == torch.uint8 else pictures
-        normalised = ((scaled - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        normalised = ((scaled - self.mean) / self.std).contiguous(memory_format=self._layout)
         embeddings: Tensor = self.backbone(normalised)
         return embeddings
+
+    def set_layout(self, *, channels_last: bool) -> None:
+        """How pictures and filters lie in memory, which is a matter of speed and last digits."""
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.backbone.to(memory_format=self._layout)
+
+    def takes(self, resolution: int) -> bool:
+        """Whether the backbone takes pictures of another resolution than its own."""
+        try:
+            embedding_dim(self.backbone, resolution)
+        except (RuntimeError, AssertionError, ValueError):
+            return False
+        return True
 
     def facts(self) -> dict[str, Any]:
         """What it takes, besides the weights, to build this encoder again."""
@@ -74,16 +88,27 @@ class Encoder(nn.Module):
         return cls(facts["backbone"], backbone, facts["resolution"], facts["origin"]).eval()
 
 
-def build(recipe: EncoderRecipe) -> Encoder:
+def build(recipe: EncoderRecipe, parent: Encoder | None = None) -> Encoder:
     """The encoder that a recipe starts from, before any pretraining; its random weights follow from the seed.
 
+    `parent` is the encoder that the recipe names as the one it goes on from.
+
     Raises:
-        ValueError: the backbone is unknown, or cannot take the recipe's resolution.
+        ValueError: the backbone is unknown, cannot take the recipe's resolution, or is not the parent's.
         RuntimeError: the recipe wants ImageNet weights and none can be had.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(recipe.seed)
         backbone = create_backbone(recipe.backbone, recipe.resolution)
+    if recipe.parent is not None:
+        if parent is None or parent.name != recipe.backbone:
+            given = "none" if parent is None else f"one of {parent.name!r}"
+            raise ValueError(
+                f"encoder {recipe.name!r} goes on from {recipe.parent!r}, an encoder of {recipe.backbone!r}; "
+                f"{given} was given"
+            )
+        backbone.load_state_dict(parent.backbone.state_dict())
+        return Encoder(recipe.backbone, backbone, recipe.resolution, parent.origin)
     if recipe.weights == "imagenet":
         backbone = load_imagenet(recipe.backbone, recipe.resolution)
     return Encoder(recipe.backbone, backbone, recipe.resolution, recipe.weights)

@@ -8,7 +8,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
+
+from ml.near_names import near
 
 Range = tuple[float, float]
 RecipeT = TypeVar("RecipeT")
@@ -31,44 +33,85 @@ class Augmentation:
     saturation: float = 0.4
     hue: float = 0.1
     grey_probability: float = 0.2
+    blur_probability: float = 0.0
+    blur_sigma: Range = (0.1, 2.0)  # pixels of the view
+    solarise_probability: float = 0.0
+    solarise_threshold: float = 0.5  # of 0..1: what is brighter is inverted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optimisation:
-    """How weights are fitted: AdamW, linear warm-up, then a cosine down to nothing.
+    """How weights are fitted: linear warm-up, then a cosine down to nothing.
 
-    `encoder_lr_factor` scales the rate of an encoder's weights against that of what stands behind it.
+    `encoder_lr_factor` scales the rate of an encoder's weights against that of what stands behind it. LARS (You et al.
+    2017, arXiv:1708.03888) is for batches of thousands. With `ema_decay` what is kept is not the last step's weights
+    but their exponential moving average.
     """
 
     epochs: int
     batch_size: int
     lr: float
+    optimiser: Literal["adamw", "lars"] = "adamw"
     weight_decay: float = 0.05
     warmup_epochs: float = 1.0
     max_grad_norm: float = 5.0
     encoder_lr_factor: float = 1.0
+    ema_decay: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalViews:
+    """Small parts of a picture as further views, for methods that compare them with the whole (multi-crop)."""
+
+    num: int = 6
+    resolution: int = 32
+    augmentation: Augmentation = field(default_factory=lambda: Augmentation(crop_scale=(0.05, 0.3)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How a device computes: what `autotune` chooses by timing, and any other choice gives the same but last digits."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    channels_last: bool = True
+    compiled: bool = False
+
+
+PLAIN = Execution()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining:
-    """Self-supervised pretraining of an encoder on pictures without labels."""
+    """Self-supervised pretraining of an encoder on pictures without labels.
+
+    `options` are the method's own, as its class lists them. The second view is drawn by `second_augmentation`, or like
+    the first. With `micro_batch_size` a batch goes through the networks in parts of so many pictures: its memory is
+    theirs, its gradient is the whole batch's, but for layers that look at a batch's statistics (batch norm sees a
+    part). `execution` None is chosen by timing.
+    """
 
     method: str
     optimisation: Optimisation
     augmentation: Augmentation = field(default_factory=Augmentation)
-    temperature: float = 0.2
-    projector_hidden_dim: int = 512
-    projector_dim: int = 128
+    second_augmentation: Augmentation | None = None
+    local_views: LocalViews | None = None
+    options: Mapping[str, float | int] = field(default_factory=dict)
+    micro_batch_size: int | None = None
+    execution: Execution | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderRecipe:
-    """An encoder: a timm backbone, where its weights start, and how they are pretrained, if at all."""
+    """An encoder: a timm backbone, where its weights start, and how they are pretrained, if at all.
+
+    With a `parent` they start from that encoder of the library, and `weights` tells where it started.
+    """
 
     name: str
     backbone: str
     weights: Literal["imagenet", "random"]
     resolution: int
+    parent: str | None = None
     pretraining: Pretraining | None = None
     seed: int = 0
 
@@ -114,9 +157,22 @@ SIMCLR_MNV3 = replace(
         optimisation=Optimisation(epochs=12, batch_size=256, lr=4e-3, weight_decay=1e-4),
         # Crops keep the proportions, since a product's outline tells what it is.
         augmentation=Augmentation(crop_scale=(0.3, 1.0), crop_ratio=(0.9, 1.1), brightness=0.8, contrast=0.8),
-        temperature=0.1,
+        options={"temperature": 0.1},
     ),
 )
+
+
+def pretrained_by(method: str, start: EncoderRecipe = RANDOM_MNV3, **changes: Any) -> EncoderRecipe:
+    """The recipe of `SIMCLR_MNV3` for another method, or from other weights; `changes` are of its `Pretraining`."""
+    pretraining = SIMCLR_MNV3.pretraining
+    assert pretraining is not None  # noqa: S101 for the type checker
+    name = f"{method.replace('_', '-')}-{start.name.removeprefix('random-')}"
+    settings = replace(pretraining, **{"method": method, "options": {}, **changes})
+    return replace(start, name=name, pretraining=settings, parent=None if start is RANDOM_MNV3 else start.name)
+
+
+_LOCAL = LocalViews(num=4, resolution=24, augmentation=Augmentation(crop_scale=(0.1, 0.4)))
+
 ENCODER_RECIPES: dict[str, EncoderRecipe] = {
     recipe.name: recipe
     for recipe in (
@@ -124,6 +180,18 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
         replace(IMAGENET_LITE0, name="imagenet-lite0-224", resolution=224),  # for photographs
         RANDOM_MNV3,
         SIMCLR_MNV3,
+        pretrained_by("byol"),
+        pretrained_by("swav", local_views=_LOCAL),
+        pretrained_by("moco_v3"),
+        pretrained_by("dino", local_views=_LOCAL),
+        pretrained_by("vicreg"),
+        pretrained_by("barlow_twins"),
+        pretrained_by(
+            "simclr",
+            IMAGENET_LITE0,
+            options={"temperature": 0.1},
+            optimisation=Optimisation(epochs=12, batch_size=256, lr=5e-4, weight_decay=1e-4),
+        ),
     )
 }
 
@@ -188,5 +256,5 @@ def classifier_recipe(name: str) -> ClassifierRecipe:
 
 def _known(recipes: Mapping[str, RecipeT], name: str, kind: str) -> RecipeT:
     if name not in recipes:
-        raise ValueError(f"unknown {kind} recipe {name!r}; known are {', '.join(sorted(recipes))}")
+        raise ValueError(f"unknown {kind} recipe {name!r}; {near(name, recipes)}")
     return recipes[name]

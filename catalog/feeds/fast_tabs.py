@@ -204,8 +204,17 @@ def _not_utf8(block: bytes, starts: NDArray[np.int64], line_ends: NDArray[np.int
     bounds = [*starts[::_LINES_PER_LOOK].tolist(), len(block)]
     handfuls = pl.Series([block[a:b] for a, b in itertools.pairwise(bounds)], dtype=pl.Binary)
     firsts = [n * _LINES_PER_LOOK for n in range(len(handfuls)) if not _is_text(handfuls[n : n + 1])]
-    suspects = (n for first in firsts for n in range(first, min(first + _LINES_PER_LOOK, len(starts))))
-    return [n for n in suspects if not _is_utf8(block[starts[n] : line_ends[n]])]
+    wrong = []
+    for first in firsts:
+        line, last = first, min(first + _LINES_PER_LOOK, len(starts)) - 1
+        while line <= last:
+            at = _first_not_utf8(block[starts[line] : line_ends[last]])
+            if at is None:
+                break
+            line = int(np.searchsorted(line_ends, starts[line] + at))
+            wrong.append(line)
+            line += 1
+    return wrong
 
 
 def _is_text(values: pl.Series) -> bool:
@@ -217,9 +226,10 @@ def _is_text(values: pl.Series) -> bool:
     return True
 
 
-def _is_utf8(line: bytes) -> bool:
+def _first_not_utf8(lines: bytes) -> int | None:
+    """Where the first bytes are that are not UTF-8; no character holds a line end, so none spans two lines."""
     try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+        lines.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return None

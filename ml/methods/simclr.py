@@ -4,29 +4,28 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ml.encoders import Encoder
-from ml.methods.method import Method
-from ml.recipes import Pretraining
+from ml.layers import mlp
+from ml.methods.method import Method, Tensors, each_view
 
 
 class SimCLR(Method):
     """An encoder f and a projector g, trained by NT-Xent on two views of every picture."""
 
-    def __init__(self, encoder: Encoder, settings: Pretraining) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.temperature = settings.temperature
-        self.projector = nn.Sequential(
-            nn.Linear(encoder.dim, settings.projector_hidden_dim, bias=False),
-            nn.BatchNorm1d(settings.projector_hidden_dim),
-            nn.ReLU(inplace=True),
-            nn.Linear(settings.projector_hidden_dim, settings.projector_dim),
-        )
+    def __init__(
+        self, encoder: Encoder, *, temperature: float = 0.2, hidden_dim: int = 512, projection_dim: int = 128
+    ) -> None:
+        super().__init__(encoder)
+        self.temperature = temperature
+        self.projector = mlp((encoder.dim, hidden_dim, projection_dim))
 
-    def loss(self, views: Sequence[Tensor]) -> Tensor:  # views: 2 x (batch, 3, height, width)
-        return nt_xent(self.projector(self.encoder(torch.cat(list(views)))), self.temperature)
+    def project(self, views: Sequence[Tensor]) -> Tensors:
+        return tuple(self.projector(torch.cat(each_view(self.encoder, views))).chunk(len(views)))
+
+    def loss(self, projections: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+        return nt_xent(torch.cat(list(projections)), self.temperature)
 
 
 def nt_xent(projected: Tensor, temperature: float) -> Tensor:

@@ -4,11 +4,14 @@ import io
 import logging
 import pickle
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
+from torch import Tensor
 
 from ml.artefacts import write_flushed
 
@@ -21,12 +24,13 @@ State = dict[str, Any]
 class Checkpoint:
     """One file with the newest state of one run, replaced atomically, removed once the run has succeeded.
 
-    `fingerprint` stands for the recipe and the data: a state of others is not resumed.
+    `fingerprint` stands for the recipe and the data: a state of others is not resumed. `notes` go into every state.
     """
 
     path: Path
     fingerprint: str
-    min_interval_s: float = 5.0
+    min_interval_s: float = 30.0
+    notes: State = field(default_factory=dict)
     _written_at: float = field(default=float("-inf"), init=False)
 
     def is_due(self) -> bool:
@@ -36,7 +40,7 @@ class Checkpoint:
     def write(self, state: State) -> None:
         """Replace the file; a reader or a crash never meets half of one."""
         content = io.BytesIO()
-        torch.save({**state, "fingerprint": self.fingerprint}, content)
+        torch.save({**state, "notes": self.notes, "fingerprint": self.fingerprint}, content)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_name(f".{self.path.name}.part")
         write_flushed(part, content.getvalue())
@@ -63,3 +67,11 @@ class Checkpoint:
     def remove(self) -> None:
         """Delete the file, if there is one."""
         self.path.unlink(missing_ok=True)
+
+
+def save_inputs(checkpoint: Path, tensors: Mapping[str, Tensor]) -> Path:
+    """Write the inputs of a step that failed beside its run's checkpoint, as safetensors; the file is returned."""
+    path = checkpoint.with_name("failed-step.safetensors")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_flushed(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}))
+    return path

@@ -17,7 +17,7 @@ from ml.encoders import Encoder
 from ml.pixels import fingerprint_arrays
 from ml.recipes import ClassifierRecipe, fingerprint
 from ml.training.checkpoints import Checkpoint
-from ml.training.loop import Cost, OnEpoch, Step, train
+from ml.training.loop import Cost, OnEpoch, train
 from ml.views import random_view
 
 NUM_EVALUATIONS = 10  # over a run: validation on every epoch of a short one would cost more than the training
@@ -58,12 +58,20 @@ class ClassificationTask:
     def module(self) -> Classifier:
         return self._classifier
 
-    def step(self, indices: Tensor) -> Step:
+    def backward(self, indices: Tensor) -> Mapping[str, Tensor]:
         device = self._classifier.shift.device
         inputs = torch.from_numpy(self._train.inputs[indices.numpy()]).to(device)
         if self._recipe.augmentation is not None:
             inputs = random_view(inputs, self._recipe.augmentation)
-        return self._step(inputs, self._targets[indices].to(device))
+        loss, figures = self._judge(inputs, self._targets[indices].to(device))
+        loss.backward()  # type: ignore[no-untyped-call]
+        return {"loss": loss.detach(), **figures}
+
+    def inputs(self, indices: Tensor) -> Mapping[str, Tensor]:
+        return {"inputs": torch.from_numpy(self._train.inputs[indices.numpy()]), "targets": self._targets[indices]}
+
+    def after_update(self, progress: float) -> None:
+        pass  # nothing follows the weights of a classifier
 
     def evaluate(self, epoch: int, num_epochs: int) -> Mapping[str, float]:
         """Loss, accuracy and top5 on the validation examples, ten times over the run or a little more."""
@@ -79,19 +87,19 @@ class ClassificationTask:
             for start in range(0, len(targets), EVALUATION_BATCH):
                 part = slice(start, start + EVALUATION_BATCH)
                 inputs = torch.from_numpy(np.ascontiguousarray(validation.inputs[part])).to(device)
-                loss, metrics = self._step(inputs, targets[part].to(device))
+                loss, metrics = self._judge(inputs, targets[part].to(device))
                 for name, value in {"loss": loss, **metrics}.items():
                     sums[name] = sums.get(name, 0.0) + value.item() * len(inputs)
         return {f"validation_{name}": total / len(targets) for name, total in sums.items()}
 
-    def _step(self, inputs: Tensor, targets: Tensor) -> Step:
+    def _judge(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The loss over all levels; accuracy and top5 of the leaves."""
         recipe = self._recipe
         logits = self._classifier(inputs)
         loss = depth_weighted_loss(logits, targets, recipe.depth_weights, recipe.label_smoothing)
         leaves, leaf_targets = logits[-1].detach(), targets[:, -1]
         figures = {"accuracy": 1, "top5": 5}
-        return Step(loss, {name: top_k_accuracy(leaves, leaf_targets, k) for name, k in figures.items()})
+        return loss, {name: top_k_accuracy(leaves, leaf_targets, k) for name, k in figures.items()}
 
 
 def initial_classifier(recipe: ClassifierRecipe, encoder: Encoder, train: Examples) -> Classifier:

@@ -2,30 +2,24 @@
 
 import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ml.recipes import Optimisation
-from ml.training.checkpoints import Checkpoint
+from ml.training.checkpoints import Checkpoint, save_inputs
+from ml.training.optimisers import Average, build_optimiser, set_rate
 from ml.training.schedules import warmup_cosine
 
 OnEpoch = Callable[[Mapping[str, float]], None]
 
 
-class Step(NamedTuple):
-    """What one batch gives: the loss to step on, and figures to average over the epoch."""
-
-    loss: Tensor
-    metrics: Mapping[str, Tensor]
-
-
 class Task(Protocol):
-    """Something trainable: a module, the number of its examples, and a loss for any choice of them."""
+    """Something trainable: a module, the number of its examples, and the gradient of a loss for any choice of them."""
 
     num_examples: int
 
@@ -34,8 +28,20 @@ class Task(Protocol):
         """What is trained and checkpointed."""
         ...
 
-    def step(self, indices: Tensor) -> Step:
-        """The loss of the examples at these indices, (batch,) on the CPU; draws are PyTorch's global ones."""
+    def backward(self, indices: Tensor) -> Mapping[str, Tensor]:
+        """Adds the gradient of the loss of the examples at these indices, (batch,) on the CPU.
+
+        Returns `loss` and any other figures to average over the epoch, scalars without a gradient. Draws are PyTorch's
+        global ones.
+        """
+        ...
+
+    def inputs(self, indices: Tensor) -> Mapping[str, Tensor]:
+        """What the examples at these indices are, to be looked at after a step that failed."""
+        ...
+
+    def after_update(self, progress: float) -> None:
+        """Called after every step with the share of all steps that is done."""
         ...
 
     def evaluate(self, epoch: int, num_epochs: int) -> Mapping[str, float]:
@@ -45,11 +51,11 @@ class Task(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a run took: device seconds and examples over all its attempts, and the epoch it resumed after."""
+    """What a run took: device seconds and examples over all its attempts, and the step it resumed after."""
 
     device_s: float
     num_examples_seen: int
-    resumed_after_epoch: int
+    resumed_after_step: int
 
     @property
     def examples_per_s(self) -> float:
@@ -70,114 +76,137 @@ def train(
 
     Raises:
         ValueError: there are fewer than two examples.
-        FloatingPointError: a loss or a gradient is no longer finite; the message names the step.
+        FloatingPointError: a loss or a gradient is no longer finite; the message names the step and, where there is a
+            checkpoint, the file beside it that holds the step's inputs.
     """
     if task.num_examples < 2:
         raise ValueError(f"training needs at least 2 examples, got {task.num_examples}")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        run = _Run(task, settings, device)
-        resumed_after = run.resume(checkpoint)
-        for epoch in range(resumed_after + 1, settings.epochs + 1):
-            metrics = run.epoch(epoch)
-            if checkpoint is not None and epoch < settings.epochs and checkpoint.is_due():
-                checkpoint.write(run.state(epoch))
+        run = _Run(task, settings, device, checkpoint)
+        resumed_after = run.resume()
+        while run.epoch < settings.epochs:
+            figures = run.finish_epoch()
+            with run.average.in_place() if run.average else nullcontext():
+                evaluated = task.evaluate(run.epoch, settings.epochs)
             if on_epoch is not None:
-                on_epoch({**metrics, **task.evaluate(epoch, settings.epochs)})
+                on_epoch({**figures, **evaluated})
+        if run.average:
+            run.average.move_in()
     if checkpoint is not None:
         checkpoint.remove()
-    return Cost(device_s=run.device_s, num_examples_seen=run.num_examples_seen, resumed_after_epoch=resumed_after)
+    return Cost(device_s=run.device_s, num_examples_seen=run.num_examples_seen, resumed_after_step=resumed_after)
 
 
 class _Run:
     """A run in progress: the module, its optimiser and how far they have come."""
 
-    def __init__(self, task: Task, settings: Optimisation, device: torch.device) -> None:
-        self.task, self.settings, self.device = task, settings, device
+    def __init__(self, task: Task, settings: Optimisation, device: torch.device, checkpoint: Checkpoint | None) -> None:
+        self.task, self.settings, self.device, self.checkpoint = task, settings, device, checkpoint
         task.module.to(device)
         # Batches of equal size, none tiny: batch norm and contrastive losses suffer from a small last one.
         self.num_batches = math.ceil(task.num_examples / settings.batch_size)
-        self.optimiser = torch.optim.AdamW(_parameter_groups(task.module, settings), lr=settings.lr)
+        self.optimiser = build_optimiser(task.module, settings)
+        self.average = Average(task.module, settings.ema_decay) if settings.ema_decay is not None else None
+        self.epoch = 0  # finished ones
         self.num_steps = 0
         self.num_examples_seen = 0
         self.device_s = 0.0
+        self.order_rng = torch.get_rng_state()  # what the order of the epoch under way is drawn from
+        self.sums: dict[str, Tensor] = {}  # of the epoch under way, figures weighted by their examples
+        self.epoch_s = 0.0
+        self.rate = 0.0  # of the last step
 
-    def epoch(self, number: int) -> dict[str, float]:
-        start = time.perf_counter()
+    def finish_epoch(self) -> dict[str, float]:
+        """Goes on to the end of the epoch under way; returns its figures."""
+        started = time.perf_counter()
         self.task.module.train()
-        sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
-        for indices in torch.randperm(self.task.num_examples).tensor_split(self.num_batches):
-            lr = self._step_lr()
-            loss, metrics = self.task.step(indices)
-            self._update(loss)
-            for name, value in {"loss": loss, **metrics}.items():
-                sums[name] += value.detach() * len(indices)
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        elapsed_s = time.perf_counter() - start
-        self.device_s += elapsed_s
-        self.num_examples_seen += self.task.num_examples
-        means = {name: value.item() / self.task.num_examples for name, value in sums.items()}
-        return {"epoch": number, **means, "lr": lr, "examples_per_s": self.task.num_examples / elapsed_s}
+        first = self.num_steps - self.epoch * self.num_batches
+        if first == 0:  # what is drawn from then on depends on nothing but this state
+            self.order_rng = torch.get_rng_state()
+            self.sums, self.epoch_s = {}, 0.0
+            order = torch.randperm(self.task.num_examples)
+        else:
+            generator = torch.Generator()
+            generator.set_state(self.order_rng)
+            order = torch.randperm(self.task.num_examples, generator=generator)
+        for indices in order.tensor_split(self.num_batches)[first:]:
+            self._step(indices)
+            if self.checkpoint is not None and self.checkpoint.is_due():
+                started = self._clock(started)
+                self.checkpoint.write(self.state())
+        self._clock(started)
+        self.epoch += 1
+        num_examples = self.task.num_examples
+        means = {name: value.item() / num_examples for name, value in self.sums.items()}
+        return {"epoch": self.epoch, **means, "lr": self.rate, "examples_per_s": num_examples / self.epoch_s}
 
-    def _step_lr(self) -> float:
+    def _step(self, indices: Tensor) -> None:
+        num_all = self.settings.epochs * self.num_batches
         warmup = round(self.settings.warmup_epochs * self.num_batches)
-        lr = self.settings.lr * warmup_cosine(self.num_steps, warmup, self.settings.epochs * self.num_batches)
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr * group["lr_factor"]
-        return lr
-
-    def _update(self, loss: Tensor) -> None:
+        self.rate = self.settings.lr * warmup_cosine(self.num_steps, warmup, num_all)
+        set_rate(self.optimiser, self.rate)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        figures = self.task.backward(indices)
         norm = nn.utils.clip_grad_norm_(self.task.module.parameters(), self.settings.max_grad_norm)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            raise FloatingPointError(
-                f"step {self.num_steps} has the loss {loss.item()} and the gradient norm {norm.item()}; "
-                f"lower the learning rate (now {self.settings.lr}) or look at the pictures of that step"
-            )
+        if not (torch.isfinite(figures["loss"]) and torch.isfinite(norm)):
+            self._fail(indices, figures["loss"].item(), norm.item())
         self.optimiser.step()
         self.num_steps += 1
+        self.num_examples_seen += len(indices)
+        self.task.after_update(self.num_steps / num_all)
+        if self.average:
+            self.average.update(self.num_steps)
+        for name, value in figures.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.detach() * len(indices)
 
-    def state(self, epoch: int) -> dict[str, Any]:
+    def _fail(self, indices: Tensor, loss: float, norm: float) -> None:
+        where = "that step"
+        if self.checkpoint is not None:
+            where = str(save_inputs(self.checkpoint.path, {**self.task.inputs(indices), "indices": indices}))
+        raise FloatingPointError(
+            f"step {self.num_steps} has the loss {loss} and the gradient norm {norm}; lower the learning rate "
+            f"(now {self.rate:g} of {self.settings.lr:g}) or look at the inputs of {where}"
+        )
+
+    def _clock(self, started: float) -> float:
+        """Adds the device's time since `started`, a perf_counter; returns the time of now."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        now = time.perf_counter()
+        self.device_s += now - started
+        self.epoch_s += now - started
+        return now
+
+    def state(self) -> dict[str, Any]:
         return {
-            "epoch": epoch,
             "module": self.task.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "average": self.average.tensors if self.average else {},
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            "num_steps": self.num_steps,
-            "num_examples_seen": self.num_examples_seen,
-            "device_s": self.device_s,
+            "order_rng": self.order_rng,
+            "sums": self.sums,
+            **{name: getattr(self, name) for name in _COUNTERS},
         }
 
-    def resume(self, checkpoint: Checkpoint | None) -> int:
-        """Take over a checkpoint's state and return the epoch that it was written after, or 0."""
-        state = checkpoint.read() if checkpoint is not None else None
+    def resume(self) -> int:
+        """Take over a checkpoint's state and return the step that it was written after, or 0."""
+        state = self.checkpoint.read() if self.checkpoint is not None else None
         if state is None:
             return 0
         self.task.module.load_state_dict(state["module"])
         self.optimiser.load_state_dict(state["optimiser"])
+        for name, tensor in state["average"].items():
+            self.average.tensors[name].copy_(tensor)  # type: ignore[union-attr]
         torch.set_rng_state(state["rng"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state_all(state["cuda_rng"])
-        self.num_steps = state["num_steps"]
-        self.num_examples_seen = state["num_examples_seen"]
-        self.device_s = state["device_s"]
-        return int(state["epoch"])
+        self.order_rng = state["order_rng"]
+        self.sums = {name: value.to(self.device) for name, value in state["sums"].items()}
+        for name in _COUNTERS:
+            setattr(self, name, state[name])
+        return self.num_steps
 
 
-def _parameter_groups(module: nn.Module, settings: Optimisation) -> list[dict[str, Any]]:
-    """Weights decay; biases and normalisation scales, of one dimension, do not. An encoder has a rate of its own."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
-    for name, parameter in module.named_parameters():
-        if parameter.requires_grad:
-            groups[name.startswith("encoder."), parameter.ndim > 1].append(parameter)
-    return [
-        {
-            "params": parameters,
-            "weight_decay": settings.weight_decay if decays else 0.0,
-            "lr_factor": settings.encoder_lr_factor if in_encoder else 1.0,
-        }
-        for (in_encoder, decays), parameters in groups.items()
-    ]
+_COUNTERS = ("epoch", "num_steps", "num_examples_seen", "device_s", "epoch_s", "rate")

@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_the_old_encoder_standing(tmp_path: Path, monkeypatch
 
 
 def test_an_unknown_backbone_is_refused_with_near_names() -> None:
-    with pytest.raises(ValueError, match=r"unknown backbone 'resnet19'; timm knows .*resnet18"):
+    with pytest.raises(ValueError, match=r"unknown backbone 'resnet19'; of timm's, near are .*resnet18"):
         build(replace(TINY_ENCODER, backbone="resnet19"))
 
 

@@ -1,5 +1,6 @@
 """Views: the batched operations against torchvision, one picture at a time."""
 
+import math
 from dataclasses import fields, replace
 
 import pytest
@@ -148,3 +149,73 @@ def test_views_stay_between_black_and_white() -> None:
     views = random_view(pictures(32), Augmentation(brightness=0.9, contrast=0.9, saturation=0.9, hue=0.5))
     assert views.min() >= 0
     assert views.max() <= 1
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("resolution", [24, 40])
+def test_blurs_equal_torchvisions_picture_by_picture(sigma: float, resolution: int) -> None:
+    pixels = pictures(6)
+    still = draw(replace(UNCHANGED, crop_scale=(0.3, 1.0)), 6, 40, 40)
+    sharp = render(pixels, still, resolution)
+    views = render(pixels, replace(still, blur=torch.tensor([sigma, 0.0] * 3)), resolution)
+    size = 2 * math.ceil(3 * sigma) + 1
+    for i, view in enumerate(views):
+        expected = sharp[i] if i % 2 else reference.gaussian_blur(sharp[i], [size, size], [sigma, sigma])
+        assert torch.allclose(view, expected, atol=1e-5)
+
+
+def test_a_blur_wider_than_the_picture_is_still_an_average() -> None:
+    pixels = pictures(4, 8, 8)
+    still = draw(UNCHANGED, 4, 8, 8)
+    views = render(pixels, replace(still, blur=torch.full((4,), 9.0)), 8)
+    assert torch.allclose(views.mean(dim=(2, 3)), (pixels / 255).mean(dim=(2, 3)), atol=0.02)
+    assert views.std() < (pixels / 255).std() / 2
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 1.0])
+def test_solarising_equals_torchvisions_picture_by_picture(threshold: float) -> None:
+    pixels = pictures(4)
+    still = draw(UNCHANGED, 4, 40, 40)
+    plain = render(pixels, still, 40)
+    views = render(pixels, replace(still, solarise=torch.tensor([threshold, 2.0, threshold, 2.0])), 40)
+    for i, view in enumerate(views):
+        assert torch.equal(view, plain[i] if i % 2 else reference.solarize(plain[i], threshold))
+
+
+def test_the_shares_of_blurred_and_solarised_views_are_those_asked_for() -> None:
+    p = draw(Augmentation(blur_probability=0.5, blur_sigma=(0.1, 2.0), solarise_probability=0.2), 10_000, 40, 40)
+    blurred = p.blur[p.blur > 0]
+    assert len(blurred) / 10_000 == pytest.approx(0.5, abs=0.02)
+    assert blurred.min() >= 0.1
+    assert blurred.max() <= 2.0
+    assert blurred.mean().item() == pytest.approx(1.05, abs=0.03)
+    assert (p.solarise <= 1).float().mean().item() == pytest.approx(0.2, abs=0.02)
+
+
+def test_views_are_distributed_as_torchvisions() -> None:
+    """Colours and sharpness of many views of one picture, beside those of torchvision's transforms."""
+    photograph = pictures(1, 12, 12).float()
+    pixels = reference.resize(photograph, [48, 48], antialias=True).round().to(torch.uint8)
+    recipe = Augmentation(crop_scale=(0.3, 1.0), hue=0.0, blur_probability=0.5, solarise_probability=0.2)
+    ours = render(pixels.expand(3_000, -1, -1, -1), draw(recipe, 3_000, 48, 48), 48)
+    theirs = transforms.Compose(
+        [
+            transforms.RandomResizedCrop(48, scale=(0.3, 1.0), antialias=True),
+            transforms.RandomHorizontalFlip(),
+            transforms.RandomApply([transforms.ColorJitter(0.4, 0.4, 0.4, 0.0)], p=0.8),
+            transforms.RandomGrayscale(0.2),
+            transforms.RandomApply([transforms.GaussianBlur(13, (0.1, 2.0))], p=0.5),
+            transforms.RandomSolarize(0.5, p=0.2),
+        ]
+    )
+    expected = torch.stack([theirs(pixels[0] / 255) for _ in range(3_000)])
+
+    def figures(views: Tensor) -> Tensor:
+        colours = views.mean(dim=(2, 3))
+        edges = (views[..., 1:] - views[..., :-1]).abs().mean(dim=(1, 2, 3))
+        saturation = (views.amax(dim=1) - views.amin(dim=1)).mean(dim=(1, 2))
+        return torch.stack([*colours.unbind(1), views.std(dim=(1, 2, 3)), edges, saturation], dim=1)
+
+    for quantile in (0.1, 0.25, 0.5, 0.75, 0.9):
+        found, wanted = (figures(each).quantile(quantile, dim=0) for each in (ours, expected))
+        assert torch.allclose(found, wanted, atol=0.02), (quantile, found, wanted)

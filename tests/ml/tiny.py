@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.recipes import Augmentation, ClassifierRecipe, EncoderRecipe, Optimisation, Pretraining
+from ml.recipes import PLAIN, Augmentation, ClassifierRecipe, EncoderRecipe, Optimisation, Pretraining
 
 RESOLUTION = 32
 TINY_ENCODER = EncoderRecipe(name="tiny", backbone="test_efficientnet", weights="random", resolution=RESOLUTION)
@@ -14,8 +14,8 @@ TINY_SIMCLR = replace(
     pretraining=Pretraining(
         method="simclr",
         optimisation=Optimisation(epochs=3, batch_size=16, lr=1e-3),
-        projector_hidden_dim=32,
-        projector_dim=16,
+        options={"hidden_dim": 32, "projection_dim": 16},
+        execution=PLAIN,
     ),
 )
 TINY_FINETUNE = ClassifierRecipe(

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ml.recipes import Optimisation
-from ml.training.loop import Step, train
+from ml.training.checkpoints import Checkpoint
+from ml.training.loop import train
 
 CPU = torch.device("cpu")
 SETTINGS = Optimisation(epochs=3, batch_size=4, lr=0.1, weight_decay=0.0, warmup_epochs=0)
@@ -22,15 +25,23 @@ class Line:
         self.module = nn.Linear(1, 1)
         self.num_examples = num_examples
         self.batches: list[list[int]] = []
+        self.progress: list[float] = []
         self._x = torch.linspace(-1, 1, num_examples)[:, None]
         self._y = 2 * self._x + 1
         if poisoned is not None:
             self._y[poisoned] = float("nan")
 
-    def step(self, indices: Tensor) -> Step:
+    def backward(self, indices: Tensor) -> Mapping[str, Tensor]:
         self.batches.append(indices.tolist())
         loss = (self.module(self._x[indices]) - self._y[indices]).square().mean()
-        return Step(loss, {"position": indices.float().mean()})
+        loss.backward()  # type: ignore[no-untyped-call]
+        return {"loss": loss.detach(), "position": indices.float().mean()}
+
+    def inputs(self, indices: Tensor) -> Mapping[str, Tensor]:
+        return {"x": self._x[indices], "y": self._y[indices]}
+
+    def after_update(self, progress: float) -> None:
+        self.progress.append(progress)
 
     def evaluate(self, epoch: int, num_epochs: int) -> Mapping[str, float]:
         return {"weight": self.module.weight.item()}
@@ -61,9 +72,53 @@ def test_the_line_is_found_and_the_reports_say_so() -> None:
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step() -> None:
     task = Line(poisoned=7)
-    with pytest.raises(FloatingPointError, match=r"step \d has the loss nan .* lower the learning rate \(now 0.1\)"):
-        train(task, SETTINGS, CPU, seed=0)
+    with pytest.raises(
+        FloatingPointError, match=r"step \d has the loss nan .* lower the learning rate \(now 0.1 of 0.1\)"
+    ):
+        train(task, replace(SETTINGS, epochs=1000), CPU, seed=0)
     assert task.module.weight.isfinite().all()  # the poisoned step was not taken
+
+
+def test_the_inputs_of_a_step_that_failed_are_kept_beside_the_checkpoint(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(path=tmp_path / "checkpoint.pt", fingerprint="x")
+    with pytest.raises(FloatingPointError, match=r"look at the inputs of .*failed-step\.safetensors"):
+        train(Line(poisoned=7), SETTINGS, CPU, seed=0, checkpoint=checkpoint)
+    kept = load_file(tmp_path / "failed-step.safetensors")
+    assert 7 in kept["indices"]
+    assert kept["y"][kept["indices"] == 7].isnan().all()
+    assert kept["x"].shape == kept["y"].shape
+
+
+def test_progress_is_told_after_every_step_and_ends_at_one() -> None:
+    task = Line()
+    train(task, SETTINGS, CPU, seed=0)
+    assert task.progress == pytest.approx([step / 9 for step in range(1, 10)])
+
+
+def test_an_average_follows_the_weights_and_takes_their_place_at_the_end() -> None:
+    weights, means = [], []
+    for decay in (None, 0.5):
+        task, reports = Line(), []
+        train(task, replace(SETTINGS, epochs=20, ema_decay=decay), CPU, seed=0, on_epoch=reports.append)
+        weights.append(task.module.weight.item())
+        means.append([report["weight"] for report in reports])
+    assert weights[1] == means[1][-1]  # what is evaluated is what is kept
+    assert weights[1] != weights[0]
+    assert weights[1] == pytest.approx(weights[0], abs=0.2)
+
+
+def test_lars_moves_a_weight_by_a_share_of_its_own_size_and_biases_freely() -> None:
+    moved = []
+    for scale in (1.0, 100.0):
+        task = Line()
+        with torch.no_grad():
+            task.module.weight.fill_(-scale)
+        settings = replace(SETTINGS, epochs=1, batch_size=10, weight_decay=1e-4, optimiser="lars", max_grad_norm=1e9)
+        train(task, settings, CPU, seed=0)
+        moved.append(1 + task.module.weight.item() / scale)
+    assert moved[0] == pytest.approx(moved[1], rel=0.01)
+    assert moved[0] == pytest.approx(0.1 * 0.001, rel=0.01)  # the rate x the trust in a step
+    assert task.module.bias.item() != Line().module.bias.item()
 
 
 @pytest.mark.parametrize("num_examples", [0, 1])
@@ -93,9 +148,16 @@ class Tower:
         self.module = nn.ModuleDict({"encoder": nn.Linear(1, 1), "head": nn.Linear(1, 1)})
         self.num_examples = 8
 
-    def step(self, indices: Tensor) -> Step:
-        outputs = self.module["head"](self.module["encoder"](indices.float()[:, None]))
-        return Step(outputs.square().mean(), {})
+    def backward(self, indices: Tensor) -> Mapping[str, Tensor]:
+        loss = self.module["head"](self.module["encoder"](indices.float()[:, None])).square().mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return {"loss": loss.detach()}
+
+    def inputs(self, indices: Tensor) -> Mapping[str, Tensor]:
+        return {}
+
+    def after_update(self, progress: float) -> None:
+        pass
 
     def evaluate(self, epoch: int, num_epochs: int) -> Mapping[str, float]:
         return {}

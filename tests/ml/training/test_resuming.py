@@ -14,14 +14,14 @@ from torch import Tensor
 
 from ml.encoders import Encoder
 from ml.training.checkpoints import Checkpoint
-from ml.training.pretraining import pretrain
+from ml.training.pretraining import Watch, pretrain
 from tests.ml.tiny import TINY_SIMCLR, striped
 
 CPU = torch.device("cpu")
 TRAIN_UNTIL_KILLED = """
 import sys, time, torch
 from pathlib import Path
-from ml.training.pretraining import pretrain
+from ml.training.pretraining import Watch, pretrain
 from tests.ml.tiny import TINY_SIMCLR, striped
 
 def on_epoch(metrics):
@@ -30,7 +30,7 @@ def on_epoch(metrics):
         time.sleep(300)
 
 torch.set_num_threads(1)
-pretrain(TINY_SIMCLR, striped(64)[0], torch.device("cpu"), Path(sys.argv[1]), on_epoch)
+pretrain(TINY_SIMCLR, striped(64)[0], torch.device("cpu"), Watch(checkpoint=Path(sys.argv[1]), on_epoch=on_epoch))
 """
 
 
@@ -74,10 +74,11 @@ def test_a_run_killed_outright_resumes_to_bit_equal_weights(tmp_path: Path) -> N
     assert path.exists()
 
     epochs: list[float] = []
-    resumed = pretrain(TINY_SIMCLR, striped(64)[0], CPU, path, lambda metrics: epochs.append(metrics["epoch"]))
+    watch = Watch(checkpoint=path, on_epoch=lambda metrics: epochs.append(metrics["epoch"]))
+    resumed = pretrain(TINY_SIMCLR, striped(64)[0], CPU, watch)
     unbroken = pretrain(TINY_SIMCLR, striped(64)[0], CPU)
-    assert resumed.cost.resumed_after_epoch >= 1
-    assert epochs == list(range(resumed.cost.resumed_after_epoch + 1, 4))
+    assert resumed.cost.resumed_after_step >= 1
+    assert epochs == list(range(resumed.cost.resumed_after_step // 4 + 1, 4))
     assert resumed.cost.num_examples_seen == unbroken.cost.num_examples_seen == 3 * 64
     expected = weights(unbroken.encoder)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(resumed.encoder).items())
@@ -90,10 +91,10 @@ def test_a_checkpoint_of_another_recipe_or_other_data_is_not_resumed(
 ) -> None:
     path = tmp_path / "checkpoint.pt"
     with pytest.raises(InterruptedRunError):
-        pretrain(TINY_SIMCLR, striped(32)[0], CPU, path, interrupt_after(1))  # type: ignore[arg-type]
+        pretrain(TINY_SIMCLR, striped(32)[0], CPU, Watch(checkpoint=path, on_epoch=interrupt_after(1)))  # type: ignore[arg-type]
     recipe = replace(TINY_SIMCLR, seed=1) if change == "recipe" else TINY_SIMCLR
     pixels = striped(32, seed=1)[0] if change == "data" else striped(32)[0]
-    assert pretrain(recipe, pixels, CPU, path).cost.resumed_after_epoch == 0
+    assert pretrain(recipe, pixels, CPU, Watch(checkpoint=path)).cost.resumed_after_step == 0
     assert "belongs to another recipe or other data" in caplog.text
 
 
@@ -101,7 +102,7 @@ def test_an_unreadable_checkpoint_fails_the_run_and_says_what_to_do(tmp_path: Pa
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(b"PK\x03\x04 half a checkpoint")
     with pytest.raises(ValueError, match=r"checkpoint.pt is not a readable checkpoint; delete it"):
-        pretrain(TINY_SIMCLR, striped(32)[0], CPU, path)
+        pretrain(TINY_SIMCLR, striped(32)[0], CPU, Watch(checkpoint=path))
 
 
 def test_a_poisoned_pickle_is_not_executed(tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path: Path, monkeypatc
     monkeypatch.setattr("os.fsync", no_space)
     with pytest.raises(OSError, match="No space left"):
         checkpoint.write({"epoch": 2})
-    assert checkpoint.read() == {"epoch": 1, "fingerprint": "x"}
+    assert checkpoint.read() == {"epoch": 1, "notes": {}, "fingerprint": "x"}
 
 
 def test_checkpoints_keep_a_distance_in_time(tmp_path: Path) -> None:

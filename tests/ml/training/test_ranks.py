@@ -1,0 +1,55 @@
+"""Ranks: two processes do together what one does with the whole batch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ml.methods import METHODS
+from ml.training.ranks import ALONE, Ranks
+
+CASES = (*(f"{name}:test_resnet:0" for name in METHODS), "dino:test_vit:8", "swav:mobilenetv3_small_050:0")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Where one rank and two ranks have left what they came to."""
+    folders = {num: tmp_path_factory.mktemp(f"ranks-{num}-") for num in (1, 2)}
+    for num, folder in folders.items():
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num}"] if num > 1 else []
+        command = [sys.executable, *launcher, "-m", "tests.ml.training.gradients_on_ranks", str(folder), *CASES]
+        subprocess.run(command, check=True)
+    return folders
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_ranks_are_one_rank_of_twice_the_batch(case: str, trained: dict[int, Path]) -> None:
+    one, two = (load_file(trained[num] / f"{case}.safetensors") for num in (1, 2))
+    assert one.keys() == two.keys()
+    gradients = [name for name in one if name.startswith("gradient ")]
+    assert difference(one, two, gradients) < 1e-4  # sums come in another order, and batch norms amplify that
+    assert torch.allclose(two["losses"], one["losses"], rtol=1e-3)
+    others = [name for name in one if name not in gradients and one[name].is_floating_point()]
+    assert difference(one, two, others) < 1e-3
+
+
+def difference(one: dict[str, Tensor], two: dict[str, Tensor], names: list[str]) -> float:
+    """The length of all differences against the length of all values."""
+    flat = [torch.cat([each[name].flatten() for name in names]) for each in (one, two)]
+    return float((flat[0] - flat[1]).norm() / flat[0].norm())
+
+
+def test_a_batch_that_cannot_be_shared_equally_is_refused() -> None:
+    with pytest.raises(ValueError, match="a batch of 33 cannot be shared by 2 ranks; choose a multiple of them"):
+        Ranks(0, 2).own(33)
+    assert [Ranks(rank, 2).own(6) for rank in range(2)] == [slice(0, 3), slice(3, 6)]
+
+
+def test_alone_nothing_is_exchanged() -> None:
+    rows = torch.ones(3, 2)
+    assert ALONE.gathered(rows) is rows
+    assert Ranks.here() == ALONE
