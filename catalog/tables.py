@@ -41,6 +41,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("download_probe"),
             Table("dataset"),
             Table("embeddings", ("encoder",)),
+            Table("encoder_quality", ("encoder",)),
             Table("predictions", ("classifier", "split")),
             Table("metrics", ("classifier",)),
             Table("confusion", ("classifier",)),

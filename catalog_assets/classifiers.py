@@ -12,6 +12,7 @@ from catalog_assets.history import data_version
 from catalog_assets.partitions import classifier_recipes, of_its_encoder
 from ml.recipes import ClassifierRecipe, classifier_recipe, encoder_recipe, fingerprint
 from resources.compute import Compute
+from resources.embeddings import StoredEmbeddings
 from resources.pictures import Pictures
 from resources.store import Store
 from resources.tracking import Tracking
@@ -110,17 +111,7 @@ def inputs_of(
     if recipe.mode == "finetune":
         resolution = encoder_recipe(recipe.encoder).resolution
         return wanted, pictures.pixels(rows, resolution)[positions]
-    way_out = f"materialise embeddings[{recipe.encoder}]"
-    record = store.read_json("embeddings", f"encoder={recipe.encoder}", "embeddings.json") or {}
-    if record.get("encoder_sha256") != store.fingerprint("encoders", recipe.encoder):
-        raise ValueError(
-            f"embeddings of encoder {recipe.encoder!r} are missing or of an older version of it; {way_out}"
-        )
-    held = store.scan("embeddings", [recipe.encoder]).select("product_id", "embedding")
-    found = wanted.lazy().select("product_id").join(held, on="product_id", how="left", maintain_order="left").collect()
-    if missing := found["embedding"].null_count():
-        raise ValueError(f"embeddings of encoder {recipe.encoder!r} lack {missing} pictures; {way_out}")
-    return wanted, found["embedding"].to_numpy()
+    return wanted, StoredEmbeddings(store, recipe.encoder).of(wanted)
 
 
 def _examples(

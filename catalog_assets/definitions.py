@@ -17,6 +17,7 @@ from catalog_assets import (
     images,
     probe,
     products,
+    quality,
     taxonomies,
     warehouse,
 )
@@ -42,6 +43,7 @@ ASSET_MODULES = [
     download_report,
     dataset,
     encoders,
+    quality,
     classifiers,
     evaluation,
     champion,

@@ -11,6 +11,7 @@ from catalog_assets.evaluation import comparison, confusion, metrics, prediction
 from catalog_assets.images import download
 from catalog_assets.probe import download_probe
 from catalog_assets.products import take
+from catalog_assets.quality import encoder_quality, similarity_index
 from catalog_assets.taxonomies import taxonomy, taxonomy_moves
 from catalog_assets.warehouse import warehouse
 
@@ -50,6 +51,12 @@ encode = dg.define_asset_job(
     description="Make one encoder and embed the dataset with it.",
 )
 
+examine = dg.define_asset_job(
+    "examine",
+    selection=dg.AssetSelection.assets(encoder_quality, similarity_index),
+    description="Judge one encoder's embeddings by validation labels, and index them for similar products.",
+)
+
 train = dg.define_asset_job(
     "train",
     selection=dg.AssetSelection.assets(classifiers, predictions, metrics, confusion),
@@ -62,4 +69,4 @@ compare = dg.define_asset_job(
     description="Compare all classifiers, name the champion, refresh the warehouse's views.",
 )
 
-JOBS = [prepare, take_only, probe, ingest, assemble, encode, train, compare]
+JOBS = [prepare, take_only, probe, ingest, assemble, encode, examine, train, compare]

@@ -37,6 +37,7 @@ def stages(encoders: Sequence[str], classifiers: Sequence[str]) -> list[Stage]:
         ),
         Stage("assemble", ("download_report", "dataset")),
         Stage("encode", ("encoders", "embeddings"), lambda _: encoders),
+        Stage("examine", ("encoder_quality", "similarity_index"), lambda _: encoders),
         Stage("train", ("classifiers", "predictions", "metrics", "confusion"), lambda _: classifiers),
         Stage("compare", ("comparison", "champion", "warehouse")),
     ]

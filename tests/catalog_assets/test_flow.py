@@ -22,7 +22,7 @@ def store(tiny_catalogue: TinyCatalogue) -> Store:
 
 
 def test_every_stage_runs_once(tiny_catalogue: TinyCatalogue) -> None:
-    assert tiny_catalogue.num_runs == NUM_FEEDS + len(ENCODERS) + len(CLASSIFIERS) + 3
+    assert tiny_catalogue.num_runs == NUM_FEEDS + 2 * len(ENCODERS) + len(CLASSIFIERS) + 3
 
 
 def test_a_second_call_runs_nothing(tiny_catalogue: TinyCatalogue) -> None:
