@@ -1,6 +1,6 @@
 """Encoders: one per recipe, and none has seen a test picture; and what they make of every picture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from catalog_assets.conditions import refresh_when_upstream_changes
+from catalog_assets.encoder_watch import online_probe, reloads
 from catalog_assets.partitions import encoder_recipes
 from catalog_assets.versions import content_version
 from ml.recipes import EncoderRecipe, encoder_recipe, fingerprint
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
     group_name="encoders",
     kinds={"pytorch", "mlflow"},
     code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "reloads",
+            asset="encoders",
+            blocking=True,
+            description="What was saved embeds pictures and scores as what was trained.",
+        )
+    ],
 )
 def encoders(
     context: dg.AssetExecutionContext,
@@ -35,42 +44,45 @@ def encoders(
     pictures: Pictures,
     compute: Compute,
     tracking: Tracking,
-) -> dg.MaterializeResult[None]:
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Image encoders for any downstream task: from ImageNet, from random weights, or pretrained on our pictures."""
     recipe = encoder_recipe(context.partition_key)
     from ml.training.execution import described
     from ml.training.pretraining import Watch, pretrain  # torch loads only where it trains
 
-    rows = dataset.select("product_id", "delivery", "shard", "sha256", "split").collect()
+    rows = dataset.select("product_id", "delivery", "shard", "sha256", "split", "level_4").collect()
     in_training = np.flatnonzero((rows["split"] == "train").to_numpy())
-    pixels = np.empty((0, 3, recipe.resolution, recipe.resolution), dtype=np.uint8)
+    every_pixel = pixels = np.empty((0, 3, recipe.resolution, recipe.resolution), dtype=np.uint8)
     if recipe.pretraining is not None:
         # Labelled or not, only pictures of the training split: an unlabelled one elsewhere may be labelled tomorrow.
-        pixels = pictures.pixels(rows, recipe.resolution)[in_training]
+        every_pixel = pictures.pixels(rows, recipe.resolution)
+        pixels = every_pixel[in_training]
     folder = store.local / "encoders" / recipe.name
     checkpoint = folder / "checkpoint.pt"
     with (
         tracking.run(context, {"backbone": recipe.backbone, "pictures": len(pixels)}) as log,
         compute.session() as session,
     ):
-        watch = Watch(checkpoint=checkpoint, on_epoch=log.epochs(recipe.name, context.log.info))
+        probe = online_probe(rows, every_pixel, folder / "best", session.device) if len(pixels) else None
+        watch = Watch(checkpoint=checkpoint, on_epoch=log.epochs(recipe.name, context.log.info), probe=probe)
         made = pretrain(recipe, pixels, session.device, watch, _parent(store, recipe))
     verdict = made.verdict
     facts = {
         "recipe": asdict(recipe),
         "recipe_sha256": fingerprint(recipe),
-        "dataset_version": content_version(rows[in_training]).value if recipe.pretraining else None,
+        "dataset_version": content_version(rows[in_training].drop("level_4")).value if recipe.pretraining else None,
         "parent": recipe.parent,
         "parent_sha256": _sha256(store, recipe.parent) if recipe.parent else None,
         "num_pictures": len(pixels),
         "execution": asdict(verdict.execution) if verdict else None,
+        "probe_by_epoch": {str(epoch): score for epoch, score in made.scores.items()},
         "device_seconds": made.cost.device_s,
         "peak_mib": session.peak_mib,
         "mlflow_run_id": log.run_id,
     }
     sha256 = made.encoder.save(folder, facts)
     checkpoint.unlink(missing_ok=True)
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
         data_version=dg.DataVersion(sha256),
         metadata={
             "backbone": recipe.backbone,
@@ -80,11 +92,13 @@ def encoders(
             "device_seconds": made.cost.device_s,
             "peak_mib": session.peak_mib,
             "computed in": described(verdict.execution) if verdict else "nothing was trained",
+            "probe by epoch": dg.MetadataValue.json({str(epoch): score for epoch, score in made.scores.items()}),
             "seconds a step": dg.MetadataValue.json(dict(verdict.step_s) if verdict else {}),
             "mlflow": dg.MetadataValue.url(log.url),
             "folder": dg.MetadataValue.path(str(folder)),
         },
     )
+    yield reloads(folder, made, every_pixel, probe)
 
 
 @dg.asset(

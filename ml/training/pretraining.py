@@ -39,9 +39,10 @@ class Pretrained:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """What accompanies a pretraining: a checkpoint file, a listener to every epoch, a probe on the way."""
+    """What accompanies a pretraining: a checkpoint file and its pace, a listener to every epoch, a probe on the way."""
 
     checkpoint: Path | None = None
+    checkpoint_every_s: float = 30.0
     on_epoch: OnEpoch | None = None
     probe: OnlineProbe | None = None
 
@@ -142,7 +143,9 @@ def pretrain(
     synchronise_norms(method, Ranks.here())
     made_from = fingerprint_arrays(pixels, *([] if parent is None else _weights(parent)))
     identity = f"{fingerprint(recipe)}-{made_from}"
-    saved = None if watch.checkpoint is None else Checkpoint(path=watch.checkpoint, fingerprint=identity)
+    saved = None
+    if watch.checkpoint is not None:
+        saved = Checkpoint(path=watch.checkpoint, fingerprint=identity, min_interval_s=watch.checkpoint_every_s)
     state = saved.read() if saved is not None else None
     verdict = _verdict(method, pixels, settings, device, state)
     if saved is not None:
@@ -153,10 +156,10 @@ def pretrain(
     task = PretrainingTask(method, pixels, settings, device, verdict.execution, probe)
     with executing(method, verdict.execution):
         cost = train(task, settings.optimisation, device, recipe.seed, saved, watch.on_epoch)
-    if probe is not None and probe.scores:
+    scores = dict(probe.scores) if probe is not None else {}
+    if probe is not None and scores:
         probe.take_best(encoder)
     encoder.origin = settings.method
-    scores = dict(probe.scores) if probe is not None else {}
     return Pretrained(encoder=encoder.eval(), cost=cost, verdict=verdict, scores=scores)
 
 

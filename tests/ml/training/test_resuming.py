@@ -2,9 +2,11 @@
 
 import os
 import pickle
+import random
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ml.encoders import Encoder
+from ml.recipes import Optimisation
 from ml.training.checkpoints import Checkpoint
 from ml.training.pretraining import Watch, pretrain
 from tests.ml.tiny import TINY_SIMCLR, striped
@@ -136,3 +139,34 @@ def test_checkpoints_keep_a_distance_in_time(tmp_path: Path) -> None:
     assert checkpoint.is_due()
     checkpoint.write({"epoch": 1})
     assert not checkpoint.is_due()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_after_ten_kills_at_random_moments_the_weights_are_those_of_an_unbroken_run(tmp_path: Path) -> None:
+    assert TINY_SIMCLR.pretraining is not None
+    long = replace(TINY_SIMCLR.pretraining, optimisation=Optimisation(epochs=40, batch_size=16, lr=1e-3))
+    recipe, pixels = replace(TINY_SIMCLR, pretraining=long), striped(64)[0]
+    watch = Watch(checkpoint=tmp_path / "checkpoint.pt", checkpoint_every_s=0.0)  # most of the time it is written
+    rng = random.Random(0)
+    num_killed, reached = 0, 0
+    while num_killed < 10:
+        child = os.fork()
+        if child == 0:
+            try:
+                pretrain(recipe, pixels, CPU, watch)
+            finally:
+                os._exit(0)
+        time.sleep(rng.uniform(0.05, 0.35))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), "the run ended before it was killed; give it more epochs"
+        num_killed += 1
+        if watch.checkpoint is not None and watch.checkpoint.exists():
+            at = torch.load(watch.checkpoint, weights_only=True)["num_steps"]
+            assert at >= reached
+            reached = at
+    assert reached > 0
+    resumed, unbroken = pretrain(recipe, pixels, CPU, watch), pretrain(recipe, pixels, CPU)
+    assert resumed.cost.resumed_after_step == reached
+    expected = weights(unbroken.encoder)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(resumed.encoder).items())

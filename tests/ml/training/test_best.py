@@ -1,0 +1,89 @@
+"""The best of a run's encoders: kept as the probe likes them, and taken in the end."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ml.encoders import Encoder, build
+from ml.recipes import Optimisation
+from ml.training.best import OnlineProbe
+from ml.training.pretraining import Watch, pretrain
+from tests.ml.tiny import TINY_ENCODER, TINY_SIMCLR, striped
+
+CPU = torch.device("cpu")
+
+
+def weights(encoder: Encoder) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in encoder.backbone.state_dict().items()}
+
+
+@given(scores=st.lists(st.floats(0, 1), min_size=1, max_size=10), keep=st.integers(1, 4))
+@settings(deadline=None, max_examples=15)
+def test_the_best_epochs_are_kept_and_no_others(
+    scores: list[float], keep: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("best")
+    told = iter(scores)
+    probe = OnlineProbe(score=lambda _: next(told), folder=folder, keep=keep)
+    probe.begin("run", num_steps=0)
+    encoder = build(TINY_ENCODER)
+    passed = {}
+    for epoch in range(1, len(scores) + 1):
+        with torch.no_grad():
+            next(encoder.backbone.parameters()).add_(1.0)
+        passed[epoch] = weights(encoder)
+        assert probe.look(encoder, epoch, len(scores)) == scores[epoch - 1]
+    kept = sorted(range(1, len(scores) + 1), key=lambda epoch: (-scores[epoch - 1], -epoch))[:keep]
+    assert {path.name for path in folder.glob("epoch-*")} == {f"epoch-{epoch:05d}.safetensors" for epoch in kept}
+    assert probe.take_best(encoder) == kept[0]
+    assert all(torch.equal(tensor, passed[kept[0]][name]) for name, tensor in weights(encoder).items())
+
+
+def test_a_pretraining_ends_with_the_encoder_that_its_probe_liked_best(tmp_path: Path) -> None:
+    assert TINY_SIMCLR.pretraining is not None
+    recipe = replace(
+        TINY_SIMCLR,
+        pretraining=replace(TINY_SIMCLR.pretraining, optimisation=Optimisation(epochs=4, batch_size=16, lr=1e-3)),
+    )
+    seen: list[dict[str, Tensor]] = []
+    told = iter([0.1, 0.9, 0.3, 0.2])
+
+    def score(encoder: Encoder) -> float:
+        assert not encoder.training
+        seen.append(weights(encoder))
+        return next(told)
+
+    reports: list[float] = []
+    watch = Watch(
+        probe=OnlineProbe(score=score, folder=tmp_path), on_epoch=lambda figures: reports.append(figures["probe"])
+    )
+    made = pretrain(recipe, striped(32)[0], CPU, watch)
+    assert reports == [0.1, 0.9, 0.3, 0.2]
+    assert made.scores == {1: 0.1, 2: 0.9, 3: 0.3, 4: 0.2}
+    assert all(torch.equal(tensor, seen[1][name]) for name, tensor in weights(made.encoder).items())
+
+
+def test_a_resumed_run_goes_on_with_what_was_kept_and_another_run_does_not(tmp_path: Path) -> None:
+    probe = OnlineProbe(score=lambda _: 0.5, folder=tmp_path)
+    probe.begin("run", num_steps=0)
+    probe.look(build(TINY_ENCODER), 1, 10)
+    again = OnlineProbe(score=lambda _: 0.4, folder=tmp_path)
+    again.begin("run", num_steps=7)
+    assert again.scores == {1: 0.5}
+    other = OnlineProbe(score=lambda _: 0.4, folder=tmp_path)
+    other.begin("another run", num_steps=7)
+    assert other.scores == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_run_is_looked_at_ten_times_and_at_its_end(tmp_path: Path) -> None:
+    probe = OnlineProbe(score=lambda _: 0.5, folder=tmp_path)
+    probe.begin("run", num_steps=0)
+    encoder = build(TINY_ENCODER)
+    looked = [epoch for epoch in range(1, 106) if probe.look(encoder, epoch, 105) is not None]
+    assert looked == [*range(10, 101, 10), 105]
