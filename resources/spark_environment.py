@@ -31,6 +31,7 @@ REQUIREMENTS = (
     "protego",
     "pyarrow",
     "universal-pathlib",
+    "xxhash",
     "yarl",
 )
 _COMPRESS_LEVEL = 1  # it is packed and unpacked more often than it is kept

@@ -37,8 +37,10 @@ class Journal:
         if outcomes.protocol in LOCAL_PROTOCOLS:
             return cls(Path(outcomes.path) / f".{shard}.journal")
         # Two stores may have a bucket of one name: their endpoint tells them apart.
-        store = repr((str(outcomes), sorted(outcomes.storage_options.items(), key=str)))
-        place = sha256(store.encode()).hexdigest()[:16]
+        # Other options may change between runs, or while a client uses them.
+        options = outcomes.storage_options
+        endpoint = options.get("endpoint_url") or (options.get("client_kwargs") or {}).get("endpoint_url") or ""
+        place = sha256(f"{endpoint} {outcomes}".encode()).hexdigest()[:16]
         return cls(_scratch() / f"journals-{place}" / f".{shard}.journal")
 
     def open(self) -> set[str | None]:
