@@ -50,7 +50,7 @@ def reloads(folder: Path, made: "Pretrained", pixels: np.ndarray, probe: "Online
     cpu, again = torch.device("cpu"), Encoder.load(folder)
     side = again.resolution
     drawn = np.random.default_rng(0).integers(0, 256, (NUM_RELOADED, 3, side, side), dtype=np.uint8)
-    shown = pixels[:NUM_RELOADED] if len(pixels) else drawn
+    shown = np.array(pixels[:NUM_RELOADED]) if len(pixels) else drawn  # of its own, where the others are mapped
     difference = float(np.abs(embed(again, shown, cpu) - embed(made.encoder, shown, cpu)).max())
     known = max(made.scores.values()) if made.scores else None
     score = probe.score(again) if probe is not None and made.scores else None
