@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_COLOURED = 10
-MIN_TOLD_APART = 3
+MIN_TOLD_APART = 5
 OTHER = "all others"
 
 _INK, _FAINT_INK, _PAPER, _GREY = "#1a2a3a", "#6b7885", "#ffffff", "#c9cfd6"
@@ -20,7 +20,7 @@ _COLOURS = (
 
 
 def shown_level(levels: NDArray[np.int64]) -> int:
-    """Which level (0 the top) colours the products: the first with three categories or more, or else the leaves.
+    """Which level (0 the top) colours the products: the first with five categories or more, or else the leaves.
 
     `levels` is (num, num_levels), the category ids of each product: in a shop for clothing the top says nothing.
     """

@@ -150,6 +150,19 @@ def score(judged: Judged, *, resamples: int = 1000, seed: int = 0) -> pl.DataFra
     return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row")
 
 
+def score_means(by_sample: Mapping[str, Floats], *, resamples: int = 1000, seed: int = 0) -> pl.DataFrame:
+    """As `score`, for metrics that are means of what each sample scored, (n,): one row a metric."""
+    values = np.stack(list(by_sample.values()), axis=1)
+    if not len(values):
+        raise ValueError("there is no sample to score; was the evaluation set empty?")
+    drawn = np.concatenate([counts @ values for counts in _resampled_counts(len(values), resamples, seed)]) / len(
+        values
+    )
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    columns = [list(by_sample), values.mean(axis=0), low, high, [len(values)] * len(by_sample)]
+    return pl.DataFrame(dict(zip(SCORE_SCHEMA, columns, strict=True)), schema=SCORE_SCHEMA)
+
+
 def _resampled_counts(num_samples: int, resamples: int, seed: int) -> Iterator[Floats]:
     """Chunks of how often each resample draws each sample, (r, n)."""
     if resamples < 1:

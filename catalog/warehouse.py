@@ -42,6 +42,12 @@ DOCUMENTS: dict[str, Documents] = {
     ),
     "encoders": Documents("encoders/*/encoder.json"),
     "classifiers": Documents("classifiers/*/classifier.json"),
+    "similarity_indexes": Documents(
+        "similarity_index/*/index.json",
+        "split(filename, '/')[-2] AS encoder, json->>'kind' AS kind, (json->>'num_vectors')::BIGINT AS num_vectors, "
+        "(json->>'dim')::BIGINT AS dim, (json->>'bytes')::BIGINT AS bytes, "
+        "(json->>'recall_at_10')::DOUBLE AS recall_at_10",
+    ),
     "champion": Documents(
         "champion/champion.json",
         "json->>'classifier' AS classifier, json->>'split' AS split, json->>'metric' AS metric, "
@@ -107,6 +113,28 @@ QUESTIONS: dict[str, Question] = {
         WHERE level = 4
         GROUP BY classifier, split
         ORDER BY split, value_weighted_accuracy DESC NULLS LAST, top1 DESC, classifier
+        """,
+    ),
+    "quality_by_encoder": Question(  # of all judged pictures; by category they are in encoder_quality
+        ("encoder_quality",),
+        """
+        SELECT encoder,
+               any_value(value) FILTER (metric = 'knn_top1') AS knn_top1,
+               any_value(ci_low) FILTER (metric = 'knn_top1') AS knn_low,
+               any_value(ci_high) FILTER (metric = 'knn_top1') AS knn_high,
+               any_value(value) FILTER (metric = 'linear_top1') AS linear_top1,
+               any_value(ci_low) FILTER (metric = 'linear_top1') AS linear_low,
+               any_value(ci_high) FILTER (metric = 'linear_top1') AS linear_high,
+               any_value(value) FILTER (metric = 'recall_at_1') AS recall_at_1,
+               any_value(value) FILTER (metric = 'recall_at_5') AS recall_at_5,
+               any_value(value) FILTER (metric = 'mean_average_precision') AS mean_average_precision,
+               any_value(value) FILTER (metric = 'effective_rank') AS effective_rank,
+               any_value(value) FILTER (metric = 'uniformity') AS uniformity,
+               any_value(value) FILTER (metric = 'alignment') AS alignment
+        FROM encoder_quality
+        WHERE category_id IS NULL
+        GROUP BY encoder
+        ORDER BY knn_top1 DESC, encoder
         """,
     ),
     "worst_confusions": Question(  # of leaves, the costliest first

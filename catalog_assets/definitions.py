@@ -18,6 +18,7 @@ from catalog_assets import (
     probe,
     products,
     quality,
+    similarity,
     taxonomies,
     warehouse,
 )
@@ -44,6 +45,7 @@ ASSET_MODULES = [
     dataset,
     encoders,
     quality,
+    similarity,
     classifiers,
     evaluation,
     champion,

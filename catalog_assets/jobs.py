@@ -11,7 +11,8 @@ from catalog_assets.evaluation import comparison, confusion, metrics, prediction
 from catalog_assets.images import download
 from catalog_assets.probe import download_probe
 from catalog_assets.products import take
-from catalog_assets.quality import encoder_quality, similarity_index
+from catalog_assets.quality import encoder_quality
+from catalog_assets.similarity import similarity_index
 from catalog_assets.taxonomies import taxonomy, taxonomy_moves
 from catalog_assets.warehouse import warehouse
 

@@ -1,45 +1,37 @@
-"""Quality of encoders before anything is trained on them, and the index by which similar products are found."""
+"""Encoder quality: whether an encoder is any good, by probes, retrieval and collapse monitors."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from catalog_assets.classifiers import LEVEL_COLUMNS, labelled
 from catalog_assets.conditions import refresh_when_upstream_changes
-from catalog_assets.encoders import embeddings
+from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.markdown import picture, table
 from catalog_assets.partitions import encoder_recipes
 from catalog_assets.versions import content_version
-from ml.recipes import Augmentation
+from ml.recipes import Augmentation, encoder_recipe
 from resources.compute import Compute
 from resources.embeddings import StoredEmbeddings
 from resources.pictures import Pictures
 from resources.store import Store
 
 if TYPE_CHECKING:
-    from ml.neighbours import Neighbours
+    import torch
 
-MAX_TRAIN, MAX_JUDGED, MAX_MAPPED = 20_000, 5_000, 3_000
-CHOOSING_SHARE = 0.2  # of the training pictures: they choose the linear probe's weight decay
-NUM_QUERIES, NUM_NEIGHBOURS = 8, 8
-MIN_RECALL = 0.95
-RESAMPLES = 1_000
-_PLACE = ("product_id", "delivery", "shard", "sha256")
-QUALITY_SCHEMA = {
-    "encoder": pl.String,
-    "metric": pl.String,
-    "value": pl.Float64,
-    "ci_low": pl.Float64,
-    "ci_high": pl.Float64,
-    "num_samples": pl.Int64,
-}
+    from ml.quality import Judgement
+
+LEVEL = len(LEVEL_COLUMNS)  # the leaves
+# So many at most, whatever the catalogue holds: 5,000 pictures tell a share to within 1.4 points.
+MAX_TRAINED, MAX_JUDGED, MAX_VIEWED, MAX_MAPPED = 50_000, 5_000, 1_000, 2_000
+SHARE_CHOOSING = 0.1  # of the training groups, for the linear probe's weight decay
+COLUMNS = ("encoder", "split", "level", "category_id", "metric", "value", "ci_low", "ci_high", "num_samples")
 
 
 @dg.asset(
-    deps=[embeddings],
+    deps=[encoders, embeddings],
     partitions_def=encoder_recipes,
     pool="device",
     io_manager_key="tables",
@@ -49,149 +41,119 @@ QUALITY_SCHEMA = {
     automation_condition=refresh_when_upstream_changes,
 )
 def encoder_quality(
-    context: dg.AssetExecutionContext, dataset: pl.LazyFrame, store: Store, pictures: Pictures, compute: Compute
+    context: dg.AssetExecutionContext,
+    dataset: pl.LazyFrame,
+    store: Store,
+    pictures: Pictures,
+    compute: Compute,
 ) -> dg.MaterializeResult[pl.DataFrame]:
-    """What an encoder's embeddings tell of categories (kNN, linear probe, retrieval) and whether they have collapsed.
-
-    Learned from labelled pictures of the training split, judged on those of validation: never on test or golden ones.
-    """
-    from catalog.embedding_map import draw_map, shown_level
-    from ml.collapse import embed_two_views
-    from ml.embedding_map import map_of
-    from ml.encoders import Encoder
-    from ml.quality import collapse_figures, judge
+    """How well frozen embeddings tell the leaves, learned on train and judged on val; and whether they collapsed."""
+    name = context.partition_key
+    from ml.quality import judge
     from ml.vectors import Labelled
 
-    name = context.partition_key
-    stored = StoredEmbeddings(store, name)
-    labelled = dataset.filter(pl.col("level_4").is_not_null()).collect()
-    train = _sampled(labelled.filter(split="train"), MAX_TRAIN)
-    judged = _sampled(labelled.filter(split="val"), MAX_JUDGED)
+    rows = dataset.filter(pl.col("split").is_in(["train", "val"])).collect()
+    train = rows.filter(labelled, split="train").sort("label_rank", "product_id").head(MAX_TRAINED)
+    judged = _drawn(rows.filter(labelled, split="val"), MAX_JUDGED)
+    spread = _drawn(rows.filter(split="val"), MAX_JUDGED)  # collapse needs no label
     if train.is_empty() or judged.is_empty():
         raise dg.Failure(
             f"{len(train)} labelled pictures to learn from and {len(judged)} to judge by; both are needed: "
             "take in a delivery with labels, or wait until more of it is downloaded"
         )
-    known, asked = (Labelled(stored.of(rows), rows["level_4"].to_numpy(writable=True)) for rows in (train, judged))
-    chosen_on = (np.arange(len(train)) % round(1 / CHOOSING_SHARE)) == 0
+    held = StoredEmbeddings(store, name)
+    viewed = pictures.read(spread.head(MAX_VIEWED))
     with compute.session() as session:
-        found = judge(known, asked, chosen_on, session.device)
-        encoder = Encoder.load(store.local / "encoders" / name)
-        pixels = pictures.pixels(dataset.select(_PLACE).collect(), encoder.resolution)
-        viewed = pixels[_rows_of(dataset, judged)]
-        monitors = collapse_figures(asked.vectors, embed_two_views(encoder, viewed, Augmentation(), session.device))
-        mapped = judged.head(MAX_MAPPED)
-        points = map_of(stored.of(mapped))
-    figures: list[tuple[str, float, float | None, float | None, int]] = [
-        (metric, *_interval(hits), len(hits)) for metric, hits in found.by_picture.items()
-    ]
-    figures += [(metric, value, None, None, len(judged)) for metric, value in monitors.items()]
-    frame = pl.DataFrame([(name, *each) for each in figures], schema=QUALITY_SCHEMA, orient="row")
-    level = shown_level(mapped.select("level_1", "level_2", "level_3", "level_4").to_numpy())
-    taxonomy = store.taxonomy()
-    names = [taxonomy.name(category) for category in mapped[f"level_{level + 1}"].to_list()]
-    drawn = draw_map(points, names, f"{name}: {len(mapped):,} validation pictures by their embeddings (t-SNE)")
+        of_train, of_judged = (
+            Labelled(held.of(part), part[LEVEL_COLUMNS[-1]].to_numpy(writable=True)) for part in (train, judged)
+        )
+        judgement = judge(of_train, of_judged, choosing(train["group_id"]), session.device)
+        collapse = _collapse(store, name, held.of(spread), viewed, session.device)
+    scores = _scores(judgement, judged[LEVEL_COLUMNS[-1]].to_numpy())
+    monitors = pl.DataFrame({"metric": list(collapse), "value": list(collapse.values())})
+    num_spread = pl.lit(len(spread), dtype=pl.Int64)
+    head = {"encoder": pl.lit(name), "split": pl.lit("val"), "level": pl.lit(LEVEL, dtype=pl.Int32)}
+    both: pl.DataFrame = pl.concat([scores, monitors.with_columns(num_samples=num_spread)], how="diagonal")
+    frame = both.with_columns(**head).select(COLUMNS)
+    store.write_json(
+        {
+            "encoder_sha256": held.encoder_sha256,
+            "embeddings_version": held.version,
+            "rows_version": content_version(pl.concat([train, judged, spread])).value,
+        },
+        *("encoder_quality", f"encoder={name}", "encoder_quality.json"),
+    )
+    overall = frame.filter(pl.col("category_id").is_null()).select(
+        "metric", "value", "ci_low", "ci_high", "num_samples"
+    )
     return dg.MaterializeResult(
         value=frame,
         data_version=content_version(frame),
         metadata={
-            "figures": dg.MetadataValue.md(table(frame.drop("encoder"))),
-            "map": dg.MetadataValue.md(picture(drawn, f"map of the embeddings of {name}")),
-            "weight decay of the linear probe": found.weight_decay,
+            "figures": dg.MetadataValue.md(table(overall)),
+            "categories found worst": dg.MetadataValue.md(table(_worst(frame, store.category_names()))),
+            "map": dg.MetadataValue.md(
+                _map(name, held, _drawn(rows.filter(labelled), MAX_MAPPED), store.category_names())
+            ),
+            "weight decay": judgement.weight_decay,
+            "trained on": len(train),
+            "judged on": len(judged),
             "device_seconds": session.device_seconds,
-            **{metric: value for metric, value, *_ in figures},
         },
     )
 
 
-@dg.asset(
-    deps=[embeddings],
-    partitions_def=encoder_recipes,
-    pool="device",
-    group_name="encoders",
-    kinds={"faiss"},
-    code_version="1",
-    automation_condition=refresh_when_upstream_changes,
-    check_specs=[
-        dg.AssetCheckSpec(
-            "recall_at_10", asset="similarity_index", description=f"At least {MIN_RECALL:.0%} of the nearest are found."
-        )
-    ],
-)
-def similarity_index(
-    context: dg.AssetExecutionContext, dataset: pl.LazyFrame, store: Store, pictures: Pictures, compute: Compute
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """An index of an encoder's embeddings, by which `similar` finds products that look like one or like a picture."""
-    from catalog.contact_sheet import contact_sheet
-    from ml.index_recall import measured_recall
-    from ml.similarity import build_index
-    from resources.similar import index_folder, inputs
-
-    name = context.partition_key
-    stored = StoredEmbeddings(store, name)
-    num, dim = stored.shape()
-    with compute.session() as session:
-        index = build_index(stored.batches, num, dim)
-        recall = measured_recall(index, stored.batches, session.device) if num > 1 else 1.0
-    folder = index_folder(store, name)
-    facts = index.save(folder, {**inputs(stored), "recall_at_10": recall})
-    asked = np.linspace(0, num - 1, min(NUM_QUERIES, num)).astype(np.int64)
-    neighbours = index.search(stored.of(stored.products_at(asked)), min(NUM_NEIGHBOURS + 1, num))
-    sheet = contact_sheet(_pictures_of(neighbours, stored, dataset, pictures))
-    yield dg.MaterializeResult(
-        data_version=dg.DataVersion(facts["sha256"]),
-        metadata={
-            "kind": index.kind,
-            "dagster/row_count": num,
-            "dim": dim,
-            "bytes": facts["bytes"],
-            "recall_at_10": recall,
-            "neighbours": dg.MetadataValue.md(picture(sheet, "a row each: a product, then those most like it")),
-            "device_seconds": session.device_seconds,
-            "folder": dg.MetadataValue.path(str(folder)),
-        },
-    )
-    yield dg.AssetCheckResult(
-        check_name="recall_at_10",
-        passed=recall >= MIN_RECALL,
-        description=(
-            f"{recall:.3f} of the true ten nearest are found; at least {MIN_RECALL} should be: "
-            "raise num_probes or refine_factor of IndexSettings"
-        ),
-        metadata={"recall_at_10": recall},
-    )
+def choosing(groups: pl.Series) -> np.ndarray:
+    """Which training rows choose the weight decay, (n,): a tenth of the duplicate groups, at least one."""
+    names = groups.unique().sort()
+    drawn = names.sample(max(1, int(SHARE_CHOOSING * len(names))), seed=0)
+    return groups.is_in(drawn.implode()).to_numpy()
 
 
-def _sampled(rows: pl.DataFrame, num: int) -> pl.DataFrame:
-    """At most so many rows, the same ones as long as the dataset has them: those of the lowest hashes."""
-    if len(rows) <= num:
-        return rows
-    return rows.sort("sha256", "product_id").head(num)
+def _drawn(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """At most so many rows, the same ones whatever their order."""
+    return rows.sort("product_id").sample(min(most, len(rows)), seed=0, shuffle=True)
 
 
-def _rows_of(dataset: pl.LazyFrame, wanted: pl.DataFrame) -> NDArray[np.int64]:
-    """Where these products stand in the dataset, in their order."""
-    places = dataset.select("product_id").with_row_index("place")
-    asked = wanted.lazy().select("product_id")
-    found = asked.join(places, on="product_id", how="left", maintain_order="left").collect()
-    return found["place"].to_numpy().astype(np.int64)
+def _collapse(
+    store: Store, encoder: str, vectors: np.ndarray, viewed: list[bytes], device: "torch.device"
+) -> dict[str, float]:
+    """The collapse monitors of embeddings, and of two views of some of their pictures."""
+    from ml.collapse import embed_two_views
+    from ml.encoders import Encoder
+    from ml.pixels import decode_pixels
+    from ml.quality import collapse_figures
+
+    pixels = decode_pixels(viewed, encoder_recipe(encoder).resolution)
+    loaded = Encoder.load(store.local / "encoders" / encoder)
+    return collapse_figures(vectors, embed_two_views(loaded, pixels, Augmentation(), device))
 
 
-def _interval(hits: NDArray[np.float32]) -> tuple[float, float, float]:
-    """The mean and its bootstrap interval of 95 %."""
-    rng = np.random.default_rng(0)
-    means = [hits[rng.integers(0, len(hits), len(hits))].mean() for _ in range(RESAMPLES)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(hits.mean()), float(low), float(high)
+def _scores(judgement: "Judgement", leaves: np.ndarray) -> pl.DataFrame:
+    """Every metric with its interval: of all judged pictures (category_id is null), and of each leaf's."""
+    from catalog.scores import score_means
+
+    by_picture = {metric: values.astype(np.float64) for metric, values in judgement.by_picture.items()}
+    frames = [score_means(by_picture).with_columns(category_id=pl.lit(None, dtype=pl.Int64))]
+    for leaf in np.unique(leaves).tolist():
+        own = {metric: values[leaves == leaf] for metric, values in by_picture.items()}
+        frames.append(score_means(own).with_columns(category_id=pl.lit(leaf, dtype=pl.Int64)))
+    return pl.concat(frames)
 
 
-def _pictures_of(
-    found: "Neighbours", stored: StoredEmbeddings, dataset: pl.LazyFrame, pictures: Pictures
-) -> list[list[bytes]]:
-    """The pictures of what was found, a row a query."""
-    place = dataset.select(_PLACE).collect()
-    rows = []
-    for positions in found.positions:
-        products = stored.products_at(positions).select("product_id")
-        rows.append(pictures.read(products.join(place, on="product_id", how="inner", maintain_order="left")))
-    return rows
+def _worst(frame: pl.DataFrame, names: dict[int, str], most: int = 15) -> pl.DataFrame:
+    """The leaves of whose pictures fewest find one of their own next to them."""
+    recalls = frame.filter(pl.col("metric") == "recall_at_1", pl.col("category_id").is_not_null())
+    named = recalls.with_columns(category=pl.col("category_id").replace_strict(names, default="?"))
+    return named.sort("value", "category_id").head(most).select("category", recall_at_1="value", pictures="num_samples")
+
+
+def _map(encoder: str, held: StoredEmbeddings, rows: pl.DataFrame, names: dict[int, str]) -> str:
+    """The map of some products, as Markdown, coloured by the first level that tells some categories apart."""
+    from catalog.embedding_map import draw_map, shown_level
+    from ml.embedding_map import map_of
+
+    levels = rows.select(LEVEL_COLUMNS).to_numpy()
+    shown = [names.get(category, str(category)) for category in levels[:, shown_level(levels)].tolist()]
+    title = f"{encoder}: {len(rows):,} labelled products of the training and the validation split"
+    return picture(draw_map(map_of(held.of(rows)), shown, title), title)

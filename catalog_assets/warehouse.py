@@ -16,6 +16,8 @@ from resources.store import Store
         "dataset",
         "taxonomy",
         "taxonomy_moves",
+        "encoder_quality",
+        "similarity_index",
         "comparison",
         "champion",
     ],

@@ -40,7 +40,7 @@ class IndexSettings:
     training_per_list: int = 40  # vectors that k-means sees for each centroid
     max_training: int = 400_000
     dims_per_code: int = 2  # dimensions that one code of 4 bits stands for
-    num_probes: int = 64  # lists looked through for a query
+    num_probes: int = 32  # lists looked through for a query
     refine_factor: int = 24
     min_shortlist: int = 240  # whatever few are wanted
     seed: int = 0

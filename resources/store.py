@@ -8,7 +8,8 @@
     products|rejected|outcomes|images/delivery=KEY/*.parquet
     dataset/ taxonomy/ comparison/  one table each
     encoders/NAME/ classifiers/NAME/            safetensors + JSON
-    embeddings/encoder=NAME/ predictions/classifier=NAME/split=S/ metrics/ confusion/
+    embeddings/encoder=NAME/ encoder_quality/encoder=NAME/ similarity_index/NAME/ (faiss + JSON)
+    predictions/classifier=NAME/split=S/ metrics/ confusion/
     champion/champion.json          catalog.duckdb (views only)
 """
 

@@ -10,9 +10,10 @@ from catalog.embedding_map import draw_map, shown_level
 
 
 def test_the_first_level_that_tells_products_apart_colours_them() -> None:
-    levels = np.array([[1, 10, 100, 1000], [1, 10, 101, 1001], [1, 11, 102, 1002]])
+    kind = np.arange(10)
+    levels = np.stack([np.full(10, 1), 10 + kind // 5, 100 + kind // 2, 1000 + kind], axis=1)
     assert shown_level(levels) == 2
-    assert shown_level(levels[:2]) == 3
+    assert shown_level(levels[:6]) == 3
 
 
 def test_a_map_is_a_picture_with_its_colours() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
 from catalog import scores
-from catalog.scores import METRICS, Judged, score
+from catalog.scores import METRICS, Judged, score, score_means
 
 
 @st.composite
@@ -161,3 +161,19 @@ def test_values_that_no_label_has_leave_the_value_weighted_accuracy_undefined() 
 def test_no_resamples_give_no_interval() -> None:
     with pytest.raises(ValueError, match="resamples is 0"):
         score(Judged(np.array([1]), np.array([[1]])), resamples=0)
+
+
+def test_means_of_what_samples_scored_have_the_intervals_that_the_same_hits_have_as_predictions() -> None:
+    rng = np.random.default_rng(0)
+    true_ids = rng.integers(0, 5, 200)
+    top_ids = np.where(rng.random(200) < 0.7, true_ids, 9)[:, None]
+    hits = (top_ids[:, 0] == true_ids).astype(np.float64)
+    of_predictions = score(Judged(true_ids=true_ids, top_ids=top_ids)).filter(metric="top1")
+    means = score_means({"top1": hits, "none": np.zeros(200)})
+    assert means.filter(metric="top1").equals(of_predictions)
+    assert means.filter(metric="none").rows() == [("none", 0.0, 0.0, 0.0, 200)]
+
+
+def test_means_of_no_sample_are_refused() -> None:
+    with pytest.raises(ValueError, match="no sample to score"):
+        score_means({"top1": np.array([], dtype=np.float64)})

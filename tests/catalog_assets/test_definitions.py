@@ -7,7 +7,7 @@ import dagster as dg
 
 from catalog_assets.definitions import defs
 
-HEAVY = ("torch", "timm", "mlflow", "pyspark", "ray", "matplotlib", "sklearn")
+HEAVY = ("torch", "timm", "faiss", "mlflow", "pyspark", "ray", "matplotlib", "sklearn")
 
 
 def test_importing_the_definitions_loads_no_heavy_library() -> None:
@@ -40,5 +40,5 @@ def test_every_blocking_check_blocks() -> None:
 
 def test_whatever_uses_the_device_waits_for_its_slot() -> None:
     graph = defs.resolve_asset_graph()
-    for name in ("encoders", "embeddings", "classifiers", "predictions"):
+    for name in ("encoders", "embeddings", "encoder_quality", "similarity_index", "classifiers", "predictions"):
         assert graph.get(dg.AssetKey(name)).pools == {"device"}, name

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 from PIL import Image
 
-from catalog_assets.quality import QUALITY_SCHEMA
+from catalog.warehouse import query
+from catalog_assets.quality import choosing
 from resources.pictures import Pictures
 from resources.similar import SimilarProducts, UnknownProductError
 from resources.store import Store
@@ -29,17 +31,20 @@ def search(store: Store) -> SimilarProducts:
 
 
 def test_every_encoder_has_its_figures_judged_on_validation_pictures(store: Store) -> None:
-    quality = store.scan("encoder_quality").select(*QUALITY_SCHEMA).collect()
+    quality = store.scan("encoder_quality").filter(pl.col("category_id").is_null()).collect()
     assert set(quality["encoder"]) == set(ENCODERS)
     metrics = {
         *("knn_top1", "linear_top1", "recall_at_1", "recall_at_5", "mean_average_precision"),
         *("effective_rank", "uniformity", "alignment", "mean_deviation", "dead_dimensions"),
     }
     labelled = store.scan("dataset").filter(split="val").filter(pl.col("level_4").is_not_null()).collect()
+    num_val = store.scan("dataset").filter(split="val").collect().height
     for encoder, figures in quality.group_by("encoder"):
         assert set(figures["metric"]) == metrics, encoder
-        assert set(figures["num_samples"]) == {len(labelled)}
-        shares = figures.filter(pl.col("ci_low").is_not_null())
+        is_share = pl.col("ci_low").is_not_null()
+        shares = figures.filter(is_share)
+        assert set(shares["num_samples"]) == {len(labelled)}
+        assert set(figures.filter(~is_share)["num_samples"]) == {num_val}  # collapse needs no label
         assert (shares["ci_low"] <= shares["value"]).all()
         assert (shares["value"] <= shares["ci_high"]).all()
         assert shares["value"].is_between(0, 1).all()
@@ -48,8 +53,67 @@ def test_every_encoder_has_its_figures_judged_on_validation_pictures(store: Stor
 def test_an_imagenet_encoder_tells_more_than_the_most_frequent_category(store: Store) -> None:
     labelled = store.scan("dataset").filter(split="val").filter(pl.col("level_4").is_not_null()).collect()
     most = labelled["level_4"].value_counts()["count"].max() / len(labelled)
-    quality = store.scan("encoder_quality").filter(encoder=ENCODER, metric="knn_top1").collect()
-    assert quality["ci_low"].item() > most
+    quality = store.scan("encoder_quality").filter(pl.col("category_id").is_null())
+    assert quality.filter(encoder=ENCODER, metric="knn_top1").collect()["ci_low"].item() > most
+
+
+def test_the_figures_of_the_categories_add_up_to_the_whole(store: Store) -> None:
+    quality = store.scan("encoder_quality").filter(encoder=ENCODER, split="val", level=4).collect()
+    labelled = store.scan("dataset").filter(split="val").filter(pl.col("level_4").is_not_null()).collect()
+    by_category = quality.filter(pl.col("category_id").is_not_null())
+    for metric in ("knn_top1", "linear_top1", "recall_at_1", "recall_at_5", "mean_average_precision"):
+        rows = by_category.filter(metric=metric)
+        assert dict(rows.select("category_id", "num_samples").iter_rows()) == dict(
+            labelled["level_4"].value_counts().iter_rows()
+        )
+        whole = quality.filter(pl.col("category_id").is_null(), pl.col("metric") == metric)["value"].item()
+        assert (rows["value"] * rows["num_samples"]).sum() / len(labelled) == pytest.approx(whole)
+
+
+def test_it_records_what_it_was_made_from(store: Store) -> None:
+    record = store.read_json("encoder_quality", f"encoder={ENCODER}", "encoder_quality.json")
+    embedded = store.read_json("embeddings", f"encoder={ENCODER}", "embeddings.json")
+    assert record is not None
+    assert embedded is not None
+    assert record["encoder_sha256"] == store.fingerprint("encoders", ENCODER)
+    assert record["embeddings_version"] == embedded["version"]
+    assert len(record["rows_version"]) > 10
+
+
+def test_a_tenth_of_the_groups_chooses_the_weight_decay_and_no_group_is_on_both_sides() -> None:
+    groups = pl.Series([f"g{n // 3}" for n in range(300)])
+    chosen = choosing(groups)
+    assert chosen.sum() == 30
+    assert not set(groups.filter(pl.Series(chosen))) & set(groups.filter(pl.Series(~chosen)))
+    assert (choosing(groups) == chosen).all()
+    assert choosing(pl.Series(["a", "b"])).sum() == 1
+
+
+def test_the_warehouse_compares_encoders_and_lists_their_indexes(tiny_catalogue: TinyCatalogue, store: Store) -> None:
+    database = tiny_catalogue.root / "catalog.duckdb"
+    compared = query(database, "SELECT * FROM quality_by_encoder")
+    assert set(compared["encoder"]) == set(ENCODERS)
+    assert compared.null_count().sum_horizontal().item() == 0
+    indexes = query(database, "SELECT * FROM similarity_indexes")
+    assert set(indexes["encoder"]) == set(ENCODERS)
+    assert (indexes["num_vectors"] == store.scan("dataset").collect().height).all()
+    assert (indexes["recall_at_10"] >= 0.95).all()
+
+
+def test_map_and_neighbours_are_shown_and_the_index_s_recall_is_checked(tiny_catalogue: TinyCatalogue) -> None:
+    with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
+        made = {
+            asset: instance.get_latest_materialization_event(dg.AssetKey(asset))
+            for asset in ("encoder_quality", "similarity_index")
+        }
+        check = dg.AssetCheckKey(dg.AssetKey("similarity_index"), "recall_at_10")
+        [record] = instance.event_log_storage.get_latest_asset_check_execution_by_key([check]).values()
+    assert record.status.value == "SUCCEEDED"
+    for asset, shown in (("encoder_quality", "map"), ("similarity_index", "neighbours")):
+        event = made[asset]
+        assert event is not None
+        assert event.asset_materialization is not None
+        assert "data:image/png;base64,iVBOR" in str(event.asset_materialization.metadata[shown].value), asset
 
 
 def test_a_product_s_neighbours_are_others_the_nearest_first(store: Store, search: SimilarProducts) -> None:
