@@ -35,6 +35,11 @@ def splits_of(group_keys: pl.Series) -> pl.Series:
     return pl.select(split.otherwise(pl.lit("test")).alias("split"))["split"]
 
 
+def are_choosing(group_keys: pl.Series) -> pl.Series:
+    """Which validation groups choose, say between a training's epochs, (n,); the other half may judge the chosen."""
+    return pl.Series("chooses", _stable_hashes(group_keys, b"shelfsight.half") % np.uint64(2) == 0)
+
+
 def label_ranks(frame: pl.DataFrame) -> pl.Series:
     """Where each labelled training row stands in its category, in [0, 1); null for every other row.
 

@@ -7,6 +7,8 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from catalog.splits import are_choosing
+
 if TYPE_CHECKING:
     import torch
 
@@ -20,14 +22,16 @@ MIN_PROBED, MAX_PROBED = 40, 2_000  # validation pictures that tell, on the way,
 def online_probe(rows: pl.DataFrame, pixels: np.ndarray, folder: Path, device: "torch.device") -> "OnlineProbe | None":
     """The accuracy of nearest neighbours among validation pictures, half of them the neighbours; no label trains.
 
-    None where fewer than `MIN_PROBED` of them are labelled.
+    Those of the groups that choose: `encoder_quality` judges by the others. None where fewer than `MIN_PROBED` of them
+    are labelled.
     """
     from ml.encoders import Encoder, embed
     from ml.probes import knn_predictions
     from ml.training.best import OnlineProbe
     from ml.vectors import Labelled
 
-    judging = rows.with_row_index("place").filter((pl.col("split") == "val") & pl.col("level_4").is_not_null())
+    labelled = rows.with_row_index("place").filter((pl.col("split") == "val") & pl.col("level_4").is_not_null())
+    judging = labelled.filter(are_choosing(labelled["group_id"]))
     if len(judging) < MIN_PROBED:
         return None
     judging = judging.sort("sha256", "product_id").head(MAX_PROBED)

@@ -50,7 +50,7 @@ def encoders(
     from ml.training.execution import described
     from ml.training.pretraining import Watch, pretrain  # torch loads only where it trains
 
-    rows = dataset.select("product_id", "delivery", "shard", "sha256", "split", "level_4").collect()
+    rows = dataset.select("product_id", "delivery", "shard", "sha256", "split", "group_id", "level_4").collect()
     in_training = np.flatnonzero((rows["split"] == "train").to_numpy())
     every_pixel = pixels = np.empty((0, 3, recipe.resolution, recipe.resolution), dtype=np.uint8)
     if recipe.pretraining is not None:
@@ -67,10 +67,11 @@ def encoders(
         watch = Watch(checkpoint=checkpoint, on_epoch=log.epochs(recipe.name, context.log.info), probe=probe)
         made = pretrain(recipe, pixels, session.device, watch, _parent(store, recipe))
     verdict = made.verdict
+    learned_from = rows[in_training].select("product_id", "delivery", "shard", "sha256", "split")
     facts = {
         "recipe": asdict(recipe),
         "recipe_sha256": fingerprint(recipe),
-        "dataset_version": content_version(rows[in_training].drop("level_4")).value if recipe.pretraining else None,
+        "dataset_version": content_version(learned_from).value if recipe.pretraining else None,
         "parent": recipe.parent,
         "parent_sha256": _sha256(store, recipe.parent) if recipe.parent else None,
         "num_pictures": len(pixels),

@@ -6,6 +6,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from catalog.splits import are_choosing
 from catalog_assets.classifiers import LEVEL_COLUMNS, labelled
 from catalog_assets.conditions import refresh_when_upstream_changes
 from catalog_assets.encoders import embeddings, encoders
@@ -47,14 +48,15 @@ def encoder_quality(
     pictures: Pictures,
     compute: Compute,
 ) -> dg.MaterializeResult[pl.DataFrame]:
-    """How well frozen embeddings tell the leaves, learned on train and judged on val; and whether they collapsed."""
+    """How well frozen embeddings tell the leaves, learned on train, judged on half of val; and their collapse."""
     name = context.partition_key
     from ml.quality import judge
     from ml.vectors import Labelled
 
     rows = dataset.filter(pl.col("split").is_in(["train", "val"])).collect()
     train = rows.filter(labelled, split="train").sort("label_rank", "product_id").head(MAX_TRAINED)
-    judged = _drawn(rows.filter(labelled, split="val"), MAX_JUDGED)
+    validation = rows.filter(labelled, split="val")  # but for what chose a pretraining's epoch
+    judged = _drawn(validation.filter(~are_choosing(validation["group_id"])), MAX_JUDGED)
     spread = _drawn(rows.filter(split="val"), MAX_JUDGED)  # collapse needs no label
     if train.is_empty() or judged.is_empty():
         raise dg.Failure(

@@ -51,10 +51,14 @@ def uniformity(embeddings: Vectors, t: float = 2.0) -> float:
     if num < 2:
         raise ValueError("one embedding makes no pair; uniformity needs at least two")
     total = 0.0
-    for part in torch.split(unit, ROWS_AT_ONCE):
-        for other in torch.split(unit, ROWS_AT_ONCE):
-            total += float((2 * t * (part @ other.T).clamp(max=1) - 2 * t).exp().sum(dtype=torch.float64))
-    return float(np.log((total - num) / (num * (num - 1))))  # each with itself counted 1
+    pieces = torch.split(unit, ROWS_AT_ONCE)
+    for i, part in enumerate(pieces):
+        for j, other in enumerate(pieces):
+            near = (2 * t * (part @ other.T).clamp(max=1) - 2 * t).exp()
+            if i == j:
+                near.fill_diagonal_(0)  # each with itself is no pair, and would drown a few far ones
+            total += float(near.sum(dtype=torch.float64))
+    return float(np.log(total / (num * (num - 1))))
 
 
 def alignment(one: Vectors, other: Vectors, alpha: float = 2.0) -> float:

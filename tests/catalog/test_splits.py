@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.splits import label_ranks, split_of, splits_of
+from catalog.splits import are_choosing, label_ranks, split_of, splits_of
 
 keys = st.text(max_size=20)
 rows = st.lists(
@@ -94,3 +94,13 @@ def test_which_pictures_are_labelled_first_is_independent_of_their_split() -> No
     frame = labelled([(number, "train", 1) for number in range(4_000)])
     would_test = frame.filter(pl.Series([split_of(key) == "test" for key in frame["product_id"]]))
     assert would_test["label_rank"].mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_half_of_the_groups_choose_whatever_their_split_and_always_the_same() -> None:
+    keys = pl.Series([f"partner:{n}" for n in range(20_000)])
+    choosing = are_choosing(keys)
+    assert choosing.mean() == pytest.approx(0.5, abs=0.02)
+    for split in ("train", "val", "test"):
+        assert choosing.filter(splits_of(keys) == split).mean() == pytest.approx(0.5, abs=0.03)
+    assert are_choosing(keys.reverse()).reverse().to_list() == choosing.to_list()
+    assert choosing.head(8).to_list() == [are_choosing(keys[n : n + 1]).item() for n in range(8)]

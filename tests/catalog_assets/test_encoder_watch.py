@@ -23,6 +23,7 @@ def rows(num: int, labelled: int) -> pl.DataFrame:
         {
             "product_id": [f"p:{place}" for place in range(num)],
             "sha256": [hashlib.sha256(b"%d" % place).hexdigest() for place in range(num)],
+            "group_id": [f"p:{place}" for place in range(num)],
             "split": ["val"] * num,
             "level_4": [int(kind) + 1000 if place < labelled else None for place, kind in enumerate(kinds)],
         }

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from catalog.splits import are_choosing
 from catalog.warehouse import query
 from catalog_assets.quality import choosing
 from resources.pictures import Pictures
@@ -30,6 +31,14 @@ def search(store: Store) -> SimilarProducts:
     return SimilarProducts(store, ENCODER)
 
 
+def judges(store: Store) -> pl.DataFrame:
+    """The labelled validation pictures but for those that choose a pretraining's epoch."""
+    labelled = store.scan("dataset").filter(split="val").filter(pl.col("level_4").is_not_null()).collect()
+    judging = labelled.filter(~are_choosing(labelled["group_id"]))
+    assert 0 < len(judging) < len(labelled)
+    return judging
+
+
 def test_every_encoder_has_its_figures_judged_on_validation_pictures(store: Store) -> None:
     quality = store.scan("encoder_quality").filter(pl.col("category_id").is_null()).collect()
     assert set(quality["encoder"]) == set(ENCODERS)
@@ -37,13 +46,13 @@ def test_every_encoder_has_its_figures_judged_on_validation_pictures(store: Stor
         *("knn_top1", "linear_top1", "recall_at_1", "recall_at_5", "mean_average_precision"),
         *("effective_rank", "uniformity", "alignment", "mean_deviation", "dead_dimensions"),
     }
-    labelled = store.scan("dataset").filter(split="val").filter(pl.col("level_4").is_not_null()).collect()
+    judging = judges(store)
     num_val = store.scan("dataset").filter(split="val").collect().height
     for encoder, figures in quality.group_by("encoder"):
         assert set(figures["metric"]) == metrics, encoder
         is_share = pl.col("ci_low").is_not_null()
         shares = figures.filter(is_share)
-        assert set(shares["num_samples"]) == {len(labelled)}
+        assert set(shares["num_samples"]) == {len(judging)}
         assert set(figures.filter(~is_share)["num_samples"]) == {num_val}  # collapse needs no label
         assert (shares["ci_low"] <= shares["value"]).all()
         assert (shares["value"] <= shares["ci_high"]).all()
@@ -51,15 +60,15 @@ def test_every_encoder_has_its_figures_judged_on_validation_pictures(store: Stor
 
 
 def test_an_imagenet_encoder_tells_more_than_the_most_frequent_category(store: Store) -> None:
-    labelled = store.scan("dataset").filter(split="val").filter(pl.col("level_4").is_not_null()).collect()
-    most = labelled["level_4"].value_counts()["count"].max() / len(labelled)
+    leaves = judges(store)["level_4"]
+    most = leaves.value_counts()["count"].max() / len(leaves)
     quality = store.scan("encoder_quality").filter(pl.col("category_id").is_null())
     assert quality.filter(encoder=ENCODER, metric="knn_top1").collect()["ci_low"].item() > most
 
 
 def test_the_figures_of_the_categories_add_up_to_the_whole(store: Store) -> None:
     quality = store.scan("encoder_quality").filter(encoder=ENCODER, split="val", level=4).collect()
-    labelled = store.scan("dataset").filter(split="val").filter(pl.col("level_4").is_not_null()).collect()
+    labelled = judges(store)
     by_category = quality.filter(pl.col("category_id").is_not_null())
     for metric in ("knn_top1", "linear_top1", "recall_at_1", "recall_at_5", "mean_average_precision"):
         rows = by_category.filter(metric=metric)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ml.collapse import alignment, deviations, effective_rank, embed_two_views, uniformity
@@ -48,10 +48,11 @@ def uniformity_by_hand(embeddings: Vectors) -> float:
 
 
 @given(num=st.integers(2, 25), dim=st.integers(2, 12), seed=st.integers(0, 1000))
+@example(num=2, dim=2, seed=131)  # far apart, where a sum with the diagonal loses the pair
 @settings(max_examples=30, deadline=None)
 def test_the_uniformity_is_the_mean_over_all_pairs(num: int, dim: int, seed: int) -> None:
     embeddings = noise(num, dim, seed)
-    assert uniformity(embeddings) == pytest.approx(uniformity_by_hand(embeddings), rel=1e-3, abs=1e-3)
+    assert uniformity(embeddings) == pytest.approx(uniformity_by_hand(embeddings), abs=1e-4)
 
 
 def test_in_pieces_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
