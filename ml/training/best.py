@@ -24,8 +24,8 @@ class OnlineProbe:
 
     score: Callable[[Encoder], float]
     folder: Path
-    fingerprint: str = ""
     keep: int = 3
+    fingerprint: str = field(default="", init=False)
     scores: dict[int, float] = field(default_factory=dict, init=False)  # by epoch
 
     def begin(self, fingerprint: str, num_steps: int) -> None:

@@ -24,18 +24,20 @@ State = dict[str, Any]
 class Checkpoint:
     """One file with the newest state of one run, replaced atomically, removed once the run has succeeded.
 
-    `fingerprint` stands for the recipe and the data: a state of others is not resumed. `notes` go into every state.
+    `fingerprint` stands for the recipe and the data: a state of others is not resumed. `notes` go into every state. Of
+    several processes that train together one `writes`, and all read.
     """
 
     path: Path
     fingerprint: str
     min_interval_s: float = 30.0
     notes: State = field(default_factory=dict)
+    writes: bool = True
     _written_at: float = field(default=float("-inf"), init=False)
 
     def is_due(self) -> bool:
-        """Whether the last write lies `min_interval_s` or more back."""
-        return time.monotonic() - self._written_at >= self.min_interval_s
+        """Whether this process writes, and its last write lies `min_interval_s` or more back."""
+        return self.writes and time.monotonic() - self._written_at >= self.min_interval_s
 
     def write(self, state: State) -> None:
         """Replace the file; a reader or a crash never meets half of one."""
@@ -65,8 +67,9 @@ class Checkpoint:
         return state
 
     def remove(self) -> None:
-        """Delete the file, if there is one."""
-        self.path.unlink(missing_ok=True)
+        """Delete the file, if there is one and this process writes it."""
+        if self.writes:
+            self.path.unlink(missing_ok=True)
 
 
 def save_inputs(checkpoint: Path, tensors: Mapping[str, Tensor]) -> Path:

@@ -162,7 +162,7 @@ class _Run:
 
     def _fail(self, indices: Tensor, loss: float, norm: float) -> None:
         where = "that step"
-        if self.checkpoint is not None:
+        if self.checkpoint is not None and self.checkpoint.writes:
             where = str(save_inputs(self.checkpoint.path, {**self.task.inputs(indices), "indices": indices}))
         raise FloatingPointError(
             f"step {self.num_steps} has the loss {loss} and the gradient norm {norm}; lower the learning rate "

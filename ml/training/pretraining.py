@@ -1,5 +1,6 @@
 """Pretraining: an encoder trained on pictures without labels by any method of `METHODS`."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from ml.training.execution import executing
 from ml.training.loop import Cost, OnEpoch, train
 from ml.training.ranks import Ranks, synchronise_norms
 from ml.views import ViewParameters, draw, render
+
+logger = logging.getLogger(__name__)
 
 FREE = Cost(device_s=0.0, num_examples_seen=0, resumed_after_step=0)
 MAX_TUNED_ON = 64  # pictures of a step that is timed
@@ -112,7 +115,10 @@ def view_kinds(settings: Pretraining, method: Method) -> list[tuple[Augmentation
     kinds = [(settings.augmentation if view == 0 else second, resolution) for view in range(method.num_views)]
     local = settings.local_views
     if local is not None:
-        smaller = local.resolution if method.encoder.takes(local.resolution) else resolution
+        smaller = local.resolution
+        if not method.encoder.takes(smaller):
+            logger.warning("%s takes no %d px: local views cost as much as global ones", method.encoder.name, smaller)
+            smaller = resolution
         kinds += [(local.augmentation, smaller)] * local.num
     return kinds
 
@@ -140,12 +146,14 @@ def pretrain(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(recipe.seed)
         method = build_method(encoder, settings)
-    synchronise_norms(method, Ranks.here())
+    ranks = Ranks.here()
+    synchronise_norms(method, ranks)
     made_from = fingerprint_arrays(pixels, *([] if parent is None else _weights(parent)))
     identity = f"{fingerprint(recipe)}-{made_from}"
     saved = None
     if watch.checkpoint is not None:
-        saved = Checkpoint(path=watch.checkpoint, fingerprint=identity, min_interval_s=watch.checkpoint_every_s)
+        every_s = watch.checkpoint_every_s
+        saved = Checkpoint(path=watch.checkpoint, fingerprint=identity, min_interval_s=every_s, writes=ranks.is_first)
     state = saved.read() if saved is not None else None
     verdict = _verdict(method, pixels, settings, device, state)
     if saved is not None:
@@ -179,7 +187,7 @@ def _verdict(
         PretrainingTask(trial, pixels, replace(settings, micro_batch_size=None), device, execution).backward(indices)
 
     steps_alike = settings.optimisation.epochs * len(pixels) // max(1, num_pictures)
-    return autotune(method, step, device, num_steps=steps_alike)
+    return Ranks.here().of_first(autotune(method, step, device, num_steps=steps_alike))
 
 
 def _weights(encoder: Encoder) -> list[NDArray[Any]]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+ValueT = TypeVar("ValueT")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ class Ranks:
     def own_rows(self, rows: Tensor, num_own: int) -> Tensor:
         """Of gathered rows those that came from here."""
         return rows[self.rank * num_own : (self.rank + 1) * num_own]
+
+    def of_first(self, value: ValueT) -> ValueT:
+        """The first rank's value, on every rank; it has to pickle."""
+        if self.num == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values)
+        return values[0]
 
     def share_equally(self, module: nn.Module) -> None:
         """Gradients that every rank has in full, so that their sum is right."""

@@ -6,6 +6,7 @@ Started by test_ranks: gradients_on_ranks FOLDER METHOD:BACKBONE:MICRO_BATCH_SIZ
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -14,10 +15,11 @@ from safetensors.torch import save_file
 from ml.encoders import build
 from ml.methods import METHODS, build_method, options_of
 from ml.recipes import PLAIN, LocalViews, Optimisation, Pretraining
+from ml.training.execution import described
 from ml.training.loop import train
-from ml.training.pretraining import PretrainingTask
+from ml.training.pretraining import PretrainingTask, Watch, pretrain
 from ml.training.ranks import Ranks, synchronise_norms
-from tests.ml.tiny import TINY_ENCODER, striped
+from tests.ml.tiny import TINY_ENCODER, TINY_SIMCLR, striped
 
 SMALL = {"hidden_dim": 32, "projection_dim": 16, "bottleneck_dim": 16, "num_prototypes": 24, "queue_length": 48}
 
@@ -52,6 +54,16 @@ def main(method: str, backbone: str, micro_batch_size: int, answer: str) -> None
         save_file({name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in told.items()}, answer)
 
 
+def whole_run(folder: Path) -> None:
+    """A pretraining with a checkpoint at every step, computed the fastest way; what each rank ends with is saved."""
+    settings = replace(TINY_SIMCLR.pretraining, execution=None)  # type: ignore[type-var]
+    watch = Watch(checkpoint=folder / "checkpoint.pt", checkpoint_every_s=0.0)
+    made = pretrain(replace(TINY_SIMCLR, pretraining=settings), striped(64)[0], torch.device("cpu"), watch)
+    assert made.verdict is not None
+    rank = Ranks.here().rank
+    made.encoder.save(folder / f"rank-{rank}", {"execution": described(made.verdict.execution)})
+
+
 if __name__ == "__main__":
     if "RANK" in os.environ:  # as torchrun starts it
         dist.init_process_group("gloo")
@@ -59,5 +71,6 @@ if __name__ == "__main__":
     for case in cases:
         name, network, size = case.split(":")
         main(name, network, int(size) // Ranks.here().num, f"{folder}/{case}.safetensors")
+    whole_run(Path(folder))
     if dist.is_initialized():
         dist.destroy_process_group()

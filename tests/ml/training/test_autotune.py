@@ -10,10 +10,10 @@ import torch
 from ml.encoders import build
 from ml.methods import build_method
 from ml.methods.method import Method
-from ml.recipes import PLAIN, Execution
+from ml.recipes import PLAIN, Execution, LocalViews
 from ml.training.autotune import autotune
 from ml.training.execution import autocast, described, executing
-from ml.training.pretraining import Watch, pretrain
+from ml.training.pretraining import Watch, pretrain, view_kinds
 from tests.ml.tiny import TINY_ENCODER, TINY_SIMCLR, striped
 
 CPU = torch.device("cpu")
@@ -115,3 +115,27 @@ def test_a_resumed_run_computes_as_it_began(tmp_path: Path) -> None:
     assert asdict(resumed.verdict.execution) == notes["execution"]
     assert resumed.verdict.step_s == notes["step_s"]
     assert described(resumed.verdict.execution) in resumed.verdict.step_s
+
+
+def test_a_compiled_training_has_the_losses_of_a_plain_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    assert TINY_SIMCLR.pretraining is not None
+    losses: dict[bool, list[float]] = {False: [], True: []}
+    for compiled, told in losses.items():
+        settings = replace(TINY_SIMCLR.pretraining, execution=Execution(compiled=compiled))
+        recipe = replace(TINY_SIMCLR, backbone="test_vit", pretraining=settings)
+        made = pretrain(recipe, striped(32)[0], CPU, Watch(on_epoch=lambda each, to=told: to.append(each["loss"])))
+        assert made.encoder.backbone._compiled_call_impl is None
+        assert not any("_orig_mod" in name for name in made.encoder.state_dict())
+    assert losses[True][0] == pytest.approx(losses[False][0], rel=1e-4)
+    assert losses[True] == pytest.approx(losses[False], rel=0.02)  # AdamW makes much of the last digits
+
+
+def test_a_backbone_of_one_size_gets_local_views_of_it_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    assert TINY_SIMCLR.pretraining is not None
+    settings = replace(TINY_SIMCLR.pretraining, method="dino", options={}, local_views=LocalViews(num=2, resolution=16))
+    module = build_method(build(replace(TINY_ENCODER, backbone="vit_tiny_patch16_224")), settings)
+    assert [resolution for _, resolution in view_kinds(settings, module)] == [32, 32, 32, 32]
+    assert "vit_tiny_patch16_224 takes no 16 px" in caplog.text
+    flexible = build_method(build(replace(TINY_ENCODER, backbone="test_resnet")), settings)
+    assert [resolution for _, resolution in view_kinds(settings, flexible)] == [32, 32, 16, 16]

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ml.artefacts import load_artefact
 from ml.methods import METHODS
 from ml.training.ranks import ALONE, Ranks
 
@@ -35,6 +36,15 @@ def test_two_ranks_are_one_rank_of_twice_the_batch(case: str, trained: dict[int,
     assert torch.allclose(two["losses"], one["losses"], rtol=1e-3)
     others = [name for name in one if name not in gradients and one[name].is_floating_point()]
     assert difference(one, two, others) < 1e-3
+
+
+def test_ranks_end_with_one_encoder_and_one_of_them_writes_checkpoints(
+    trained: dict[int, Path],
+) -> None:
+    first, second = (load_artefact(trained[2] / f"rank-{rank}", "encoder.json") for rank in (0, 1))
+    assert first[1]["execution"] == second[1]["execution"]
+    assert all(torch.allclose(tensor, second[0][name], atol=1e-5) for name, tensor in first[0].items())
+    assert [path.name for path in trained[2].iterdir() if path.name.startswith(("checkpoint", "."))] == []
 
 
 def difference(one: dict[str, Tensor], two: dict[str, Tensor], names: list[str]) -> float:
