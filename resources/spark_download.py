@@ -15,6 +15,7 @@ from upath import UPath
 
 from catalog.images.fetch_settings import FetchSettings
 from catalog.images.held import Reuse
+from catalog.images.journals import remove_journals
 from catalog.images.lane_download import LINKS_SCHEMA, download_lanes
 from catalog.images.lanes import plan_lanes
 from catalog.images.shard_files import remove_surplus
@@ -74,6 +75,7 @@ class SparkDownload:
                 for num_asked, num_ok in self._write(wave, settings, None if reuse.refresh else reuse.held):
                     tally.add(num_asked, num_ok)
         remove_surplus(images, outcomes, len(plans))
+        remove_journals(outcomes)  # of a download that this machine had begun
         tally.report()
         return outcomes_of(plans)
 

@@ -34,14 +34,7 @@ class Journal:
     @classmethod
     def of(cls, outcomes: UPath, shard: str) -> Journal:
         """The journal of a shard whose outcomes will lie in that folder."""
-        if outcomes.protocol in LOCAL_PROTOCOLS:
-            return cls(Path(outcomes.path) / f".{shard}.journal")
-        # Two stores may have a bucket of one name: their endpoint tells them apart.
-        # Other options may change between runs, or while a client uses them.
-        options = outcomes.storage_options
-        endpoint = options.get("endpoint_url") or (options.get("client_kwargs") or {}).get("endpoint_url") or ""
-        place = sha256(f"{endpoint} {outcomes}".encode()).hexdigest()[:16]
-        return cls(_scratch() / f"journals-{place}" / f".{shard}.journal")
+        return cls(_folder(outcomes) / f".{shard}.journal")
 
     def open(self) -> set[str | None]:
         """Makes it ready to go on; returns the links whose end in it is final.
@@ -81,6 +74,24 @@ class Journal:
     def remove(self) -> None:
         """Removes it, once its shard is written."""
         self._path.unlink(missing_ok=True)
+
+
+def remove_journals(outcomes: UPath) -> None:
+    """Removes what is left once a delivery is whole: a kill may come between a shard's last file and its journal."""
+    for path in _folder(outcomes).glob(".shard-*.journal"):
+        path.unlink(missing_ok=True)
+
+
+def _folder(outcomes: UPath) -> Path:
+    """Where the journals of a delivery lie."""
+    if outcomes.protocol in LOCAL_PROTOCOLS:
+        return Path(outcomes.path)
+    # Two stores may have a bucket of one name: their endpoint tells them apart. Other options may change between runs,
+    # or while a client uses them.
+    options = outcomes.storage_options
+    endpoint = options.get("endpoint_url") or (options.get("client_kwargs") or {}).get("endpoint_url") or ""
+    place = sha256(f"{endpoint} {outcomes}".encode()).hexdigest()[:16]
+    return _scratch() / f"journals-{place}"
 
 
 def _scratch() -> Path:

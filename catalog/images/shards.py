@@ -14,7 +14,7 @@ from upath import UPath
 from catalog.images.downloading import Downloader, Ending, timed_out
 from catalog.images.fetch_settings import FetchSettings
 from catalog.images.held import Reuse, copies_of
-from catalog.images.journals import Journal
+from catalog.images.journals import Journal, remove_journals
 from catalog.images.lines import Lines, Waiting
 from catalog.images.outcomes import OUTCOMES_SCHEMA
 from catalog.images.shard_files import remove_surplus
@@ -57,6 +57,7 @@ def download_delivery(
     if unfinished:
         asyncio.run(_download_all(unfinished, settings, tally, None if reuse.refresh else reuse.held))
     remove_surplus(images, outcomes, len(plans))
+    remove_journals(outcomes)
     tally.report()
     return outcomes_of(plans)
 

@@ -275,6 +275,18 @@ def test_a_kill_in_mid_download_costs_only_unfinished_shards(num_finished: int, 
             assert f"partner:{path[3:-4]}" not in held_ids
 
 
+def test_a_kill_between_a_shards_last_file_and_its_journal_leaves_nothing_behind(folder: UPath) -> None:
+    with Shop(picture, faults={}.get) as shop:
+        wanted = good(shop, 50)
+        download(wanted, folder)
+        left = Path(folder.path) / "outcomes" / ".shard-00001.journal"
+        left.write_bytes(b"records of a shard that is finished")
+        before = shop.requests.copy()
+        download(wanted, folder)
+        assert shop.requests == before
+    assert not left.exists()
+
+
 def test_a_kill_costs_no_picture_that_had_come(tmp_path: Path, folder: UPath) -> None:
     def slowly(picture_id: str) -> bytes:
         time.sleep(0.006)
