@@ -1,13 +1,8 @@
 """A delivery's download: every product one outcome, whatever happens, nothing asked twice without need."""
 
-import hashlib
 import pickle
-import signal
-import subprocess
-import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +13,6 @@ import pytest
 from upath import UPath
 
 from catalog.images.fetch_settings import FetchSettings
-from catalog.images.journals import Journal
 from catalog.images.outcomes import OUTCOMES_SCHEMA
 from catalog.images.politeness import Politeness
 from catalog.images.shard_files import IMAGES_SCHEMA
@@ -27,9 +21,8 @@ from catalog.images.statuses import Status
 from demo.faults import Fault
 from demo.shop import Shop
 from tests.catalog.images.download_until_killed import SETTINGS, download
-from tests.catalog.images.pictures import jpeg, pixels
+from tests.catalog.images.shop_deliveries import check_complete, good, picture, products, stored
 
-REPOSITORY = Path(__file__).parents[3]
 FAULTS: dict[str, Fault] = {f"f{index}": fault for index, fault in enumerate(Fault)}
 STATUS_OF = {
     Fault.INVALID_LINK: Status.GONE,  # asked of the shop all the same, it has no such page
@@ -47,10 +40,6 @@ STATUS_OF = {
 }
 
 
-def picture(picture_id: str) -> bytes:
-    return jpeg(40, 30, seed=int(picture_id[1:]))
-
-
 @pytest.fixture
 def shop() -> Iterator[Shop]:
     """A shop of any number of pictures: p0, p1, ... without faults, f0, f1, ... with one of each kind."""
@@ -61,42 +50,6 @@ def shop() -> Iterator[Shop]:
 @pytest.fixture
 def folder(tmp_path: Path) -> UPath:
     return UPath(tmp_path / "store")
-
-
-def products(shop: Shop, *picture_ids: str) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "product_id": [f"partner:{picture_id}" for picture_id in picture_ids],
-            "image_url": [f"{shop.url}/p/{picture_id}.jpg" for picture_id in picture_ids],
-        }
-    )
-
-
-def good(shop: Shop, num_products: int) -> pl.DataFrame:
-    return products(shop, *(f"p{index}" for index in range(num_products)))
-
-
-def stored(folder: UPath) -> dict[str, bytes]:
-    """The stored pictures by product_id, each checked to be whole and to be what its row says."""
-    rows = [row for path in sorted((folder / "images").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
-    for row in rows:
-        assert hashlib.sha256(row["image"]["bytes"]).hexdigest() == row["sha256"]
-        assert pixels(row["image"]["bytes"]).shape == (row["height"], row["width"], 3)
-    by_id = {row["product_id"]: row["image"]["bytes"] for row in rows}
-    assert len(by_id) == len(rows)
-    return by_id
-
-
-def check_complete(wanted: pl.DataFrame, outcomes: pl.DataFrame, folder: UPath) -> None:
-    """Every product has exactly one outcome, in order, and exactly those that are ok have a picture."""
-    assert outcomes.schema == OUTCOMES_SCHEMA
-    assert outcomes.select("product_id", "image_url").equals(wanted.select("product_id", "image_url"))
-    ok = outcomes.filter(status="ok")
-    pictures = stored(folder)
-    assert set(ok["product_id"]) == set(pictures)
-    for product_id, sha256, num_bytes in ok.select("product_id", "sha256", "bytes").iter_rows():
-        assert hashlib.sha256(pictures[product_id]).hexdigest() == sha256
-        assert len(pictures[product_id]) == num_bytes
 
 
 def files(folder: UPath) -> dict[str, tuple[int, bytes]]:
@@ -246,74 +199,6 @@ def test_a_store_that_cannot_be_written_fails_the_delivery_with_its_own_error(sh
         download(good(shop, 30), UPath(tmp_path / "store"))
 
 
-@pytest.mark.parametrize("num_finished", [1, 4, 9])
-def test_a_kill_in_mid_download_costs_only_unfinished_shards(num_finished: int, tmp_path: Path, folder: UPath) -> None:
-    wait_s = {"now": 0.006}
-
-    def slowly(picture_id: str) -> bytes:
-        time.sleep(wait_s["now"])
-        return picture(picture_id)
-
-    with Shop(slowly, faults={"p3": Fault.GONE, "p40": Fault.TRUNCATED}.get) as shop:
-        wanted = good(shop, 400)
-        wanted.write_parquet(tmp_path / "products.parquet")
-        killed = start_downloading(tmp_path / "products.parquet", folder)
-        wait_until(lambda: len(finished(folder)) >= num_finished)
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
-
-        held = finished(folder)
-        assert num_finished <= len(held) < 16
-        held_ids = pl.concat(pl.read_parquet(path) for path in held)["product_id"]
-        before, wait_s["now"] = requests_when_quiet(shop), 0.0
-        outcomes = download(wanted, folder)
-
-        check_complete(wanted, outcomes, folder)
-        assert dict(outcomes["status"].value_counts().iter_rows()) == {"ok": 398, "gone": 1, "corrupt": 1}
-        for path, num in (shop.requests - before).items():
-            assert num == 1
-            assert f"partner:{path[3:-4]}" not in held_ids
-
-
-def test_a_kill_between_a_shards_last_file_and_its_journal_leaves_nothing_behind(folder: UPath) -> None:
-    with Shop(picture, faults={}.get) as shop:
-        wanted = good(shop, 50)
-        download(wanted, folder)
-        left = Path(folder.path) / "outcomes" / ".shard-00001.journal"
-        left.write_bytes(b"records of a shard that is finished")
-        before = shop.requests.copy()
-        download(wanted, folder)
-        assert shop.requests == before
-    assert not left.exists()
-
-
-def test_a_kill_costs_no_picture_that_had_come(tmp_path: Path, folder: UPath) -> None:
-    def slowly(picture_id: str) -> bytes:
-        time.sleep(0.006)
-        return picture(picture_id)
-
-    with Shop(slowly, faults={}.get) as shop:
-        wanted = good(shop, 200)
-        wanted.write_parquet(tmp_path / "products.parquet")
-        killed = start_downloading(tmp_path / "products.parquet", folder)
-        wait_until(lambda: len(finished(folder)) >= 2)
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
-        noted = {
-            url
-            for path in Path(folder.path).glob("outcomes/.shard-*.journal")
-            for url in Journal(path).open()
-            if url is not None
-        }
-        assert noted
-        before = requests_when_quiet(shop)
-        outcomes = download(wanted, folder)
-        check_complete(wanted, outcomes, folder)
-        asked_again = {f"{shop.url}{path}" for path in shop.requests - before}
-        assert not noted & asked_again
-        assert not list(Path(folder.path).glob("outcomes/.shard-*.journal"))
-
-
 def test_what_a_shard_s_time_does_not_suffice_for_is_a_timeout_and_asked_for_again(folder: UPath) -> None:
     slow = replace(SETTINGS, politeness=Politeness(rate_per_s=10.0), shard_timeout_s=0.55)
     with Shop(picture, faults={}.get) as shop:
@@ -325,31 +210,6 @@ def test_what_a_shard_s_time_does_not_suffice_for_is_a_timeout_and_asked_for_aga
         assert outcomes.filter(status="timeout").height == 20 - num_ok
         assert set(download(wanted, folder)["status"]) == {"ok"}
         assert max(shop.requests.values()) <= 2
-
-
-def start_downloading(table: Path, folder: UPath) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tests.catalog.images.download_until_killed", str(table), str(folder)]
-    return subprocess.Popen(command, cwd=REPOSITORY)
-
-
-def requests_when_quiet(shop: Shop) -> Counter[str]:
-    """The requests so far, once those that the killed client left behind have been answered into the void."""
-    while True:
-        before = shop.requests.copy()
-        time.sleep(0.1)
-        if shop.requests == before:
-            return before
-
-
-def finished(folder: UPath) -> list[Path]:
-    return sorted(Path(folder.path).glob("outcomes/shard-*.parquet"))
-
-
-def wait_until(is_true: Callable[[], bool], timeout_s: float = 30) -> None:
-    started = time.monotonic()
-    while not is_true():
-        assert time.monotonic() - started < timeout_s
-        time.sleep(0.002)
 
 
 def test_the_settings_of_a_download_can_be_sent_to_another_process() -> None:
