@@ -182,4 +182,4 @@ def drip(start: bytes) -> Iterator[bytes]:
 
 def stall(start: bytes) -> Iterator[bytes]:
     yield start
-    time.sleep(5)
+    time.sleep(60)  # longer than anybody waits; the thread ends with the process
