@@ -40,30 +40,31 @@ def are_choosing(group_keys: pl.Series) -> pl.Series:
     return pl.Series("chooses", _stable_hashes(group_keys, b"shelfsight.half") % np.uint64(2) == 0)
 
 
-def label_ranks(frame: pl.DataFrame) -> pl.Series:
+def label_ranks(frame: pl.DataFrame, draw: int = 0) -> pl.Series:
     """Where each labelled training row stands in its category, in [0, 1); null for every other row.
 
     `frame` has product_id, split and category_id. Because the order within a category is a hash's, the rows
     with `label_rank < f` are a random share f of every category, hold at least one picture of each, and
-    contain the rows of every smaller share.
+    contain the rows of every smaller share. Another `draw` is another order, as good as the first.
     """
+
+    def hashes(product_ids: pl.Series) -> pl.Series:
+        drawn = product_ids if draw == 0 else f"{draw}:" + product_ids
+        return pl.Series(_stable_hashes(drawn, b"shelfsight.label"))
+
     is_labelled = (pl.col("split") == "train") & pl.col("category_id").is_not_null()
     ranked = (
         frame.lazy()
         .select("product_id", "category_id", is_labelled.alias("is_labelled"))
         .with_row_index("place")
         .filter("is_labelled")
-        .with_columns(pl.col("product_id").map_batches(_label_hashes, return_dtype=pl.UInt64).alias("hash"))
+        .with_columns(pl.col("product_id").map_batches(hashes, return_dtype=pl.UInt64).alias("hash"))
         .sort("hash", "product_id")
         .with_columns((pl.int_range(pl.len()) / pl.len()).over("category_id").alias("label_rank"))
         .select("place", "label_rank")
     )
     places = frame.lazy().select(pl.int_range(pl.len(), dtype=pl.get_index_type()).alias("place"))
     return places.join(ranked, on="place", how="left", maintain_order="left").collect()["label_rank"]
-
-
-def _label_hashes(product_ids: pl.Series) -> pl.Series:
-    return pl.Series(_stable_hashes(product_ids, b"shelfsight.label"))
 
 
 def _stable_hashes(keys: pl.Series, purpose: bytes) -> NDArray[np.uint64]:

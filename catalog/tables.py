@@ -46,6 +46,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("metrics", ("classifier",)),
             Table("confusion", ("classifier",)),
             Table("comparison"),
+            Table("share_outcomes", ("encoder", "share")),
+            Table("data_efficiency"),
             Table("trials"),
         )
     }

@@ -12,6 +12,7 @@ from catalog_assets import (
     classifiers,
     dataset,
     download_report,
+    efficiency,
     encoders,
     evaluation,
     images,
@@ -48,6 +49,7 @@ ASSET_MODULES = [
     similarity,
     classifiers,
     evaluation,
+    efficiency,
     champion,
     warehouse,
 ]

@@ -6,6 +6,7 @@ from catalog_assets.champion import champion
 from catalog_assets.classifiers import classifiers
 from catalog_assets.dataset import dataset
 from catalog_assets.download_report import download_report
+from catalog_assets.efficiency import data_efficiency, share_outcomes
 from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.evaluation import comparison, confusion, metrics, predictions
 from catalog_assets.images import download
@@ -70,4 +71,10 @@ compare = dg.define_asset_job(
     description="Compare all classifiers, name the champion, refresh the warehouse's views.",
 )
 
-JOBS = [prepare, take_only, probe, ingest, assemble, encode, examine, train, compare]
+efficiency = dg.define_asset_job(
+    "efficiency",
+    selection=dg.AssetSelection.assets(share_outcomes, data_efficiency),
+    description="Fine-tune one encoder on one share of the labels, and draw accuracy by the number of labels anew.",
+)
+
+JOBS = [prepare, take_only, probe, ingest, assemble, encode, examine, train, compare, efficiency]

@@ -1,14 +1,17 @@
-"""Partition sets: one key a delivery, one key a recipe."""
+"""Partition sets: one key a delivery, one key a recipe, and one key an encoder and a share of the labels."""
 
 from collections import defaultdict
 
 import dagster as dg
 
-from ml.recipes import CLASSIFIER_RECIPES, ENCODER_RECIPES
+from ml.recipes import CLASSIFIER_RECIPES, ENCODER_RECIPES, LABEL_SHARES
 
 deliveries = dg.DynamicPartitionsDefinition(name="deliveries")
 encoder_recipes = dg.StaticPartitionsDefinition(list(ENCODER_RECIPES))
 classifier_recipes = dg.StaticPartitionsDefinition(list(CLASSIFIER_RECIPES))
+encoder_shares = dg.MultiPartitionsDefinition(
+    {"encoder": encoder_recipes, "share": dg.StaticPartitionsDefinition(list(LABEL_SHARES))}
+)
 
 _classifiers_by_encoder: dict[str, set[str]] = defaultdict(set)
 for _recipe in CLASSIFIER_RECIPES.values():

@@ -19,6 +19,7 @@ from resources.store import Store
         "encoder_quality",
         "similarity_index",
         "comparison",
+        "data_efficiency",
         "champion",
     ],
     group_name="evaluation",

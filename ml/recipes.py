@@ -148,6 +148,7 @@ def fingerprint(recipe: object) -> str:
 IMAGENET_LITE0 = EncoderRecipe(
     name="imagenet-lite0", backbone="tf_efficientnet_lite0", weights="imagenet", resolution=64
 )
+RANDOM_LITE0 = replace(IMAGENET_LITE0, name="random-lite0", weights="random")
 RANDOM_MNV3 = EncoderRecipe(name="random-mnv3", backbone="mobilenetv3_small_050", weights="random", resolution=48)
 SIMCLR_MNV3 = replace(
     RANDOM_MNV3,
@@ -168,7 +169,8 @@ def pretrained_by(method: str, start: EncoderRecipe = RANDOM_MNV3, **changes: An
     assert pretraining is not None  # noqa: S101 for the type checker
     name = f"{method.replace('_', '-')}-{start.name.removeprefix('random-')}"
     settings = replace(pretraining, **{"method": method, "options": {}, **changes})
-    return replace(start, name=name, pretraining=settings, parent=None if start is RANDOM_MNV3 else start.name)
+    parent = start.name if start.weights == "imagenet" else None  # random weights are drawn again, by the seed
+    return replace(start, name=name, pretraining=settings, parent=parent)
 
 
 _LOCAL = LocalViews(num=4, resolution=24, augmentation=Augmentation(crop_scale=(0.1, 0.4)))
@@ -178,6 +180,7 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
     for recipe in (
         IMAGENET_LITE0,
         replace(IMAGENET_LITE0, name="imagenet-lite0-224", resolution=224),  # for photographs
+        RANDOM_LITE0,
         RANDOM_MNV3,
         SIMCLR_MNV3,
         pretrained_by("byol"),
@@ -192,6 +195,7 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
             options={"temperature": 0.1},
             optimisation=Optimisation(epochs=12, batch_size=256, lr=5e-4, weight_decay=1e-4),
         ),
+        pretrained_by("simclr", RANDOM_LITE0, options={"temperature": 0.1}),
     )
 }
 
@@ -234,6 +238,27 @@ CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
         ),
     )
 }
+
+# The fair comparison: every encoder on every share of the labels, as often as there are seeds.
+LABEL_SHARES = ("0.01", "0.05", "0.1", "0.25", "0.5", "1.0")
+SEEDS = (0, 1, 2)
+
+
+def share_recipe(encoder: str, share: float, seed: int, num_labels: int) -> ClassifierRecipe:
+    """How an encoder is fine-tuned in the fair comparison, on so many labels: the same for every encoder.
+
+    The fewer labels, the more epochs, so that the smallest share still makes enough steps, and the whole costs not
+    much more than its parts. The seed draws the labels, the heads' first weights and the order.
+    """
+    epochs = min(60, max(12, 20_000 // num_labels))
+    return replace(
+        FINETUNE_5PCT,
+        name=f"{encoder}-{share:g}-of-labels-seed-{seed}",
+        encoder=encoder,
+        label_fraction=share,
+        optimisation=replace(FINETUNE_5PCT.optimisation, epochs=epochs),
+        seed=seed,
+    )
 
 
 def encoder_recipe(name: str) -> EncoderRecipe:

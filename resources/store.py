@@ -10,6 +10,7 @@
     encoders/NAME/ classifiers/NAME/            safetensors + JSON
     embeddings/encoder=NAME/ encoder_quality/encoder=NAME/ similarity_index/NAME/ (faiss + JSON)
     predictions/classifier=NAME/split=S/ metrics/ confusion/
+    share_outcomes/encoder=NAME/share=S/ data_efficiency/
     champion/champion.json          catalog.duckdb (views only)
 """
 

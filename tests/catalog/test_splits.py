@@ -104,3 +104,21 @@ def test_half_of_the_groups_choose_whatever_their_split_and_always_the_same() ->
         assert choosing.filter(splits_of(keys) == split).mean() == pytest.approx(0.5, abs=0.03)
     assert are_choosing(keys.reverse()).reverse().to_list() == choosing.to_list()
     assert choosing.head(8).to_list() == [are_choosing(keys[n : n + 1]).item() for n in range(8)]
+
+
+@given(rows, st.integers(0, 5))
+def test_another_draw_of_labels_ranks_the_same_rows_otherwise(
+    drawn: list[tuple[int, str, int | None]], draw: int
+) -> None:
+    frame = labelled(drawn)
+    other = label_ranks(frame, draw)
+    assert other.is_null().to_list() == frame["label_rank"].is_null().to_list()
+    for _, part in frame.with_columns(other=other).drop_nulls("other").group_by("category_id"):
+        assert sorted(part["other"]) == sorted(part["label_rank"])
+
+
+def test_draws_of_labels_differ() -> None:
+    frame = labelled([(number, "train", 1) for number in range(100)])
+    first, second = (set(frame.filter(label_ranks(frame, draw) < 0.1)["product_id"]) for draw in (0, 1))
+    assert len(first) == len(second) == 10
+    assert len(first & second) < 5

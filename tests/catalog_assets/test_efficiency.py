@@ -1,0 +1,100 @@
+"""The fair comparison: what is fine-tuned alike, what becomes of it, and the plot."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from catalog.splits import label_ranks
+from catalog.warehouse import query
+from catalog_assets.definitions import definitions
+from catalog_assets.efficiency import data_efficiency
+from demo.flow import QUIET
+from ml.recipes import ENCODER_RECIPES, LABEL_SHARES, SEEDS, share_recipe
+from resources.store import Store
+from tests.conftest import TinyCatalogue
+
+RUNS = (("random-mnv3", "0.05"), ("simclr-mnv3", "0.05"), ("simclr-mnv3", "1.0"))
+
+
+@pytest.fixture(scope="module")
+def store(tiny_catalogue: TinyCatalogue, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A copy of the tiny catalogue in which two encoders were fine-tuned on shares of the labels."""
+    root = tmp_path_factory.mktemp("efficiency") / "store"
+    shutil.copytree(tiny_catalogue.root, root)
+    defs = definitions(str(root))
+    with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
+        runs = [("encode", "random-mnv3")] + [("efficiency", f"{encoder}|{share}") for encoder, share in RUNS]
+        for job, partition in runs:
+            defs.resolve_job_def(job).execute_in_process(
+                instance=instance, partition_key=partition, run_config=QUIET, raise_on_error=True
+            )
+        defs.resolve_job_def("compare").execute_in_process(instance=instance, run_config=QUIET, raise_on_error=True)
+        record = instance.get_latest_materialization_event(dg.AssetKey("data_efficiency"))
+        assert record is not None
+        assert record.asset_materialization is not None
+        plot = record.asset_materialization.metadata["plot"].value
+        assert str(plot).startswith("![accuracy by the number of labels](data:image/png;base64,")
+    return Store(root=str(root))
+
+
+def test_encoders_are_judged_on_the_same_pictures_after_the_same_labels(store: Store) -> None:
+    outcomes = store.scan("share_outcomes").collect()
+    golden = set(store.scan("dataset").filter(split="golden").collect()["product_id"])
+    for (encoder, share, seed), part in outcomes.group_by("encoder", "share", "seed"):
+        assert (encoder, share) in RUNS
+        assert seed in SEEDS
+        assert set(part["product_id"]) == golden
+        assert len(part) == len(golden)
+        assert part["split"].unique().to_list() == ["golden"]
+    rows = store.scan("dataset").collect()
+    for seed in SEEDS:
+        num_labels = int((label_ranks(rows, seed) < 0.05).sum())
+        used = outcomes.filter(share="0.05", seed=seed)["num_labels"].unique().to_list()
+        assert used == [num_labels]
+    whole = outcomes.filter(share="1.0")["num_labels"].unique().to_list()
+    assert whole == [rows["label_rank"].count()]
+
+
+def test_what_is_right_is_what_the_labels_say(store: Store) -> None:
+    outcomes = store.scan("share_outcomes").collect()
+    judged = outcomes.join(store.scan("dataset").select("product_id", "level_4").collect(), on="product_id")
+    assert judged.select((pl.col("top1") == (pl.col("predicted_id") == pl.col("level_4"))).all()).item()
+    assert judged.select((pl.col("top5") | ~pl.col("top1")).all()).item()
+
+
+def test_the_table_has_a_line_for_every_run_with_its_lead_over_random_weights(store: Store) -> None:
+    lines = store.scan("data_efficiency").collect()
+    assert set(lines.select("encoder", "share").iter_rows()) == set(RUNS)
+    outcomes = store.scan("share_outcomes").collect()
+    for line in lines.iter_rows(named=True):
+        own = outcomes.filter(encoder=line["encoder"], share=line["share"])
+        assert line["top1"] == pytest.approx(own["top1"].mean())
+        assert line["top1_low"] <= line["top1"] <= line["top1_high"]
+        assert line["num_seeds"] == len(SEEDS)
+    lead = {(line["encoder"], line["share"]): line["over_random"] for line in lines.iter_rows(named=True)}
+    means = {key: outcomes.filter(encoder=key[0], share=key[1])["top1"].mean() for key in RUNS}
+    assert lead["simclr-mnv3", "0.05"] == pytest.approx(means["simclr-mnv3", "0.05"] - means["random-mnv3", "0.05"])
+    assert lead["simclr-mnv3", "1.0"] is None  # random weights were not fine-tuned on all labels
+    assert lead["random-mnv3", "0.05"] is None
+
+
+def test_sql_answers_how_many_labels_an_encoder_saves(store: Store) -> None:
+    asked = "SELECT encoder, num_labels, top1 FROM data_efficiency ORDER BY encoder, num_labels"
+    answer = query(Path(store.root) / "catalog.duckdb", asked)
+    assert answer["encoder"].to_list() == ["random-mnv3", "simclr-mnv3", "simclr-mnv3"]
+
+
+def test_nothing_in_the_fine_tuning_depends_on_the_encoder() -> None:
+    for share in LABEL_SHARES:
+        recipes = [share_recipe(name, float(share), 1, 600) for name in ENCODER_RECIPES]
+        assert len({replace(recipe, name="", encoder="") for recipe in recipes}) == 1
+
+
+def test_without_a_run_the_plot_says_what_to_launch(tmp_path: Path) -> None:
+    with pytest.raises(dg.Failure) as raised:
+        data_efficiency(Store(root=str(tmp_path)))
+    assert "launch the job efficiency" in str(raised.value.description)
