@@ -26,6 +26,9 @@ CLASSIFIERS = (
     "simclr-mnv3-finetune",
 )
 
+# Random and self-supervised weights of one backbone, on ever more labels; all shares of all encoders are a backfill.
+SHARES = tuple(f"{encoder}|{share}" for encoder in ("random-mnv3", "simclr-mnv3") for share in ("0.01", "0.05", "0.1"))
+
 
 def main() -> int:
     """Make the catalogue, serve it, bring every asset up to date, and show what came out."""
@@ -72,7 +75,7 @@ def run(root: Path, data: FashionMnist) -> "Progress":
     from demo.flow import run_flow  # once the environment says which store and which addresses
 
     with Shop(picture_source(data), seed=SEED, host=SHOP_HOST, port=SHOP_PORT):
-        return run_flow(root, ENCODERS, CLASSIFIERS)
+        return run_flow(root, ENCODERS, CLASSIFIERS, SHARES)
 
 
 if __name__ == "__main__":

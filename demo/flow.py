@@ -26,8 +26,11 @@ class Stage:
     partitions: Callable[[dg.DagsterInstance], Sequence[str | None]] = lambda _: (None,)
 
 
-def stages(encoders: Sequence[str], classifiers: Sequence[str]) -> list[Stage]:
-    """The design's flow from feed files to the warehouse, for these recipes."""
+def stages(encoders: Sequence[str], classifiers: Sequence[str], shares: Sequence[str] = ()) -> list[Stage]:
+    """The design's flow from feed files to the warehouse, for these recipes.
+
+    `shares` are keys of `encoder_shares`: what the plot of accuracy by the number of labels is made of.
+    """
     return [
         Stage("prepare", ("taxonomy", "taxonomy_moves")),
         Stage(
@@ -39,6 +42,8 @@ def stages(encoders: Sequence[str], classifiers: Sequence[str]) -> list[Stage]:
         Stage("encode", ("encoders", "embeddings"), lambda _: encoders),
         Stage("examine", ("encoder_quality", "similarity_index"), lambda _: encoders),
         Stage("train", ("classifiers", "predictions", "metrics", "confusion"), lambda _: classifiers),
+        # Each run draws `data_efficiency` anew.
+        Stage("efficiency", ("share_outcomes",), lambda _: shares),
         Stage("compare", ("comparison", "champion", "warehouse")),
     ]
 
@@ -85,9 +90,9 @@ def bring_up_to_date(defs: dg.Definitions, instance: dg.DagsterInstance, plan: S
     return progress
 
 
-def run_flow(root: Path, encoders: Sequence[str], classifiers: Sequence[str]) -> Progress:
+def run_flow(root: Path, encoders: Sequence[str], classifiers: Sequence[str], shares: Sequence[str] = ()) -> Progress:
     """Take in what arrived and bring every asset of the store up to date, in the instance of DAGSTER_HOME."""
     with dg.DagsterInstance.get() as instance:
         for problem in register_arrivals(Store(root=str(root)), instance):
             print(problem, file=sys.stderr)
-        return bring_up_to_date(definitions(str(root)), instance, stages(encoders, classifiers))
+        return bring_up_to_date(definitions(str(root)), instance, stages(encoders, classifiers, shares))

@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).parent.parent
 NUM_PRODUCTS = 1_200
 ENCODERS = ("imagenet-lite0", "simclr-mnv3")
 CLASSIFIERS = ("imagenet-lite0-probe", "simclr-mnv3-finetune-5pct")
+SHARES = ("simclr-mnv3|0.05",)
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +65,6 @@ def tiny_catalogue(fashion_mnist: FashionMnist, tmp_path_factory: pytest.TempPat
             num_products=NUM_PRODUCTS,
         )
         assert register_arrivals(Store(root=str(root)), instance) == []
-        progress = bring_up_to_date(definitions(str(root)), instance, stages(ENCODERS, CLASSIFIERS))
+        progress = bring_up_to_date(definitions(str(root)), instance, stages(ENCODERS, CLASSIFIERS, SHARES))
         assert not progress.refused
         yield TinyCatalogue(root=root, home=home, shop_port=shop.port, num_runs=progress.num_runs)
