@@ -1,7 +1,9 @@
 """Encoders: one per recipe, and none has seen a test picture; and what they make of every picture."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -74,6 +76,7 @@ def encoders(
         "dataset_version": content_version(learned_from).value if recipe.pretraining else None,
         "parent": recipe.parent,
         "parent_sha256": _sha256(store, recipe.parent) if recipe.parent else None,
+        "weights_sha256": _file_sha256(recipe.weights_file) if recipe.weights_file else None,
         "num_pictures": len(pixels),
         "execution": asdict(verdict.execution) if verdict else None,
         "probe_by_epoch": {str(epoch): score for epoch, score in made.scores.items()},
@@ -175,6 +178,12 @@ def _sha256(store: Store, name: str) -> str:
     if record is None:
         raise dg.Failure(f"encoder {name!r} is not in the store; materialise encoders[{name}] first")
     return str(record["sha256"])
+
+
+def _file_sha256(path: Path) -> str:
+    """The fingerprint of another tool's checkpoint."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _held(store: Store, encoder: str, encoder_sha256: str) -> pl.DataFrame:

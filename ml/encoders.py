@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ml.artefacts import load_artefact, save_artefact
 from ml.backbones import Normalisation, create_backbone, embedding_dim, normalisation
+from ml.foreign import load_foreign
 from ml.imagenet import load_imagenet
 from ml.pixels import Pixels
 from ml.recipes import EncoderRecipe
@@ -22,7 +23,8 @@ FACTS_FILE = "encoder.json"
 class Encoder(nn.Module):
     """A timm backbone from pixels to embeddings: uint8 or 0..1 float (batch, 3, h, w) -> float (batch, dim).
 
-    `origin` says where its weights come from: "random", "imagenet", or the method that pretrained them.
+    `origin` says where its weights come from: "random", "imagenet", "imported" from another tool's checkpoint, or the
+    method that pretrained them.
     """
 
     mean: Tensor
@@ -94,7 +96,9 @@ def build(recipe: EncoderRecipe, parent: Encoder | None = None) -> Encoder:
     `parent` is the encoder that the recipe names as the one it goes on from.
 
     Raises:
-        ValueError: the backbone is unknown, cannot take the recipe's resolution, or is not the parent's.
+        ValueError: the backbone is unknown, cannot take the recipe's resolution, or is not that of the parent or of the
+            checkpoint; or the checkpoint is a pickle of more than tensors.
+        FileNotFoundError: there is no such checkpoint.
         RuntimeError: the recipe wants ImageNet weights and none can be had.
     """
     with torch.random.fork_rng(devices=[]):
@@ -109,6 +113,9 @@ def build(recipe: EncoderRecipe, parent: Encoder | None = None) -> Encoder:
             )
         backbone.load_state_dict(parent.backbone.state_dict())
         return Encoder(recipe.backbone, backbone, recipe.resolution, parent.origin)
+    if recipe.weights_file is not None:
+        backbone = load_foreign(recipe.weights_file, recipe.backbone, recipe.resolution)
+        return Encoder(recipe.backbone, backbone, recipe.resolution, "imported")
     if recipe.weights == "imagenet":
         backbone = load_imagenet(recipe.backbone, recipe.resolution)
     return Encoder(recipe.backbone, backbone, recipe.resolution, recipe.weights)

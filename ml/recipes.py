@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ml.near_names import near
@@ -104,16 +105,23 @@ class Pretraining:
 class EncoderRecipe:
     """An encoder: a timm backbone, where its weights start, and how they are pretrained, if at all.
 
-    With a `parent` they start from that encoder of the library, and `weights` tells where it started.
+    `weights` are "random", "imagenet" (what timm's hub has for the backbone), or the path of a checkpoint that another
+    tool wrote (`ml/foreign.py`). With a `parent` they start from that encoder of the library, and `weights` tells
+    where it started.
     """
 
     name: str
     backbone: str
-    weights: Literal["imagenet", "random"]
+    weights: str
     resolution: int
     parent: str | None = None
     pretraining: Pretraining | None = None
     seed: int = 0
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The checkpoint of another tool that its weights come from."""
+        return None if self.weights in ("imagenet", "random") else Path(self.weights)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -148,7 +148,8 @@ def pretrain(
         method = build_method(encoder, settings)
     ranks = Ranks.here()
     synchronise_norms(method, ranks)
-    made_from = fingerprint_arrays(pixels, *([] if parent is None else _weights(parent)))
+    brought = [] if parent is None and recipe.weights_file is None else _weights(encoder)  # nothing in the recipe tells
+    made_from = fingerprint_arrays(pixels, *brought)
     identity = f"{fingerprint(recipe)}-{made_from}"
     saved = None
     if watch.checkpoint is not None:
