@@ -85,6 +85,13 @@ def encoders(
         "mlflow_run_id": log.run_id,
     }
     sha256 = made.encoder.save(folder, facts)
+    version = tracking.register(
+        f"encoder-{recipe.name}",
+        log.run_id,
+        [folder / "weights.safetensors", folder / "encoder.json"],
+        {"sha256": sha256, "recipe_sha256": fingerprint(recipe), "dagster/run_id": context.run.run_id},
+        max(made.scores.values(), default=None),
+    )
     checkpoint.unlink(missing_ok=True)
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(sha256),
@@ -99,6 +106,7 @@ def encoders(
             "probe by epoch": dg.MetadataValue.json({str(epoch): score for epoch, score in made.scores.items()}),
             "seconds a step": dg.MetadataValue.json(dict(verdict.step_s) if verdict else {}),
             "mlflow": dg.MetadataValue.url(log.url),
+            "registered as": f"models:/encoder-{recipe.name}/{version}",
             "folder": dg.MetadataValue.path(str(folder)),
         },
     )

@@ -1,14 +1,16 @@
-"""Tracking: one MLflow run for each trained thing, tagged with the Dagster run that trained it."""
+"""Tracking: one MLflow run for each trained thing, tagged with the Dagster run that trained it; and the registry."""
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 EXPERIMENT = "shelfsight"
+CURRENT, BEST = "current", "best"  # aliases of a registered model: its newest version, and that of the best score
 SAY_EVERY_S = 2.0
 
 
@@ -89,6 +91,37 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise
         run.send()
         client.set_terminated(run_id, "FINISHED")
+
+    def register(
+        self, model: str, run_id: str, files: Sequence[Path], tags: Mapping[str, str], score: float | None = None
+    ) -> str:
+        """Make files a new version of a registered model; returns the version's number.
+
+        The newest version has the alias `current`; of those with a score, the highest has `best` (the newest among
+        equals). What it holds comes back by ``mlflow.artifacts.download_artifacts("models:/NAME@current")``.
+        """
+        from mlflow.exceptions import MlflowException
+
+        client = self.client()
+        for file in files:
+            client.log_artifact(run_id, str(file), model)
+        try:
+            client.create_registered_model(model)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = f"{client.get_run(run_id).info.artifact_uri}/{model}"
+        scored = {"score": f"{score:.6f}"} if score is not None else {}
+        made = client.create_model_version(model, source, run_id, tags={**tags, **scored})
+        client.set_registered_model_alias(model, CURRENT, made.version)
+        if score is not None:
+            versions = client.search_model_versions(f"name = '{model}'")
+            best = max(
+                (each for each in versions if "score" in each.tags),
+                key=lambda each: (float(each.tags["score"]), int(each.version)),
+            )
+            client.set_registered_model_alias(model, BEST, best.version)
+        return str(made.version)
 
     def client(self) -> Any:
         """An MLflow client on this tracking store."""

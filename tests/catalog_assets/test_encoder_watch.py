@@ -1,6 +1,7 @@
 """An encoder under watch: who judges it on the way, and what is held against what was saved."""
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from catalog_assets.encoder_watch import MIN_PROBED, online_probe, reloads
 from ml.encoders import Encoder, build
 from ml.training.pretraining import FREE, Pretrained
+from tests.conftest import TinyCatalogue
 from tests.ml.tiny import TINY_ENCODER, striped
 
 CPU = torch.device("cpu")
@@ -85,3 +87,15 @@ def test_a_score_that_is_not_reproduced_fails(tmp_path: Path) -> None:
     for told, passes in ((right, True), (right - 0.1, False)):
         made = Pretrained(encoder=encoder.eval(), cost=FREE, scores={1: told})
         assert reloads(tmp_path / "encoder", made, pixels, probe).passed is passes
+
+
+def test_an_encoder_is_a_registered_model_that_loads_in_a_line(tiny_catalogue: TinyCatalogue) -> None:
+    import mlflow
+
+    uri = f"sqlite:///{tiny_catalogue.root / 'mlflow' / 'mlflow.db'}"
+    folder = Path(mlflow.artifacts.download_artifacts("models:/encoder-simclr-mnv3@current", tracking_uri=uri))
+    loaded, stored = Encoder.load(folder), Encoder.load(tiny_catalogue.root / "encoders" / "simclr-mnv3")
+    assert loaded.facts() == stored.facts()
+    assert all(torch.equal(loaded.state_dict()[key], value) for key, value in stored.state_dict().items())
+    (version,) = mlflow.MlflowClient(uri).search_model_versions("name = 'encoder-simclr-mnv3'")
+    assert version.tags["sha256"] == json.loads((folder / "encoder.json").read_text())["sha256"]
