@@ -92,10 +92,10 @@ def test_a_score_that_is_not_reproduced_fails(tmp_path: Path) -> None:
 def test_an_encoder_is_a_registered_model_that_loads_in_a_line(tiny_catalogue: TinyCatalogue) -> None:
     import mlflow
 
-    uri = f"sqlite:///{tiny_catalogue.root / 'mlflow' / 'mlflow.db'}"
-    folder = Path(mlflow.artifacts.download_artifacts("models:/encoder-simclr-mnv3@current", tracking_uri=uri))
+    mlflow.set_tracking_uri(f"sqlite:///{tiny_catalogue.root / 'mlflow' / 'mlflow.db'}")
+    folder = Path(mlflow.artifacts.download_artifacts("models:/encoder-simclr-mnv3@current"))
     loaded, stored = Encoder.load(folder), Encoder.load(tiny_catalogue.root / "encoders" / "simclr-mnv3")
     assert loaded.facts() == stored.facts()
     assert all(torch.equal(loaded.state_dict()[key], value) for key, value in stored.state_dict().items())
-    (version,) = mlflow.MlflowClient(uri).search_model_versions("name = 'encoder-simclr-mnv3'")
+    (version,) = mlflow.MlflowClient().search_model_versions("name = 'encoder-simclr-mnv3'")
     assert version.tags["sha256"] == json.loads((folder / "encoder.json").read_text())["sha256"]
