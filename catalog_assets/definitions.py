@@ -78,6 +78,18 @@ def engine(reference: str) -> dict[str, object]:
     raise ValueError(f"unknown SHELFSIGHT_ENGINE {name!r}; it is local or spark")
 
 
+def compute() -> Compute:
+    """The device, and the processes that pretrain together on it, or on a cluster."""
+    launcher = os.environ.get("SHELFSIGHT_LAUNCHER", "torchrun")
+    if launcher not in ("torchrun", "ray"):
+        raise ValueError(f"unknown SHELFSIGHT_LAUNCHER {launcher!r}; it is torchrun or ray")
+    return Compute(
+        device=os.environ.get("SHELFSIGHT_DEVICE", "auto"),
+        num_ranks=int(os.environ.get("SHELFSIGHT_RANKS", "1")),
+        launcher=launcher,
+    )
+
+
 def resources(root: str) -> dict[str, object]:
     """The resources over one store; environment variables turn the knobs that differ between places."""
     store = Store(root=root)
@@ -87,7 +99,7 @@ def resources(root: str) -> dict[str, object]:
         "tables": TableIO(store=store),
         "pictures": Pictures(store=store),
         **engine(str(store.reference)),
-        "compute": Compute(device=os.environ.get("SHELFSIGHT_DEVICE", "auto")),
+        "compute": compute(),
         "tracking": Tracking(
             uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow / 'mlflow.db'}"),
             artifacts=str(mlflow / "artifacts"),

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
@@ -13,15 +12,13 @@ import polars as pl
 from catalog_assets.conditions import refresh_when_upstream_changes
 from catalog_assets.encoder_watch import online_probe, reloads
 from catalog_assets.partitions import encoder_recipes
+from catalog_assets.pretraining import Pretraining, encoder_sha256
 from catalog_assets.versions import content_version
-from ml.recipes import EncoderRecipe, encoder_recipe, fingerprint
+from ml.recipes import encoder_recipe, fingerprint
 from resources.compute import Compute
 from resources.pictures import Pictures
 from resources.store import Store
 from resources.tracking import Tracking
-
-if TYPE_CHECKING:
-    from ml.encoders import Encoder
 
 
 @dg.asset(
@@ -43,63 +40,56 @@ def encoders(
     context: dg.AssetExecutionContext,
     dataset: pl.LazyFrame,
     store: Store,
-    pictures: Pictures,
     compute: Compute,
     tracking: Tracking,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Image encoders for any downstream task: from ImageNet, from random weights, or pretrained on our pictures."""
     recipe = encoder_recipe(context.partition_key)
-    from ml.training.execution import described
-    from ml.training.pretraining import Watch, pretrain  # torch loads only where it trains
+    from ml.training.execution import described  # torch loads only where it trains
 
     rows = dataset.select("product_id", "delivery", "shard", "sha256", "split", "group_id", "level_4").collect()
-    in_training = np.flatnonzero((rows["split"] == "train").to_numpy())
-    every_pixel = pixels = np.empty((0, 3, recipe.resolution, recipe.resolution), dtype=np.uint8)
-    if recipe.pretraining is not None:
-        # Labelled or not, only pictures of the training split: an unlabelled one elsewhere may be labelled tomorrow.
-        every_pixel = pictures.pixels(rows, recipe.resolution)
-        pixels = every_pixel[in_training]
-    folder = store.local / "encoders" / recipe.name
-    checkpoint = folder / "checkpoint.pt"
+    task = Pretraining(store, recipe, rows)
+    learned_from = rows[task.in_training].select("product_id", "delivery", "shard", "sha256", "split")
+    num_pictures = len(learned_from) if recipe.pretraining is not None else 0
+    on_ranks = recipe.pretraining is not None and compute.num_ranks > 1
     with (
-        tracking.run(context, {"backbone": recipe.backbone, "pictures": len(pixels)}) as log,
+        tracking.run(context, {"backbone": recipe.backbone, "pictures": num_pictures}) as log,
         compute.session() as session,
     ):
-        probe = online_probe(rows, every_pixel, folder / "best", session.device) if len(pixels) else None
-        watch = Watch(checkpoint=checkpoint, on_epoch=log.epochs(recipe.name, context.log.info), probe=probe)
-        made = pretrain(recipe, pixels, session.device, watch, _parent(store, recipe))
+        on_epoch = log.epochs(recipe.name, context.log.info)
+        made = task.run_on_ranks(compute, on_epoch) if on_ranks else task.run(session.device, on_epoch)
     verdict = made.verdict
-    learned_from = rows[in_training].select("product_id", "delivery", "shard", "sha256", "split")
     facts = {
         "recipe": asdict(recipe),
         "recipe_sha256": fingerprint(recipe),
         "dataset_version": content_version(learned_from).value if recipe.pretraining else None,
         "parent": recipe.parent,
-        "parent_sha256": _sha256(store, recipe.parent) if recipe.parent else None,
+        "parent_sha256": encoder_sha256(store, recipe.parent) if recipe.parent else None,
         "weights_sha256": _file_sha256(recipe.weights_file) if recipe.weights_file else None,
-        "num_pictures": len(pixels),
+        "num_pictures": num_pictures,
+        "num_ranks": compute.num_ranks if on_ranks else 1,
         "execution": asdict(verdict.execution) if verdict else None,
         "probe_by_epoch": {str(epoch): score for epoch, score in made.scores.items()},
         "device_seconds": made.cost.device_s,
         "peak_mib": session.peak_mib,
         "mlflow_run_id": log.run_id,
     }
-    sha256 = made.encoder.save(folder, facts)
+    sha256 = made.encoder.save(task.folder, facts)
     version = tracking.register(
         f"encoder-{recipe.name}",
         log.run_id,
-        [folder / "weights.safetensors", folder / "encoder.json"],
+        [task.folder / "weights.safetensors", task.folder / "encoder.json"],
         {"sha256": sha256, "recipe_sha256": fingerprint(recipe), "dagster/run_id": context.run.run_id},
         max(made.scores.values(), default=None),
     )
-    checkpoint.unlink(missing_ok=True)
+    task.checkpoint.unlink(missing_ok=True)
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(sha256),
         metadata={
             "backbone": recipe.backbone,
             "origin": made.encoder.origin,
             "dim": made.encoder.dim,
-            "pictures": len(pixels),
+            "pictures": num_pictures,
             "device_seconds": made.cost.device_s,
             "peak_mib": session.peak_mib,
             "computed in": described(verdict.execution) if verdict else "nothing was trained",
@@ -107,10 +97,12 @@ def encoders(
             "seconds a step": dg.MetadataValue.json(dict(verdict.step_s) if verdict else {}),
             "mlflow": dg.MetadataValue.url(log.url),
             "registered as": f"models:/encoder-{recipe.name}/{version}",
-            "folder": dg.MetadataValue.path(str(folder)),
+            "folder": dg.MetadataValue.path(str(task.folder)),
         },
     )
-    yield reloads(folder, made, every_pixel, probe)
+    pixels = task.pixels()
+    probe = online_probe(rows, pixels, task.folder / "best", session.device) if len(pixels) else None
+    yield reloads(task.folder, made, pixels, probe)
 
 
 @dg.asset(
@@ -168,24 +160,6 @@ def embeddings(
             "table": dg.MetadataValue.path(str(path)),
         },
     )
-
-
-def _parent(store: Store, recipe: EncoderRecipe) -> "Encoder | None":
-    """The encoder of the library that a recipe goes on from."""
-    if recipe.parent is None:
-        return None
-    from ml.encoders import Encoder
-
-    _sha256(store, recipe.parent)
-    return Encoder.load(store.local / "encoders" / recipe.parent)
-
-
-def _sha256(store: Store, name: str) -> str:
-    """The fingerprint of an encoder in the library; Failure where it is not there yet."""
-    record = store.read_json("encoders", name, "encoder.json")
-    if record is None:
-        raise dg.Failure(f"encoder {name!r} is not in the store; materialise encoders[{name}] first")
-    return str(record["sha256"])
 
 
 def _file_sha256(path: Path) -> str:

@@ -53,11 +53,15 @@ def load_artefact(folder: Path, facts_file: str) -> tuple[dict[str, Tensor], dic
 
 
 def write_flushed(path: Path, content: bytes) -> None:
-    """Write a file that has reached the disk when this returns."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a file that has reached the disk when this returns; one that cannot is removed, its OSError names it."""
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)  # half a file on a full disk is in everybody's way
+        raise OSError(error.errno, f"{error.strerror}; make room for {len(content):,} bytes", str(path)) from error
 
 
 def _part(path: Path) -> Path:

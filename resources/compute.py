@@ -33,6 +33,8 @@ class Compute(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     device: str = "auto"
     num_threads: int = 0  # 0: all cores this process may use
+    num_ranks: int = 1  # processes that pretrain an encoder together
+    launcher: str = "torchrun"  # what starts them: torchrun, on this machine, or ray, on a cluster
 
     @contextmanager
     def session(self) -> Iterator[Session]:

@@ -142,6 +142,11 @@ def pretrain(
     encoder = build(recipe, parent)
     if recipe.pretraining is None:
         return Pretrained(encoder=encoder, cost=FREE)
+    if len(pixels) < 2:  # nothing to tell apart
+        raise ValueError(
+            f"encoder {recipe.name!r} cannot be pretrained on {len(pixels)} pictures, it takes at least 2; "
+            "wait until pictures of the training split are downloaded"
+        )
     settings = recipe.pretraining
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(recipe.seed)

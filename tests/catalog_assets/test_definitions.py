@@ -40,5 +40,13 @@ def test_every_blocking_check_blocks() -> None:
 
 def test_whatever_uses_the_device_waits_for_its_slot() -> None:
     graph = defs.resolve_asset_graph()
-    for name in ("encoders", "embeddings", "encoder_quality", "similarity_index", "classifiers", "predictions"):
+    for name in (
+        "encoders",
+        "embeddings",
+        "encoder_quality",
+        "similarity_index",
+        "classifiers",
+        "predictions",
+        "share_outcomes",
+    ):
         assert graph.get(dg.AssetKey(name)).pools == {"device"}, name

@@ -1,0 +1,74 @@
+"""Encoders that several processes pretrain together, started as the asset starts them."""
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+
+from catalog_assets.definitions import compute, definitions
+from catalog_assets.pretraining import Pretraining
+from demo.flow import QUIET
+from ml.recipes import encoder_recipe
+from resources.compute import Compute
+from resources.store import Store
+from tests.conftest import TinyCatalogue
+
+ENCODER = "simclr-mnv3"
+
+
+@pytest.fixture
+def store(tiny_catalogue: TinyCatalogue, tmp_path: Path) -> Store:
+    """A copy of the tiny catalogue without its encoders."""
+    root = tmp_path / "store"
+    shutil.copytree(tiny_catalogue.root, root)
+    shutil.rmtree(root / "encoders")
+    return Store(root=str(root))
+
+
+@pytest.mark.parametrize("launcher", ["torchrun", "ray"])
+def test_two_ranks_make_one_encoder(store: Store, launcher: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELFSIGHT_RANKS", "2")
+    monkeypatch.setenv("SHELFSIGHT_LAUNCHER", launcher)
+    with dg.DagsterInstance.from_config(str(Path(store.root) / "dagster")) as instance:
+        result = (
+            definitions(store.root)
+            .resolve_job_def("encode")
+            .execute_in_process(instance=instance, partition_key=ENCODER, run_config=QUIET, raise_on_error=True)
+        )
+    (check,) = result.get_asset_check_evaluations()
+    assert check.check_name == "reloads"
+    assert check.passed
+    record = store.read_json("encoders", ENCODER, "encoder.json")
+    assert record is not None
+    assert record["num_ranks"] == 2
+    assert record["origin"] == "simclr"
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{Path(store.root) / 'mlflow' / 'mlflow.db'}")
+    losses = [each.value for each in client.get_metric_history(record["mlflow_run_id"], "loss")]
+    assert len(losses) == encoder_recipe(ENCODER).pretraining.optimisation.epochs  # type: ignore[union-attr]
+    assert losses[-1] < losses[0] - 0.5
+    left = {path.name for path in (Path(store.root) / "encoders" / ENCODER).iterdir()}
+    assert left == {"encoder.json", "weights.safetensors"}
+    embedded = store.scan("embeddings", [ENCODER]).collect()["embedding"].to_numpy()
+    assert np.isfinite(embedded).all()
+
+
+def test_ranks_that_fail_say_why(store: Store) -> None:
+    rows = store.scan("dataset").collect()
+    lost = rows.with_columns(split=pl.lit("test"))  # nothing to learn from
+    task = Pretraining(store, encoder_recipe(ENCODER), lost)
+    with pytest.raises(dg.Failure) as raised:
+        task.run_on_ranks(Compute(num_ranks=2), None)
+    assert "2 ranks of encoder 'simclr-mnv3' ended with 1" in str(raised.value.description)
+    log = (task.folder / "ranks.log").read_text()
+    assert "encoder 'simclr-mnv3' cannot be pretrained on 0 pictures, it takes at least 2" in log
+
+
+def test_an_unknown_launcher_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELFSIGHT_LAUNCHER", "mpi")
+    with pytest.raises(ValueError, match="unknown SHELFSIGHT_LAUNCHER 'mpi'; it is torchrun or ray"):
+        compute()

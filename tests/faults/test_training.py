@@ -1,0 +1,99 @@
+"""Trainings on disks that fill up, and on pictures too few to learn from."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ml.encoders import Encoder, build
+from ml.methods import METHODS, options_of
+from ml.recipes import EncoderRecipe
+from ml.training.pretraining import Watch, pretrain
+from tests.ml.tiny import TINY_ENCODER, TINY_SIMCLR, striped
+
+CPU = torch.device("cpu")
+PIXELS = striped(32)[0]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 60 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", str(place)]
+    if os.geteuid() or subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """A file that leaves no room on the disk."""
+    free = os.statvfs(disk)
+    filler = disk / "filler"
+    filler.write_bytes(bytes(free.f_bavail * free.f_frsize - 64 * 1024))
+    return filler
+
+
+def test_a_disk_that_fills_up_leaves_the_old_checkpoint_and_room_lets_the_run_end(disk: Path) -> None:
+    unbroken = pretrain(TINY_SIMCLR, PIXELS, CPU)
+    held: dict[str, bytes] = {}
+    checkpoint = disk / "checkpoint.pt"
+
+    def fill_after_the_first(figures: Mapping[str, float]) -> None:
+        if figures["epoch"] == 1:
+            held["checkpoint"] = checkpoint.read_bytes()
+            fill(disk)
+
+    watch = Watch(checkpoint=checkpoint, checkpoint_every_s=0.0, on_epoch=fill_after_the_first)
+    with pytest.raises(OSError, match=r"No space left on device; make room for [\d,]+ bytes: .*checkpoint.pt.part"):
+        pretrain(TINY_SIMCLR, PIXELS, CPU, watch)
+    assert checkpoint.read_bytes() == held["checkpoint"]
+    assert {path.name for path in disk.iterdir()} == {"checkpoint.pt", "filler"}
+
+    (disk / "filler").unlink()
+    resumed = pretrain(TINY_SIMCLR, PIXELS, CPU, Watch(checkpoint=checkpoint))
+    assert resumed.cost.resumed_after_step > 0
+    for name, tensor in unbroken.encoder.state_dict().items():
+        assert torch.equal(resumed.encoder.state_dict()[name], tensor), name
+
+
+def test_an_encoder_for_which_there_is_no_room_leaves_the_one_that_stands(disk: Path) -> None:
+    first, second = build(TINY_ENCODER).eval(), build(replace(TINY_ENCODER, seed=1)).eval()
+    first.save(disk / "encoder", {})
+    filler = fill(disk)
+    with pytest.raises(OSError, match="No space left on device; make room for"):
+        second.save(disk / "encoder", {})
+    stands = Encoder.load(disk / "encoder")
+    assert all(torch.equal(stands.state_dict()[name], tensor) for name, tensor in first.state_dict().items())
+    filler.unlink()
+    second.save(disk / "encoder", {})
+    assert {path.name for path in (disk / "encoder").iterdir()} == {"weights.safetensors", "encoder.json"}
+
+
+def recipe_of(method: str) -> EncoderRecipe:
+    settings = TINY_SIMCLR.pretraining
+    assert settings is not None
+    small = {"hidden_dim": 32, "projection_dim": 16, "num_prototypes": 24, "queue_length": 0}
+    options = {name: value for name, value in small.items() if name in options_of(METHODS[method])}
+    return replace(TINY_SIMCLR, name=method, pretraining=replace(settings, method=method, options=options))
+
+
+@pytest.mark.parametrize("num", [0, 1])
+@pytest.mark.parametrize("method", METHODS)
+def test_too_few_pictures_are_refused_before_anything_is_trained(method: str, num: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"encoder '{method}' cannot be pretrained on {num} pictures, it takes at"):
+        pretrain(recipe_of(method), PIXELS[:num], CPU, Watch(checkpoint=tmp_path / "checkpoint.pt"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_pictures_are_enough(method: str) -> None:
+    made = pretrain(recipe_of(method), PIXELS[:2], CPU)
+    assert made.cost.num_examples_seen == 6
