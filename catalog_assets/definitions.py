@@ -97,7 +97,7 @@ def resources(root: str) -> dict[str, object]:
     return {
         "store": store,
         "tables": TableIO(store=store),
-        "pictures": Pictures(store=store),
+        "pictures": Pictures(store=store, max_pixels_gib=float(os.environ.get("SHELFSIGHT_MAX_PIXELS_GIB", "64"))),
         **engine(str(store.reference)),
         "compute": compute(),
         "tracking": Tracking(

@@ -12,6 +12,7 @@ from catalog.splits import are_choosing
 if TYPE_CHECKING:
     import torch
 
+    from ml.pixels import PixelRows
     from ml.training.best import OnlineProbe
     from ml.training.pretraining import Pretrained
 
@@ -19,7 +20,7 @@ NUM_RELOADED, MAX_DIFFERENCE, MAX_SCORE_OFF = 16, 1e-4, 0.005
 MIN_PROBED, MAX_PROBED = 40, 2_000  # validation pictures that tell, on the way, which epoch is the best
 
 
-def online_probe(rows: pl.DataFrame, pixels: np.ndarray, folder: Path, device: "torch.device") -> "OnlineProbe | None":
+def online_probe(rows: pl.DataFrame, pixels: "PixelRows", folder: Path, device: "torch.device") -> "OnlineProbe | None":
     """The accuracy of nearest neighbours among validation pictures, half of them the neighbours; no label trains.
 
     Those of the groups that choose: `encoder_quality` judges by the others. None where fewer than `MIN_PROBED` of them
@@ -45,7 +46,7 @@ def online_probe(rows: pl.DataFrame, pixels: np.ndarray, folder: Path, device: "
     return OnlineProbe(score=score, folder=folder)
 
 
-def reloads(folder: Path, made: "Pretrained", pixels: np.ndarray, probe: "OnlineProbe | None") -> dg.AssetCheckResult:
+def reloads(folder: Path, made: "Pretrained", pixels: "PixelRows", probe: "OnlineProbe | None") -> dg.AssetCheckResult:
     """Whether the saved encoder gives the same embeddings and, where it was probed, the same score."""
     import torch
 

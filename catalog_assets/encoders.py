@@ -40,6 +40,7 @@ def encoders(
     context: dg.AssetExecutionContext,
     dataset: pl.LazyFrame,
     store: Store,
+    pictures: Pictures,
     compute: Compute,
     tracking: Tracking,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
@@ -48,7 +49,7 @@ def encoders(
     from ml.training.execution import described  # torch loads only where it trains
 
     rows = dataset.select("product_id", "delivery", "shard", "sha256", "split", "group_id", "level_4").collect()
-    task = Pretraining(store, recipe, rows)
+    task = Pretraining(store, pictures, recipe, rows)
     learned_from = rows[task.in_training].select("product_id", "delivery", "shard", "sha256", "split")
     num_pictures = len(learned_from) if recipe.pretraining is not None else 0
     on_ranks = recipe.pretraining is not None and compute.num_ranks > 1
@@ -123,6 +124,7 @@ def embeddings(
 ) -> dg.MaterializeResult[None]:
     """The embedding of every usable picture by one encoder; pictures that it embedded before are not embedded again."""
     from ml.encoders import Encoder, embed
+    from ml.pixels import Chosen
 
     name = context.partition_key
     rows = dataset.select("product_id", "delivery", "shard", "sha256").collect()
@@ -140,7 +142,9 @@ def embeddings(
         if len(missing):
             encoder = Encoder.load(store.local / "encoders" / name)
             pixels = pictures.pixels(rows, encoder.resolution)
-            vectors[missing] = embed(encoder, pixels[missing], session.device, on_progress=_every_tenth(context, name))
+            vectors[missing] = embed(
+                encoder, Chosen(pixels, missing), session.device, on_progress=_every_tenth(context, name)
+            )
     frame = rows.select("product_id", "sha256").with_columns(
         embedding=pl.Series(vectors, dtype=pl.Array(pl.Float32, record["dim"]))
     )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import torch
 
     from ml.encoders import Encoder
+    from ml.pixels import PixelRows
     from ml.training.pretraining import Pretrained
 
 OnEpoch = Callable[[Mapping[str, float]], None]
@@ -49,6 +50,7 @@ class Pretraining:
     """An encoder's pretraining: its recipe, and the rows of the dataset with their split and labels."""
 
     store: Store
+    pictures: Pictures
     recipe: EncoderRecipe
     rows: pl.DataFrame
 
@@ -70,21 +72,23 @@ class Pretraining:
         """
         return np.flatnonzero((self.rows["split"] == "train").to_numpy())
 
-    def pixels(self) -> np.ndarray:
-        """The pixels of all rows, memory-mapped; none where nothing is learned."""
+    def pixels(self) -> "PixelRows":
+        """The pixels of all rows; none where nothing is learned."""
         side = self.recipe.resolution
         if self.recipe.pretraining is None:
             return np.empty((0, 3, side, side), dtype=np.uint8)
-        return Pictures(store=self.store).pixels(self.rows, side)
+        return self.pictures.pixels(self.rows, side)
 
     def run(self, device: "torch.device", on_epoch: OnEpoch | None) -> "Pretrained":
         """Pretrain on this device; as one rank of several where there is a process group."""
+        from ml.pixels import Chosen
         from ml.training.pretraining import Watch, pretrain
 
         pixels = self.pixels()
         probe = online_probe(self.rows, pixels, self.folder / "best", device) if len(pixels) else None
         watch = Watch(checkpoint=self.checkpoint, on_epoch=on_epoch, probe=probe)
-        return pretrain(self.recipe, pixels[self.in_training] if len(pixels) else pixels, device, watch, self.parent())
+        learned_from = Chosen(pixels, self.in_training) if len(pixels) else pixels
+        return pretrain(self.recipe, learned_from, device, watch, self.parent())
 
     def parent(self) -> "Encoder | None":
         """The encoder of the library that the recipe goes on from; Failure where it is not there yet."""
@@ -196,7 +200,12 @@ def _rank(root: str, name: str) -> None:
     """What every rank runs, within the process group."""
     import torch
 
-    store, recipe = Store(root=root), encoder_recipe(name)
+    from catalog_assets.definitions import resources
+
+    given = resources(root)
+    store, pictures, recipe = given["store"], given["pictures"], encoder_recipe(name)
+    assert isinstance(store, Store)  # noqa: S101 for the type checker
+    assert isinstance(pictures, Pictures)  # noqa: S101
     rows = pl.read_parquet(store.local / "encoders" / name / ROWS)
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
@@ -204,7 +213,7 @@ def _rank(root: str, name: str) -> None:
     else:
         device = torch.device("cpu")
         torch.set_num_threads(max(1, num_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-    Pretraining(store, recipe, rows).run_as_rank(device)
+    Pretraining(store, pictures, recipe, rows).run_as_rank(device)
 
 
 def _by_ray(root: str, name: str, num_ranks: int) -> None:

@@ -14,7 +14,7 @@ from ml.artefacts import load_artefact, save_artefact
 from ml.backbones import Normalisation, create_backbone, embedding_dim, normalisation
 from ml.foreign import load_foreign
 from ml.imagenet import load_imagenet
-from ml.pixels import Pixels
+from ml.pixels import PixelRows
 from ml.recipes import EncoderRecipe
 
 FACTS_FILE = "encoder.json"
@@ -123,7 +123,7 @@ def build(recipe: EncoderRecipe, parent: Encoder | None = None) -> Encoder:
 
 def embed(
     encoder: Encoder,
-    pixels: Pixels,
+    pixels: PixelRows,
     device: torch.device,
     batch_size: int = 64,
     on_progress: Callable[[int, int], None] | None = None,

@@ -4,13 +4,56 @@ import hashlib
 import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
+
+
+class PixelRows(Protocol):
+    """Pixels (num_pictures, 3, h, w) that are read as they are asked for: an array, or what stands for one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of an array: (num_pictures, 3, h, w)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of bytes."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Pixels:
+        """The pixels of a slice, or of an array of positions."""
+        ...
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some rows of pixels, which nobody copies before they are asked for."""
+
+    pixels: PixelRows
+    positions: NDArray[np.intp]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.positions), *self.pixels.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.pixels.dtype
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, rows: Any, /) -> Pixels:
+        return self.pixels[self.positions[rows]]
 
 
 def decode_pixels(pictures: Sequence[bytes], resolution: int, num_threads: int = 2) -> Pixels:
@@ -48,10 +91,11 @@ def _square(picture: bytes, side: int) -> Pixels:
         return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC, box=box))
 
 
-def fingerprint_arrays(*arrays: NDArray[Any]) -> str:
+def fingerprint_arrays(*arrays: NDArray[Any] | PixelRows) -> str:
     """The SHA-256 (hex) of arrays: their types, shapes and values."""
     digest = hashlib.sha256()
-    for array in map(np.atleast_1d, arrays):
+    for each in arrays:
+        array: Any = np.atleast_1d(each) if isinstance(each, (np.ndarray, np.generic)) else each
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         for start in range(0, len(array), 4096):  # in pieces, so that a memory-mapped array stays on disk
             digest.update(np.ascontiguousarray(array[start : start + 4096]).data)

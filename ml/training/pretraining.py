@@ -13,7 +13,7 @@ from torch import Tensor
 from ml.encoders import Encoder, build
 from ml.methods import build_method
 from ml.methods.method import Method
-from ml.pixels import Pixels, fingerprint_arrays
+from ml.pixels import PixelRows, fingerprint_arrays
 from ml.recipes import PLAIN, Augmentation, EncoderRecipe, Execution, Pretraining, fingerprint
 from ml.training.accumulation import backward
 from ml.training.autotune import Verdict, autotune
@@ -59,7 +59,7 @@ class PretrainingTask:
     def __init__(
         self,
         method: Method,
-        pixels: Pixels,
+        pixels: PixelRows,
         settings: Pretraining,
         device: torch.device,
         execution: Execution = PLAIN,
@@ -125,7 +125,7 @@ def view_kinds(settings: Pretraining, method: Method) -> list[tuple[Augmentation
 
 def pretrain(
     recipe: EncoderRecipe,
-    pixels: Pixels,
+    pixels: PixelRows,
     device: torch.device,
     watch: Watch = UNWATCHED,
     parent: Encoder | None = None,
@@ -178,7 +178,7 @@ def pretrain(
 
 
 def _verdict(
-    method: Method, pixels: Pixels, settings: Pretraining, device: torch.device, state: Mapping[str, object] | None
+    method: Method, pixels: PixelRows, settings: Pretraining, device: torch.device, state: Mapping[str, object] | None
 ) -> Verdict:
     """How to compute: as the recipe says, as the run began that goes on, or as timing tells."""
     if settings.execution is not None:

@@ -13,6 +13,7 @@ from catalog_assets.pretraining import Pretraining
 from demo.flow import QUIET
 from ml.recipes import encoder_recipe
 from resources.compute import Compute
+from resources.pictures import Pictures
 from resources.store import Store
 from tests.conftest import TinyCatalogue
 
@@ -60,7 +61,7 @@ def test_two_ranks_make_one_encoder(store: Store, launcher: str, monkeypatch: py
 def test_ranks_that_fail_say_why(store: Store) -> None:
     rows = store.scan("dataset").collect()
     lost = rows.with_columns(split=pl.lit("test"))  # nothing to learn from
-    task = Pretraining(store, encoder_recipe(ENCODER), lost)
+    task = Pretraining(store, Pictures(store=store), encoder_recipe(ENCODER), lost)
     with pytest.raises(dg.Failure) as raised:
         task.run_on_ranks(Compute(num_ranks=2), None)
     assert "2 ranks of encoder 'simclr-mnv3' ended with 1" in str(raised.value.description)
