@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from upath import UPath
@@ -83,6 +84,11 @@ class Collection:
     unlabelled: NDArray[np.intp]  # may be learned from, labelled or not
     trainable: NDArray[np.intp]
     judging: NDArray[np.intp]
+    group_names: tuple[str, ...]  # (n,), of pictures that belong together
+
+    def groups(self, rows: NDArray[np.intp]) -> pl.Series:
+        """The groups of some pictures."""
+        return pl.Series([self.group_names[row] for row in rows])
 
     def drawn(self, share: float, seed: int) -> NDArray[np.intp]:
         """A share of the labels of every leaf, at least one of each, drawn by the seed."""
@@ -103,14 +109,17 @@ def fashion() -> Collection:
     def pixels(resolution: int) -> NDArray[np.uint8]:
         return _cached("fashion", resolution, lambda: [render(data.image(number)) for number in range(len(labels))])
 
-    return Collection("Fashion-MNIST", pixels, of_class[labels], train, train, test)
+    return Collection(
+        "Fashion-MNIST", pixels, of_class[labels], train, train, test, tuple(map(str, range(len(labels))))
+    )
 
 
 def photographs() -> Collection:
     """The clothing photographs, split by sender as the catalogue splits groups."""
     listed = read_labels(PHOTOGRAPHS)
     taxonomy = Taxonomy.read(UPath(TAXONOMY))
-    splits = np.array([split_of(each.sender or each.picture_id) for each in listed])
+    senders = tuple(each.sender or each.picture_id for each in listed)
+    splits = np.array([split_of(sender) for sender in senders])
     is_labelled = np.array([each.google_id is not None for each in listed])
     levels = np.array([taxonomy.levels(each.google_id) if each.google_id else (0, 0, 0, 0) for each in listed])
 
@@ -120,7 +129,7 @@ def photographs() -> Collection:
 
     in_training = np.flatnonzero(splits == "train")
     trainable, judging = (np.flatnonzero((splits == split) & is_labelled) for split in ("train", "test"))
-    return Collection("clothing photographs", pixels, levels, in_training, trainable, judging)
+    return Collection("clothing photographs", pixels, levels, in_training, trainable, judging, senders)
 
 
 def _cached(name: str, resolution: int, read: Callable[[], list[bytes]]) -> NDArray[np.uint8]:

@@ -1,0 +1,100 @@
+"""One side of the naive comparison: python -m benchmarks.naive_pretraining naive|ours EPOCHS ANSWER.json."""
+
+import json
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightly.loss import NTXentLoss
+from lightly.models.modules.heads import SimCLRProjectionHead
+from lightly.transforms import SimCLRTransform
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.starting_weights import PHOTOGRAPHS, Collection, photographs
+from catalog_assets.quality import choosing
+from demo.clothing import read_labels
+from ml.encoders import Encoder, build, embed
+from ml.quality import judge
+from ml.recipes import RANDOM_MNV3, SIMCLR_MNV3, Optimisation
+from ml.training.pretraining import Watch, pretrain
+from ml.vectors import Labelled
+
+CPU = torch.device("cpu")
+BATCH, TEMPERATURE, NUM_WORKERS = 256, 0.1, 2
+NAIVE_SIDE, OUR_SIDE = 224, 64
+
+
+class Files(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Two views of each file, decoded whenever they are asked for."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._files = files
+        self._views = SimCLRTransform(input_size=NAIVE_SIDE)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        first, second = self._views(Image.open(self._files[index]).convert("RGB"))
+        return first, second
+
+
+def naive(collection: Collection, epochs: int) -> tuple[Encoder, list[float]]:
+    """The encoder, and the seconds of each epoch."""
+    listed = read_labels(PHOTOGRAPHS)
+    files = [PHOTOGRAPHS / "images" / f"{listed[place].picture_id}.jpg" for place in collection.unlabelled]
+    loader = DataLoader(Files(files), BATCH, shuffle=True, drop_last=True, num_workers=NUM_WORKERS)
+    encoder = build(replace(RANDOM_MNV3, resolution=NAIVE_SIDE))
+    encoder.set_layout(channels_last=False)
+    head = SimCLRProjectionHead(encoder.dim, 512, 128)
+    loss_of = NTXentLoss(TEMPERATURE)
+    optimiser = torch.optim.AdamW([*encoder.backbone.parameters(), *head.parameters()], lr=1e-3)
+    encoder.train()
+    seconds = []
+    for _ in range(epochs):
+        started = time.perf_counter()
+        for first, second in loader:
+            loss = loss_of(head(encoder.backbone(first)), head(encoder.backbone(second)))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        seconds.append(time.perf_counter() - started)
+    return encoder.eval(), seconds
+
+
+def ours(collection: Collection, epochs: int) -> tuple[Encoder, list[float]]:
+    """The same by our loop, at the recipe's own strength of views."""
+    settings = SIMCLR_MNV3.pretraining
+    assert settings is not None  # noqa: S101 for the type checker
+    optimisation = Optimisation(epochs=epochs, batch_size=BATCH, lr=4e-3, weight_decay=1e-4)
+    recipe = replace(SIMCLR_MNV3, resolution=OUR_SIDE, pretraining=replace(settings, optimisation=optimisation))
+    pixels = collection.pixels(OUR_SIDE)[collection.unlabelled]
+    seconds: list[float] = []
+    watch = Watch(on_epoch=lambda figures: seconds.append(len(pixels) / figures["examples_per_s"]))
+    return pretrain(recipe, pixels, CPU, watch).encoder, seconds
+
+
+def main() -> None:
+    """Pretrain, probe, tell."""
+    way, epochs, answer = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.manual_seed(0)
+    collection = photographs()
+    encoder, seconds = {"naive": naive, "ours": ours}[way](collection, epochs)
+    vectors = embed(encoder, collection.pixels(encoder.resolution), CPU)
+    train, judged = (
+        Labelled(vectors[rows], collection.levels[rows, -1]) for rows in (collection.trainable, collection.judging)
+    )
+    judgement = judge(train, judged, choosing(collection.groups(collection.trainable)), CPU)
+    means = {metric: float(values.mean()) for metric, values in judgement.by_picture.items()}
+    told = {"epoch_s": float(np.median(seconds)), "knn": means["knn_top1"], "linear": means["linear_top1"]}
+    answer.write_text(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
