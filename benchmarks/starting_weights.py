@@ -66,7 +66,7 @@ SIMCLR_LITE0_PHOTOGRAPHS = replace(
         "simclr",
         IMAGENET_LITE0,
         options={"temperature": 0.1},
-        optimisation=Optimisation(epochs=40, batch_size=256, lr=5e-4, weight_decay=1e-4, warmup_epochs=2),
+        optimisation=Optimisation(epochs=20, batch_size=256, lr=5e-4, weight_decay=1e-4, warmup_epochs=2),
     ),
     name="simclr-imagenet-lite0-photographs",
 )

@@ -133,8 +133,8 @@ def data_efficiency(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
         value=frame,
         data_version=content_version(frame.drop("device_seconds")),
         metadata={
-            "plot": dg.MetadataValue.md(picture(draw_curves(_panels(frame)), "accuracy by the number of labels")),
             "figures": dg.MetadataValue.md(table(shown)),
+            "plot": dg.MetadataValue.md(picture(draw_curves(_panels(frame)), "accuracy by the number of labels")),
         },
     )
 

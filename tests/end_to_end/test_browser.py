@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tests.conftest import CLASSIFIERS, TinyCatalogue
+from tests.conftest import CLASSIFIERS, ENCODERS, TinyCatalogue
 from tests.end_to_end.browser import Page, browsing
 from tests.end_to_end.services import copy_of, serving, until
 
@@ -27,6 +27,7 @@ def test_a_person_finds_lineage_materializes_backfills_and_sees_confusions(
     with serving(root) as services, browsing(services.url) as page:
         sees_the_lineage(page, screenshots)
         sees_the_confusion_picture(page, screenshots)
+        sees_what_an_encoder_is_worth(page, screenshots)
         with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
             materializes_a_delivery(page, instance, screenshots)
             backfills_all_deliveries(page, instance, screenshots)
@@ -44,9 +45,22 @@ def sees_the_lineage(page: Page, screenshots: Path) -> None:
 def sees_the_confusion_picture(page: Page, screenshots: Path) -> None:
     page.open(f"/assets/confusion?view=partitions&partition={CLASSIFIERS[0]}")
     page.see("golden: largest")
-    page.click("Show Markdown")
-    until(lambda: page.driver.find_elements("css selector", "img[src^='data:image/png;base64']"), 30, "the picture")
+    unfolds_a_picture(page)
     page.shoot(screenshots / "confusion.png")
+
+
+def sees_what_an_encoder_is_worth(page: Page, screenshots: Path) -> None:
+    for asset, seen, place in (
+        ("encoders", "probe by epoch", f"?view=partitions&partition={ENCODERS[1]}"),
+        ("encoder_quality", "categories found worst", f"?view=partitions&partition={ENCODERS[1]}"),
+        ("similarity_index", "recall_at_10", f"?view=partitions&partition={ENCODERS[1]}"),
+        ("data_efficiency", "figures", ""),
+    ):
+        page.open(f"/assets/{asset}{place}")
+        page.see(seen)
+        if asset != "encoders":  # the others end with a picture: the map, the neighbours, the plot
+            unfolds_a_picture(page)
+        page.shoot(screenshots / f"{asset}.png")
 
 
 def materializes_a_delivery(page: Page, instance: dg.DagsterInstance, screenshots: Path) -> None:
@@ -88,9 +102,13 @@ def sees_how_the_downloads_ended(page: Page, screenshots: Path) -> None:
     page.see("largest near-duplicate groups")
     page.open("/assets/download_report")
     page.see("by partner")
-    page.click("Show Markdown")
-    until(lambda: page.driver.find_elements("css selector", "img[src^='data:image/png;base64']"), 30, "the plot")
+    unfolds_a_picture(page)
     page.shoot(screenshots / "downloads.png")
+
+
+def unfolds_a_picture(page: Page) -> None:
+    page.click("Show Markdown")
+    until(lambda: page.driver.find_elements("css selector", "img[src^='data:image/png;base64']"), 30, "a picture")
 
 
 def num_runs(instance: dg.DagsterInstance) -> int:
