@@ -89,10 +89,13 @@ def test_a_score_that_is_not_reproduced_fails(tmp_path: Path) -> None:
         assert reloads(tmp_path / "encoder", made, pixels, probe).passed is passes
 
 
-def test_an_encoder_is_a_registered_model_that_loads_in_a_line(tiny_catalogue: TinyCatalogue) -> None:
+def test_an_encoder_is_a_registered_model_that_loads_in_a_line(
+    tiny_catalogue: TinyCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import mlflow
 
-    mlflow.set_tracking_uri(f"sqlite:///{tiny_catalogue.root / 'mlflow' / 'mlflow.db'}")
+    # As its user would; `mlflow.set_tracking_uri` would do the same for every test that follows.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tiny_catalogue.root / 'mlflow' / 'mlflow.db'}")
     folder = Path(mlflow.artifacts.download_artifacts("models:/encoder-simclr-mnv3@current"))
     loaded, stored = Encoder.load(folder), Encoder.load(tiny_catalogue.root / "encoders" / "simclr-mnv3")
     assert loaded.facts() == stored.facts()
