@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 PATIENCE_S = 60
+FADING_S = 0.7
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ class Page:
         until(lambda: self._clicked(text), PATIENCE_S, f"a click on {text!r}")
 
     def shoot(self, path: Path) -> None:
-        """Save what is seen as a PNG."""
+        """Save what is seen as a PNG, once what was opened has faded in."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        time.sleep(FADING_S)
         assert self.driver.save_screenshot(str(path))
 
     def _clicked(self, text: str) -> bool:
