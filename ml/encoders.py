@@ -14,6 +14,7 @@ from ml.artefacts import load_artefact, save_artefact
 from ml.backbones import Normalisation, create_backbone, embedding_dim, normalisation
 from ml.foreign import load_foreign
 from ml.imagenet import load_imagenet
+from ml.memory import keep_freed_memory
 from ml.pixels import PixelRows
 from ml.recipes import EncoderRecipe
 
@@ -132,6 +133,7 @@ def embed(
 
     `on_progress` is called after each batch with the number of pictures done and the number of all.
     """
+    keep_freed_memory()
     encoder = encoder.to(device).eval()
     embeddings = np.empty((len(pixels), encoder.dim), dtype=np.float32)
     with torch.inference_mode():

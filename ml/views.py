@@ -43,6 +43,14 @@ class ViewParameters:
         """Those of some pictures of the batch."""
         return ViewParameters(**{each.name: getattr(self, each.name)[part] for each in fields(self)})
 
+    def to(self, device: torch.device) -> "ViewParameters":
+        """The same on a device, brought there in one piece."""
+        if self.top.device == device:
+            return self
+        names = [each.name for each in fields(self)]
+        moved = torch.stack([getattr(self, name) for name in names]).to(device)
+        return ViewParameters(**dict(zip(names, moved, strict=True)))
+
 
 def random_view(pixels: Tensor, augmentation: Augmentation, resolution: int | None = None) -> Tensor:
     """A random view of each picture: uint8 (batch, 3, h, w) -> 0..1 (batch, 3, resolution, resolution)."""
@@ -77,24 +85,26 @@ def draw(augmentation: Augmentation, batch: int, height: int, width: int) -> Vie
 
 def render(pixels: Tensor, parameters: ViewParameters, resolution: int) -> Tensor:
     """The views that `parameters` describe: 0..1 float (batch, 3, resolution, resolution)."""
-    p, device = parameters, pixels.device
+    blurred, solarised = parameters.blur.nonzero()[:, 0], (parameters.solarise <= 1).nonzero()[:, 0]
+    p = parameters.to(pixels.device)
     rows = _resize_weights(p.top, p.height, pixels.shape[2], resolution)  # (batch, resolution, h)
     columns = _resize_weights(p.left, p.width, pixels.shape[3], resolution)  # (batch, resolution, w)
     columns = torch.where(p.flip.bool()[:, None, None], columns.flip(1), columns)
-    blurred = p.blur.nonzero()[:, 0]
     if len(blurred):
-        blur = _blur_weights(p.blur[blurred], resolution)
+        blur = _blur_weights(parameters.blur[blurred], resolution).to(pixels.device)
+        blurred = blurred.to(pixels.device)
         rows[blurred], columns[blurred] = blur @ rows[blurred], blur @ columns[blurred]
-    rows, columns = rows.to(device), columns.to(device)
     batch, channels, height, width = pixels.shape
-    view = pixels.reshape(batch, channels * height, width).float() @ columns.transpose(1, 2)
-    # A plain bmm over (batch x channels) is five times faster on a CPU than matmul's broadcasting.
-    view = torch.bmm(rows.repeat_interleave(channels, 0), view.view(batch * channels, height, resolution))
-    view = _change_colours(view.view(batch, channels, -1), p).view(batch, channels, resolution, resolution)
-    solarised = (p.solarise <= 1).nonzero()[:, 0].to(device)
+    # Colours beside a line's pixels make two wide products, and a factor that lies in order lets a CPU take its fast
+    # way: a third of the time of a product for each colour.
+    lines = pixels.transpose(1, 2).reshape(batch, height * channels, width).float()
+    view = torch.bmm(lines, columns.transpose(1, 2).contiguous()).view(batch, height, channels * resolution)
+    view = torch.bmm(rows, view).view(batch, resolution, channels, resolution).transpose(1, 2)
+    view = _change_colours(view.reshape(batch, channels, -1), p).view(batch, channels, resolution, resolution)
     if len(solarised):
+        solarised = solarised.to(pixels.device)
         some = view[solarised]
-        view[solarised] = torch.where(some >= p.solarise.to(device)[solarised, None, None, None], 1 - some, some)
+        view[solarised] = torch.where(some >= p.solarise[solarised, None, None, None], 1 - some, some)
     return view
 
 
@@ -117,8 +127,8 @@ def _draw_crops(scale: Range, ratio: Range, batch: int, height: int, width: int)
 def _resize_weights(start: Tensor, length: Tensor, size: int, resolution: int) -> Tensor:
     """Weights (batch, resolution, size) that resample a line's pixels start .. start + length."""
     scale = (length / resolution)[:, None, None]
-    centre = start[:, None, None] + (torch.arange(resolution) + 0.5)[None, :, None] * scale
-    position = (torch.arange(size) + 0.5)[None, None, :]
+    centre = start[:, None, None] + (torch.arange(resolution, device=start.device) + 0.5)[None, :, None] * scale
+    position = (torch.arange(size, device=start.device) + 0.5)[None, None, :]
     distance = (position - centre).abs() / scale.clamp(min=1)  # shrinking widens the triangle: anti-aliasing
     inside = (position > start[:, None, None]) & (position < (start + length)[:, None, None])
     weights = (1 - distance).clamp(min=0) * inside
@@ -139,26 +149,24 @@ def _blur_weights(sigma: Tensor, size: int) -> Tensor:
 
 def _change_colours(view: Tensor, p: ViewParameters) -> Tensor:
     """Colours changed picture by picture: (batch, 3, num_pixels) in 0..255 -> in 0..1."""
-    batch = len(view)
-    grey = torch.tensor(GREY_WEIGHTS)
-    identity, greying = torch.eye(3), grey.expand(3, 3)
+    grey = torch.tensor(GREY_WEIGHTS, device=view.device)
+    identity, greying = torch.eye(3, device=view.device), grey.expand(3, 3)
     saturation = p.saturation[:, None, None]
     saturate = saturation * identity + (1 - saturation) * greying
     matrix = p.contrast[:, None, None] * (_hue_rotation(p.hue) @ saturate) * p.brightness[:, None, None] / 255
     # The grey that contrast pulls towards is known beforehand: hue and saturation keep it.
-    mean = view.mean(dim=2) @ grey.to(view.device)
-    bias = (1 - p.contrast) * p.brightness / 255
-    bias_colours = (bias.to(view.device) * mean)[:, None, None].expand(batch, 3, 1)
-    return torch.baddbmm(bias_colours, matrix.to(view.device), view).clamp_(0, 1)
+    bias = (1 - p.contrast) * p.brightness / 255 * (view.mean(dim=2) @ grey)
+    return torch.bmm(matrix, view).add_(bias[:, None, None]).clamp_(0, 1)  # baddbmm would copy the bias out first
 
 
 def _hue_rotation(hue: Tensor) -> Tensor:
     """RGB matrices (batch, 3, 3) that turn colours by `hue` turns about the grey axis."""
     to_yiq = torch.tensor(RGB_TO_YIQ)
+    to_rgb = torch.linalg.inv(to_yiq)
     cos, sin = torch.cos(2 * math.pi * hue), torch.sin(2 * math.pi * hue)
-    rotation = torch.zeros(len(hue), 3, 3)
+    rotation = torch.zeros(len(hue), 3, 3, device=hue.device)
     rotation[:, 0, 0] = 1
     rotation[:, 1, 1], rotation[:, 1, 2] = cos, -sin
     rotation[:, 2, 1], rotation[:, 2, 2] = sin, cos
-    turned: Tensor = torch.linalg.inv(to_yiq) @ rotation @ to_yiq
+    turned: Tensor = to_rgb.to(hue.device) @ rotation @ to_yiq.to(hue.device)
     return turned

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.hierarchy import Ids
+from ml.memory import keep_freed_memory
 
 TOP_K = 5
 
@@ -38,6 +39,7 @@ def predict(
     """
     if len(inputs) == 0:
         raise ValueError(f"there is nothing to predict: the inputs have the shape {inputs.shape}")
+    keep_freed_memory()
     classifier.to(device).eval()
     best: list[list[torch.return_types.topk]] = []  # num_batches x num_levels
     with torch.inference_mode():

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ml.memory import keep_freed_memory
 from ml.recipes import Optimisation
 from ml.training.checkpoints import Checkpoint, save_inputs
 from ml.training.optimisers import Average, build_optimiser, set_rate
@@ -81,6 +82,7 @@ def train(
     """
     if task.num_examples < 2:
         raise ValueError(f"training needs at least 2 examples, got {task.num_examples}")
+    keep_freed_memory()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         run = _Run(task, settings, device, checkpoint)

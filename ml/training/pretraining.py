@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ml.encoders import Encoder, build
+from ml.memory import keep_freed_memory
 from ml.methods import build_method
 from ml.methods.method import Method
 from ml.pixels import PixelRows, fingerprint_arrays
@@ -27,7 +28,7 @@ from ml.views import ViewParameters, draw, render
 logger = logging.getLogger(__name__)
 
 FREE = Cost(device_s=0.0, num_examples_seen=0, resumed_after_step=0)
-MAX_TUNED_ON = 64  # pictures of a step that is timed
+MAX_TUNED_ON = 64  # pictures of a step that is timed on a CPU; so few would not fill another device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +149,7 @@ def pretrain(
             "wait until pictures of the training split are downloaded"
         )
     settings = recipe.pretraining
+    keep_freed_memory()  # before anything is timed
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(recipe.seed)
         method = build_method(encoder, settings)
@@ -186,7 +188,9 @@ def _verdict(
     if state is not None:
         notes: Mapping[str, Mapping[str, object]] = state["notes"]  # type: ignore[assignment]
         return Verdict(execution=Execution(**notes["execution"]), step_s=notes["step_s"])  # type: ignore[arg-type]
-    num_pictures = min(MAX_TUNED_ON, settings.micro_batch_size or settings.optimisation.batch_size, len(pixels))
+    num_pictures = min(settings.micro_batch_size or settings.optimisation.batch_size, len(pixels))
+    if device.type == "cpu":
+        num_pictures = min(num_pictures, MAX_TUNED_ON)
     indices = torch.arange(num_pictures)
 
     def step(trial: Method, execution: Execution) -> None:
