@@ -23,7 +23,7 @@ from ml.training.checkpoints import Checkpoint
 from ml.training.execution import executing
 from ml.training.loop import Cost, OnEpoch, train
 from ml.training.ranks import Ranks, synchronise_norms
-from ml.views import ViewParameters, draw, render
+from ml.views import ViewParameters, draw, render_all
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class PretrainingTask:
         def views(part: slice) -> list[Tensor]:
             rows = batch[part].to(self._device)
             kinds = zip(drawn, self._kinds, strict=True)
-            return [render(rows, parameters.rows(part), resolution) for parameters, (_, resolution) in kinds]
+            return render_all(rows, [(parameters.rows(part), resolution) for parameters, (_, resolution) in kinds])
 
         size = self._settings.micro_batch_size or len(batch)
         parts = [slice(start, start + size) for start in range(0, len(batch), size)]
