@@ -56,7 +56,7 @@ def stacking_weights(members: Sequence[NDArray[np.float32]], targets: Ids) -> ND
     """The weights (num_members,) of a linear pool under which validation labels are likeliest.
 
     `members` are leaf probabilities (num_pictures, num_classes), `targets` (num_pictures,) class indices, negative
-    where no member knows the class. The likelihood is concave in the weights; expectation-maximisation climbs to its top
+    where no member knows the class. The likelihood is concave in the weights: expectation-maximisation finds its top
     and keeps them positive with the sum 1.
 
     Raises:
