@@ -39,8 +39,8 @@ def answers(
     with torch.inference_mode():
         for start in range(0, len(inputs), BATCH):
             batch = torch.from_numpy(np.ascontiguousarray(inputs[start : start + BATCH])).to(device)
-            for level, logits in zip(said, teacher(batch), strict=True):
-                level[start : start + len(batch)] = logits.log_softmax(dim=1).clamp(min=IMPOSSIBLE).cpu().numpy()
+            for level, own in zip(said, teacher.log_probabilities(batch), strict=True):
+                level[start : start + len(batch)] = own.clamp(min=IMPOSSIBLE).cpu().numpy()
             if on_progress is not None:
                 on_progress(start + len(batch), len(inputs))
     return said

@@ -18,22 +18,6 @@ MAX_ITERATIONS, TOLERANCE = 1_000, 1e-7
 LEAST = 1e-12  # what a member that rules a class out is taken to have said
 
 
-def joint_hierarchy(members: Sequence[Hierarchy]) -> Hierarchy:
-    """All classes that any member knows.
-
-    Raises:
-        ValueError: there is no member, or they have different numbers of levels.
-    """
-    if not members:
-        raise ValueError("an ensemble needs at least one member")
-    depths = {len(member.ids) for member in members}
-    if len(depths) > 1:
-        raise ValueError(f"members of an ensemble have different numbers of levels: {sorted(depths)}")
-    return Hierarchy(
-        ids=tuple(tuple(sorted(set().union(*level))) for level in zip(*(m.ids for m in members), strict=True))
-    )
-
-
 def over(hierarchy: Hierarchy, member: Hierarchy, probabilities: Probabilities) -> Probabilities:
     """A member's probabilities over the classes of the ensemble."""
     spread = []

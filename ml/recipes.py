@@ -125,12 +125,40 @@ class EncoderRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """What a student takes from a teacher (Hinton et al. 2015, arXiv:1503.02531).
+
+    Its loss is `soft_weight` times the distance to the teacher's answers at `temperature`, and the rest times that to
+    the labels, where there are any.
+    """
+
+    teacher: str
+    temperature: float = 2.0
+    soft_weight: float = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixMatch:
+    """How pictures without a label teach a classifier what it is sure of (Sohn et al. 2020, arXiv:2001.07685).
+
+    Beside each batch come `unlabelled_ratio` times as many of them. What is at least `threshold` probable in a view
+    like the labelled ones' is to be said of a `strong` view too; that loss counts `weight` times.
+    """
+
+    threshold: float = 0.95
+    unlabelled_ratio: int = 3
+    weight: float = 1.0
+    strong: Augmentation = field(default_factory=lambda: Augmentation(crop_scale=(0.4, 1.0), solarise_probability=0.1))
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassifierRecipe:
     """A classifier over one encoder: a probe on frozen embeddings, or a fine-tuning of every weight.
 
     `projector_dim` or `predictor_dim` None leaves that layer out; a probe without both is linear.
-    `depth_weights` weigh the losses of taxonomy levels 1 to 4. Without `augmentation`, training sees the
-    pictures as they are.
+    `heads` and `loss` are names of `HEADS` and `LOSSES`. `depth_weights` weigh the losses of taxonomy levels 1 to 4.
+    Without `augmentation`, training sees the pictures as they are. With `distillation` it is a student: it also learns
+    what its teacher says, of pictures without a label too. With `semi_supervised` those teach what it is sure of.
     """
 
     name: str
@@ -139,11 +167,14 @@ class ClassifierRecipe:
     optimisation: Optimisation
     label_fraction: float = 1.0
     heads: str = "per_level"
+    loss: str = "cross_entropy"
     depth_weights: tuple[float, float, float, float] = (0.1, 0.2, 0.3, 1.0)
     projector_dim: int | None = None
     predictor_dim: int | None = None
     label_smoothing: float = 0.0
     augmentation: Augmentation | None = None
+    distillation: Distillation | None = None
+    semi_supervised: FixMatch | None = None
     seed: int = 0
 
 

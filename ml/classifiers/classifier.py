@@ -41,14 +41,19 @@ class Classifier(nn.Module):
         self.register_buffer("scale", torch.ones(encoder.dim))
         self.projector, dim = _layer(encoder.dim, template.projector_dim)
         self.predictor, dim = _layer(dim, template.predictor_dim)
-        self.heads = build_heads(template.heads, dim, hierarchy.num_classes)
+        self.heads = build_heads(template.heads, dim, hierarchy)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Logits, num_levels x (batch, num_classes), of pictures (batch, 3, h, w) or embeddings."""
+        """Scores, num_levels x (batch, num_classes), of pictures (batch, 3, h, w) or embeddings."""
         embeddings = self.encoder(inputs) if inputs.ndim == 4 else inputs
         standard = (embeddings - self.shift) / self.scale
         logits: tuple[Tensor, ...] = self.heads(self.predictor(self.projector(standard)))
         return logits
+
+    def log_probabilities(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Its answer: num_levels x (batch, num_classes), in which a class is as probable as all leaves below it."""
+        leaves = self.heads.leaf_scores(self(inputs), self.template.depth_weights)
+        return self.heads.levels.marginalise(leaves.float().log_softmax(dim=1))
 
     def standardise_by(self, embeddings: NDArray[np.float32]) -> None:
         """Fit `shift` and `scale` to embeddings (n, dim); a feature that never varies is only shifted."""
@@ -66,6 +71,7 @@ class Classifier(nn.Module):
             "encoder": self.encoder.facts(),
             "template": asdict(self.template),
             "level_ids": self.hierarchy.ids,
+            "level_parents": self.hierarchy.parents,
             "state": self.state,
         }
         return save_artefact(folder, FACTS_FILE, self.state_dict(), {"inputs": {}, **facts, **ours})
@@ -76,19 +82,25 @@ class Classifier(nn.Module):
 
         Raises:
             FileNotFoundError: the folder holds no classifier.
-            ValueError: the weights or the inputs are not those that `classifier.json` describes.
+            ValueError: the weights or the inputs are not those that `classifier.json` describes, or an older version
+                of this program wrote it.
         """
         tensors, facts = load_artefact(folder, FACTS_FILE)
         for name, wanted in (inputs or {}).items():
             made_from = facts["inputs"].get(name)
             if made_from != wanted:
                 raise ValueError(f"{folder} was made from {name} {made_from}, not from {wanted}; train it again")
+        if "level_parents" not in facts:
+            raise ValueError(f"{folder} is of an older version, which kept no parents of categories; train it again")
         encoder = facts["encoder"]
         backbone = create_backbone(encoder["backbone"], encoder["resolution"])
         classifier = cls(
             Encoder(encoder["backbone"], backbone, encoder["resolution"], encoder["origin"]),
-            Hierarchy(ids=tuple(tuple(level) for level in facts["level_ids"])),
-            Template(**facts["template"]),
+            Hierarchy(
+                ids=tuple(tuple(level) for level in facts["level_ids"]),
+                parents=tuple(tuple(level) for level in facts["level_parents"]),
+            ),
+            Template(**{**facts["template"], "depth_weights": tuple(facts["template"]["depth_weights"])}),
         )
         classifier.load_state_dict(tensors)
         classifier.state = "restored"

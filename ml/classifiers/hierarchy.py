@@ -1,36 +1,69 @@
-"""The hierarchy a classifier knows: for each taxonomy level, the ids its training labels have, in order."""
+"""The hierarchy a classifier knows: for each taxonomy level the ids its training labels have, and their parents."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
 
-UNKNOWN = -1  # the class index of an id that training never saw; no prediction can equal it
+UNKNOWN = -1  # the class index of an id that training never saw, and the id of no label; no prediction can equal it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hierarchy:
-    """Taxonomy ids to class indices and back: `ids[level]` is sorted, and an id's position is its class."""
+    """Taxonomy ids to class indices and back: `ids[level]` is sorted, and an id's position is its class.
+
+    `parents[level]` holds, for each class of the level below the root's, the class index of its parent: one entry less
+    than `ids` has.
+    """
 
     ids: tuple[tuple[int, ...], ...]
+    parents: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of_labels(cls, labels: Ids) -> "Hierarchy":
-        """The hierarchy of training labels (num_examples, num_levels): root first, leaf last.
+        """The hierarchy of training labels (num_examples, num_levels): root first, leaf last, `UNKNOWN` without one.
 
         Raises:
-            ValueError: there are no labels.
+            ValueError: there are no labels, or an id has two parents.
         """
         if labels.ndim != 2 or len(labels) == 0:
             raise ValueError(f"labels must be (num_examples > 0, num_levels), got the shape {labels.shape}")
-        return cls(ids=tuple(tuple(int(id_) for id_ in np.unique(level)) for level in labels.T))
+        known = labels[(labels != UNKNOWN).all(axis=1)]
+        if len(known) == 0:
+            raise ValueError(f"none of {len(labels)} examples has a label; a classifier learns from at least one")
+        levels = [np.unique(level, return_inverse=True) for level in known.T]
+        parents = []
+        for (above, of_above), (below, of_below) in pairwise(levels):
+            pairs = np.unique(np.stack([of_below, of_above], axis=1), axis=0)
+            children, times = np.unique(pairs[:, 0], return_counts=True)
+            if times.max() > 1:
+                torn = children[times.argmax()]
+                named = ", ".join(str(above[parent]) for parent in pairs[pairs[:, 0] == torn, 1])
+                raise ValueError(f"category {below[torn]} lies below {named}; give it one parent in all labels")
+            parents.append(tuple(pairs[:, 1].tolist()))
+        return cls(ids=tuple(tuple(ids.tolist()) for ids, _ in levels), parents=tuple(parents))
 
     @property
     def num_classes(self) -> tuple[int, ...]:
         """The number of classes of each level."""
         return tuple(len(level) for level in self.ids)
+
+    @property
+    def paths(self) -> Ids:
+        """The class on every level, root first, of each leaf: (num_leaves, num_levels)."""
+        path = [np.arange(len(self.ids[-1]))]
+        for parents in reversed(self.parents):
+            path.append(np.array(parents, dtype=np.int64)[path[-1]])
+        return np.stack(path[::-1], axis=1)
+
+    @property
+    def labels(self) -> Ids:
+        """The taxonomy ids on the path of each leaf: (num_leaves, num_levels)."""
+        return np.stack([self.decode(level, classes) for level, classes in enumerate(self.paths.T)], axis=1)
 
     def encode(self, labels: Ids) -> Ids:
         """Class indices (num_examples, num_levels) of taxonomy ids; `UNKNOWN` where training saw no such id.
@@ -51,3 +84,17 @@ class Hierarchy:
     def decode(self, level: int, indices: Ids) -> Ids:
         """Taxonomy ids of class indices of one level (0 is the root's), in any shape."""
         return np.array(self.ids[level], dtype=np.int64)[indices]
+
+
+def joint(members: Sequence[Hierarchy]) -> Hierarchy:
+    """All classes that any of several hierarchies knows.
+
+    Raises:
+        ValueError: there is none, they have different numbers of levels, or an id has two parents.
+    """
+    if not members:
+        raise ValueError("an ensemble needs at least one member")
+    depths = {len(member.ids) for member in members}
+    if len(depths) > 1:
+        raise ValueError(f"members of an ensemble have different numbers of levels: {sorted(depths)}")
+    return Hierarchy.of_labels(np.concatenate([member.labels for member in members]))

@@ -1,4 +1,8 @@
-"""Predicting: a classifier's best classes and their probabilities, on every level."""
+"""Predicting: a classifier's best classes and their probabilities, on every level.
+
+The best class of a level is the ancestor of the best leaf, whatever the heads: a product has one path. Then follow the
+others by their probability.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,11 +45,14 @@ def predict(
         raise ValueError(f"there is nothing to predict: the inputs have the shape {inputs.shape}")
     keep_freed_memory()
     classifier.to(device).eval()
+    paths = classifier.heads.levels.paths
     best: list[list[torch.return_types.topk]] = []  # num_batches x num_levels
     with torch.inference_mode():
         for start in range(0, len(inputs), batch_size):
             batch = torch.from_numpy(np.ascontiguousarray(inputs[start : start + batch_size])).to(device)
-            best.append([_best(level) for level in classifier(batch)])
+            levels = [level.exp() for level in classifier.log_probabilities(batch)]
+            chosen = paths[levels[-1].argmax(dim=1)]  # (batch, num_levels)
+            best.append([_best(level, first) for level, first in zip(levels, chosen.T, strict=True)])
             if on_progress is not None:
                 on_progress(start + len(batch), len(inputs))
     return tuple(
@@ -57,6 +64,8 @@ def predict(
     )
 
 
-def _best(logits: Tensor) -> torch.return_types.topk:
-    top = logits.softmax(dim=1).topk(min(TOP_K, logits.shape[1]), dim=1)
-    return torch.return_types.topk((top.values.cpu(), top.indices.cpu()))
+def _best(probabilities: Tensor, first: Tensor) -> torch.return_types.topk:
+    """The best classes of a level, the one of `first`, (batch,), before all others."""
+    ranks = probabilities.scatter_add(1, first[:, None], torch.ones_like(first[:, None], dtype=probabilities.dtype))
+    indices = ranks.topk(min(TOP_K, ranks.shape[1]), dim=1).indices
+    return torch.return_types.topk((probabilities.gather(1, indices).cpu(), indices.cpu()))

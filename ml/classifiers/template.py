@@ -7,13 +7,19 @@ from ml.recipes import ClassifierRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """Which heads, and how wide the layers before them are; None leaves a layer out."""
+    """Which heads, what each level weighs, and how wide the layers before them are; None leaves a layer out."""
 
     heads: str = "per_level"
+    depth_weights: tuple[float, ...] = (0.1, 0.2, 0.3, 1.0)
     projector_dim: int | None = None
     predictor_dim: int | None = None
 
     @classmethod
     def of(cls, recipe: ClassifierRecipe) -> "Template":
         """The template that a recipe asks for."""
-        return cls(heads=recipe.heads, projector_dim=recipe.projector_dim, predictor_dim=recipe.predictor_dim)
+        return cls(
+            heads=recipe.heads,
+            depth_weights=recipe.depth_weights,
+            projector_dim=recipe.projector_dim,
+            predictor_dim=recipe.predictor_dim,
+        )

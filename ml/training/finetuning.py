@@ -1,6 +1,6 @@
 """Fine-tuning: a classifier trained on labelled pictures, wholly or only behind a frozen encoder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ml.classifiers.classifier import Classifier
+from ml.classifiers.heads import HEADS
 from ml.classifiers.hierarchy import Hierarchy, Ids
-from ml.classifiers.losses import depth_weighted_loss, top_k_accuracy
+from ml.classifiers.losses import Training, loss_named, top_k_accuracy
 from ml.classifiers.template import Template
+from ml.distillation import Answers, soft_loss
 from ml.encoders import Encoder
-from ml.pixels import fingerprint_arrays
+from ml.pixels import PixelRows, fingerprint_arrays
 from ml.recipes import ClassifierRecipe, fingerprint
 from ml.training.checkpoints import Checkpoint
-from ml.training.loop import Cost, OnEpoch, train
+from ml.training.fixmatch import FixMatchTask
+from ml.training.loop import Cost, OnEpoch, Task, train
 from ml.views import random_view
 
 NUM_EVALUATIONS = 10  # over a run: validation on every epoch of a short one would cost more than the training
@@ -26,14 +29,25 @@ EVALUATION_BATCH = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Labelled examples: pixels (n, 3, h, w) or embeddings (n, dim), and taxonomy ids (n, num_levels)."""
+    """Examples: pixels (n, 3, h, w) or embeddings (n, dim), and taxonomy ids (n, num_levels), -1 without a label.
+
+    `values` are business values by leaf id. `answers` are a teacher's, over the classes of these labels' hierarchy;
+    only where there are any, may examples lack a label. `unlabelled` pixels are FixMatch's.
+    """
 
     inputs: NDArray[np.uint8] | NDArray[np.float32]
     labels: Ids
+    values: Mapping[int, float] | None = None
+    answers: Answers | None = None
+    unlabelled: PixelRows | None = None
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.labels):
             raise ValueError(f"{len(self.inputs)} inputs have {len(self.labels)} labels; give one label to each")
+        if self.answers is not None and len(self.answers[-1]) != len(self.inputs):
+            raise ValueError(
+                f"a teacher answered {len(self.answers[-1])} of {len(self.inputs)} inputs; it is to say all"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +67,10 @@ class ClassificationTask:
         self.num_examples = len(train.inputs)
         self._classifier, self._recipe, self._train, self._validation = classifier, recipe, train, validation
         self._targets = torch.from_numpy(classifier.hierarchy.encode(train.labels))
+        self._loss = loss_named(recipe.loss)
+        self._training = Training.of(
+            classifier.hierarchy, train.labels, recipe.depth_weights, recipe.label_smoothing, train.values
+        )
 
     @property
     def module(self) -> Classifier:
@@ -63,7 +81,13 @@ class ClassificationTask:
         inputs = torch.from_numpy(self._train.inputs[indices.numpy()]).to(device)
         if self._recipe.augmentation is not None:
             inputs = random_view(inputs, self._recipe.augmentation)
-        loss, figures = self._judge(inputs, self._targets[indices].to(device))
+        scores = self._classifier(inputs)
+        loss, figures = self._judge(scores, self._targets[indices].to(device))
+        distillation = self._recipe.distillation
+        if distillation is not None and self._train.answers is not None:
+            said = [torch.from_numpy(level[indices.numpy()]).to(device) for level in self._train.answers]
+            soft = soft_loss(scores, said, distillation.temperature, self._recipe.depth_weights)
+            loss = (1 - distillation.soft_weight) * loss + distillation.soft_weight * soft
         loss.backward()  # type: ignore[no-untyped-call]
         return {"loss": loss.detach(), **figures}
 
@@ -87,17 +111,15 @@ class ClassificationTask:
             for start in range(0, len(targets), EVALUATION_BATCH):
                 part = slice(start, start + EVALUATION_BATCH)
                 inputs = torch.from_numpy(np.ascontiguousarray(validation.inputs[part])).to(device)
-                loss, metrics = self._judge(inputs, targets[part].to(device))
+                loss, metrics = self._judge(self._classifier(inputs), targets[part].to(device))
                 for name, value in {"loss": loss, **metrics}.items():
                     sums[name] = sums.get(name, 0.0) + value.item() * len(inputs)
         return {f"validation_{name}": total / len(targets) for name, total in sums.items()}
 
-    def _judge(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def _judge(self, scores: Sequence[Tensor], targets: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The loss over all levels; accuracy and top5 of the leaves."""
-        recipe = self._recipe
-        logits = self._classifier(inputs)
-        loss = depth_weighted_loss(logits, targets, recipe.depth_weights, recipe.label_smoothing)
-        leaves, leaf_targets = logits[-1].detach(), targets[:, -1]
+        loss = self._loss(scores, targets, self._training.to(targets.device))
+        leaves, leaf_targets = scores[-1].detach(), targets[:, -1]
         figures = {"accuracy": 1, "top5": 5}
         return loss, {name: top_k_accuracy(leaves, leaf_targets, k) for name, k in figures.items()}
 
@@ -114,9 +136,15 @@ def initial_classifier(recipe: ClassifierRecipe, encoder: Encoder, train: Exampl
             f"classifier {recipe.name!r} ({recipe.mode}) takes inputs of {wanted} dimensions "
             f"(embeddings to probe, pixels to fine-tune), got the shape {train.inputs.shape}"
         )
+    for part, given in (("distillation", train.answers), ("semi_supervised", train.unlabelled)):
+        if getattr(recipe, part) is not None and given is None:
+            raise ValueError(f"classifier {recipe.name!r} learns by {part}, and its examples bring nothing for it")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(recipe.seed)
         classifier = Classifier(encoder, Hierarchy.of_labels(train.labels), Template.of(recipe))
+    if recipe.loss == "hierarchical" and not classifier.heads.agree:
+        agreeing = ", ".join(sorted(name for name, heads in HEADS.items() if getattr(heads, "agree", False)))
+        raise ValueError(f"the loss 'hierarchical' takes heads whose levels agree: {agreeing}; not {recipe.heads!r}")
     if recipe.mode == "probe":
         encoder.requires_grad_(False)
         classifier.standardise_by(np.asarray(train.inputs, dtype=np.float32))
@@ -140,11 +168,15 @@ def train_classifier(
     """
     watch = watch or Watch()
     classifier = initial_classifier(recipe, encoder, examples)
-    task = ClassificationTask(classifier, recipe, examples, watch.validation)
+    task: Task = ClassificationTask(classifier, recipe, examples, watch.validation)
+    if recipe.semi_supervised is not None and examples.unlabelled is not None:
+        settings = recipe.semi_supervised
+        task = FixMatchTask(task, examples.unlabelled, settings, recipe.depth_weights, recipe.augmentation)
     checkpoint = None
     if watch.checkpoint is not None:
         start = [tensor.numpy() for tensor in encoder.state_dict().values()]
-        made_from = fingerprint_arrays(examples.inputs, examples.labels, *start)
+        given = [*(examples.answers or ()), *([] if examples.unlabelled is None else [examples.unlabelled])]
+        made_from = fingerprint_arrays(examples.inputs, examples.labels, *given, *start)
         checkpoint = Checkpoint(path=watch.checkpoint, fingerprint=f"{fingerprint(recipe)}-{made_from}")
     cost = train(task, recipe.optimisation, device, recipe.seed, checkpoint, watch.on_epoch)
     classifier.state = "trained"

@@ -35,10 +35,10 @@ def test_a_student_that_answers_like_its_teacher_loses_nothing() -> None:
 
 
 def test_a_student_sees_only_the_classes_that_it_knows() -> None:
-    teacher, student = Hierarchy(ids=((1, 2, 3),)), Hierarchy(ids=((2, 3, 4),))
+    teacher, student = (Hierarchy.of_labels(np.array(ids)[:, None]) for ids in ([1, 2, 3], [2, 3, 4]))
     said = (np.log(np.array([[0.5, 0.3, 0.2]], dtype=np.float16)),)
     (seen,) = as_seen_by(student, teacher, said)
     np.testing.assert_array_equal(seen[:, :2], said[0][:, 1:])
     assert seen[0, 2] == IMPOSSIBLE
     with pytest.raises(ValueError, match="share no class of level 1"):
-        as_seen_by(Hierarchy(ids=((9,),)), teacher, said)
+        as_seen_by(Hierarchy.of_labels(np.array([[9]])), teacher, said)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from ml.classifiers.hierarchy import Hierarchy
-from ml.ensembles import combined, joint_hierarchy, over, stacking_weights
+from ml.classifiers.hierarchy import Hierarchy, joint
+from ml.ensembles import combined, over, stacking_weights
 
 
 def drawn(seed: int, num: int, num_classes: int) -> np.ndarray:
@@ -15,8 +15,8 @@ def drawn(seed: int, num: int, num_classes: int) -> np.ndarray:
 
 
 def test_members_that_know_different_classes_answer_over_all_of_them() -> None:
-    cats, dogs = Hierarchy(ids=((1,), (10, 12))), Hierarchy(ids=((1,), (11, 12)))
-    both = joint_hierarchy([cats, dogs])
+    cats, dogs = (Hierarchy.of_labels(np.array([[1, leaf], [1, 12]])) for leaf in (10, 11))
+    both = joint([cats, dogs])
     assert both.ids == ((1,), (10, 11, 12))
     one = over(both, cats, (np.ones((1, 1), np.float32), np.array([[0.25, 0.75]], np.float32)))
     other = over(both, dogs, (np.ones((1, 1), np.float32), np.array([[0.5, 0.5]], np.float32)))
@@ -65,10 +65,6 @@ def test_a_stack_is_at_least_as_likely_as_each_member_and_as_the_vote() -> None:
     assert likelihood(stacked) >= max(likelihood(vote), *map(likelihood, members)) - 1e-6
 
 
-def test_what_cannot_be_combined_is_named() -> None:
-    with pytest.raises(ValueError, match="at least one member"):
-        joint_hierarchy([])
-    with pytest.raises(ValueError, match=r"different numbers of levels: \[1, 2\]"):
-        joint_hierarchy([Hierarchy(ids=((1,),)), Hierarchy(ids=((1,), (2,)))])
+def test_labels_that_no_member_knows_are_named() -> None:
     with pytest.raises(ValueError, match="classes that the members know"):
         stacking_weights([drawn(0, 3, 2)], np.full(3, -1))

@@ -10,9 +10,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ml.classifiers.classifier import Classifier
+from ml.classifiers.heads import HEADS
+from ml.classifiers.hierarchy import UNKNOWN
+from ml.classifiers.losses import LOSSES
 from ml.classifiers.predicting import predict
+from ml.distillation import answers
 from ml.encoders import build, embed
-from ml.recipes import PROBE, Optimisation
+from ml.recipes import PROBE, Distillation, Optimisation
 from ml.training.finetuning import Examples, Watch, train_classifier
 from tests.ml.tiny import TINY_ENCODER, TINY_FINETUNE, striped
 
@@ -72,7 +77,7 @@ def test_a_probe_is_as_good_as_scikit_learns_logistic_regression() -> None:
     kinds = rng.integers(0, 10, 1200)
     scales = rng.uniform(0.1, 10, 64)  # features of unlike size, as embeddings have
     inputs = ((centres[kinds] + rng.normal(0, 2.2, (1200, 64))) * scales).astype(np.float32)
-    labels = np.stack([kinds * 0 + 1, kinds // 5 + 10, kinds // 2 + 100, kinds + 1000], axis=1)
+    labels = np.stack([kinds * 0 + 1, kinds // 5 + 10, kinds // 5 * 10 + kinds // 2 + 100, kinds + 1000], axis=1)
     reference = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(inputs[:400], kinds[:400])
     encoder = build(TINY_ENCODER)
     encoder.dim = 64  # the embeddings above stand for this encoder's
@@ -115,3 +120,45 @@ def test_inputs_of_the_wrong_kind_are_refused() -> None:
         train_classifier(PROBE, build(TINY_ENCODER), EXAMPLES, CPU)
     with pytest.raises(ValueError, match="3 inputs have 4 labels"):
         Examples(inputs=PIXELS[:3], labels=LABELS[:4])
+
+
+def test_a_student_takes_its_teacher_s_answers_for_pictures_without_a_label() -> None:
+    """Eight labels tell little; the teacher's answers to 64 pictures tell what it knows."""
+    recipe = replace(TINY_FINETUNE, optimisation=Optimisation(epochs=40, batch_size=16, lr=3e-3))
+    teacher = train_classifier(recipe, build(TINY_ENCODER), EXAMPLES, CPU).classifier
+    few = LABELS.copy()
+    few[8:] = UNKNOWN
+    said = answers(teacher, PIXELS, CPU)
+    distilled = replace(recipe, distillation=Distillation(teacher="teacher", soft_weight=0.9))
+    student = train_classifier(distilled, build(TINY_ENCODER), Examples(inputs=PIXELS, labels=few, answers=said), CPU)
+    alone = train_classifier(recipe, build(TINY_ENCODER), Examples(inputs=PIXELS[:8], labels=LABELS[:8]), CPU)
+    unseen_pixels, unseen_labels = striped(40, seed=1)
+
+    def accuracy(classifier: Classifier) -> float:
+        return float((predict(classifier, unseen_pixels, CPU)[3].ids[:, 0] == unseen_labels[:, 3]).mean())
+
+    assert accuracy(student.classifier) > 0.9
+    assert accuracy(student.classifier) >= accuracy(alone.classifier)
+
+
+def test_a_student_without_answers_to_all_its_pictures_is_refused() -> None:
+    with pytest.raises(ValueError, match="a teacher answered 3 of 64 inputs"):
+        Examples(inputs=PIXELS, labels=LABELS, answers=(np.zeros((3, 4), dtype=np.float16),))
+    recipe = replace(TINY_FINETUNE, distillation=Distillation(teacher="teacher"))
+    with pytest.raises(ValueError, match="learns by distillation, and its examples bring nothing for it"):
+        train_classifier(recipe, build(TINY_ENCODER), EXAMPLES, CPU)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("heads", HEADS)
+def test_every_loss_trains_every_head_that_can_take_it(heads: str, loss: str) -> None:
+    recipe = replace(TINY_FINETUNE, heads=heads, loss=loss)
+    examples = replace(EXAMPLES, values={1000: 3.0, 1001: 1.0})
+    if loss == "hierarchical" and heads in ("flat", "per_level"):
+        with pytest.raises(ValueError, match="takes heads whose levels agree: conditional, marginal; not"):
+            train_classifier(recipe, build(TINY_ENCODER), examples, CPU)
+        return
+    told: list[float] = []
+    watch = Watch(on_epoch=lambda figures: told.append(figures["loss"]))
+    train_classifier(recipe, build(TINY_ENCODER), examples, CPU, watch)
+    assert told[-1] < told[0]
