@@ -48,6 +48,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("comparison"),
             Table("share_outcomes", ("encoder", "share")),
             Table("data_efficiency"),
+            Table("title_embeddings"),
+            Table("multimodal", ("encoder",)),
             Table("trials"),
         )
     }

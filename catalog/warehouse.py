@@ -137,6 +137,23 @@ QUESTIONS: dict[str, Question] = {
         ORDER BY knn_top1 DESC, encoder
         """,
     ),
+    "picture_and_title": Question(  # of leaves; `better` is the better of picture and title alone
+        ("multimodal",),
+        """
+        SELECT encoder, label_fraction, split,
+               any_value(top1) FILTER (inputs = 'picture') AS picture,
+               any_value(top1) FILTER (inputs = 'title') AS title,
+               any_value(top1) FILTER (inputs = 'late') AS late,
+               any_value(top1) FILTER (inputs = 'joint') AS joint,
+               any_value(single) AS better,
+               any_value(over_single) FILTER (inputs = 'late') AS late_over_better,
+               any_value(over_single) FILTER (inputs = 'joint') AS joint_over_better,
+               max(num) AS num_samples
+        FROM multimodal
+        GROUP BY encoder, label_fraction, split
+        ORDER BY split, label_fraction, encoder
+        """,
+    ),
     "worst_confusions": Question(  # of leaves, the costliest first
         ("confusion", "taxonomy"),
         """

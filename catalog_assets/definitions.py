@@ -16,11 +16,13 @@ from catalog_assets import (
     encoders,
     evaluation,
     images,
+    multimodal,
     probe,
     products,
     quality,
     similarity,
     taxonomies,
+    titles,
     warehouse,
 )
 from catalog_assets.automation import ArrivalPolicy, RetrainingPolicy, feed_sensor, retraining_sensor
@@ -50,6 +52,8 @@ ASSET_MODULES = [
     classifiers,
     evaluation,
     efficiency,
+    titles,
+    multimodal,
     champion,
     warehouse,
 ]

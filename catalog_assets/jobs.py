@@ -10,11 +10,13 @@ from catalog_assets.efficiency import data_efficiency, share_outcomes
 from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.evaluation import comparison, confusion, metrics, predictions
 from catalog_assets.images import download
+from catalog_assets.multimodal import multimodal
 from catalog_assets.probe import download_probe
 from catalog_assets.products import take
 from catalog_assets.quality import encoder_quality
 from catalog_assets.similarity import similarity_index
 from catalog_assets.taxonomies import taxonomy, taxonomy_moves
+from catalog_assets.titles import title_embeddings
 from catalog_assets.warehouse import warehouse
 
 prepare = dg.define_asset_job(
@@ -77,4 +79,10 @@ efficiency = dg.define_asset_job(
     description="Fine-tune one encoder on one share of the labels, and draw accuracy by the number of labels anew.",
 )
 
-JOBS = [prepare, take_only, probe, ingest, assemble, encode, examine, train, compare, efficiency]
+titles = dg.define_asset_job(
+    "titles",
+    selection=dg.AssetSelection.assets(title_embeddings, multimodal),
+    description="Embed the products' titles, and judge picture, title and both together for one encoder.",
+)
+
+JOBS = [prepare, take_only, probe, ingest, assemble, encode, examine, train, compare, efficiency, titles]
