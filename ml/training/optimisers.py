@@ -18,7 +18,7 @@ def build_optimiser(module: nn.Module, settings: Optimisation) -> torch.optim.Op
     if settings.optimiser == "lars":
         # Adapts where there is decay, which leaves out biases and normalisation scales, as large-batch recipes do.
         return timm.optim.Lars(groups, lr=settings.lr, momentum=0.9)  # type: ignore[attr-defined]
-    return torch.optim.AdamW(groups, lr=settings.lr)
+    return torch.optim.AdamW(groups, lr=settings.lr, fused=True)  # one pass over weights and moments
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
