@@ -20,27 +20,44 @@ OTHER = "all others"
 _INK, _FAINT_INK, _PAPER = "#1a2a3a", "#6b7885", "#ffffff"
 
 
-def confusion_cells(
-    true_ids: NDArray[np.int64], predicted_ids: NDArray[np.int64], values: Mapping[int, float]
-) -> pl.DataFrame:
+def confusion_cells(pairs: pl.DataFrame | pl.LazyFrame, values: Mapping[int, float]) -> pl.DataFrame:
     """One row a pair that occurs: true_id, predicted_id, num, share_of_true, business_value.
 
-    The business value of a cell is the true category's value times the cell's share of it: the units sold
-    whose pictures went there. Raises `ValueError` for no samples.
+    `pairs` is a row a sample: true_id, predicted_id. The business value of a cell is the true category's value times
+    the cell's share of it: the units sold whose pictures went there. Raises `ValueError` for no samples, or where one
+    lacks its label or its prediction.
     """
-    if len(true_ids) == 0 or len(true_ids) != len(predicted_ids):
-        raise ValueError(f"{len(true_ids)} labels and {len(predicted_ids)} predictions; give one of each a sample")
-    pairs = pl.DataFrame({"true_id": true_ids, "predicted_id": predicted_ids}).cast(pl.Int64)
-    value = pl.Series([float(values.get(true_id, 0.0)) for true_id in true_ids.tolist()], dtype=pl.Float64)
-    return (
-        pairs.with_columns(value.alias("value"))
+    cells = (
+        pairs.lazy()
+        .select(pl.col("true_id", "predicted_id").cast(pl.Int64))
         .group_by("true_id", "predicted_id")
-        .agg(pl.len().cast(pl.Int64).alias("num"), pl.col("value").first())
-        .with_columns((pl.col("num") / pl.col("num").sum().over("true_id")).alias("share_of_true"))
-        .with_columns((pl.col("value") * pl.col("share_of_true")).alias("business_value"))
-        .drop("value")
+        .agg(pl.len().cast(pl.Int64).alias("num"))
         .sort("true_id", "predicted_id")
+        .collect(engine="streaming")
     )
+    if cells.is_empty():
+        raise ValueError("there is no sample to count; was the evaluation set empty?")
+    lacking = cells.filter(pl.any_horizontal(pl.col("true_id", "predicted_id").is_null()))["num"].sum()
+    if lacking:
+        raise ValueError(f"{lacking:,} of {cells['num'].sum():,} samples lack their label or their prediction")
+    value = pl.DataFrame(
+        {"true_id": list(values), "value": list(values.values())}, schema={"true_id": pl.Int64, "value": pl.Float64}
+    )
+    share = pl.col("num") / pl.col("num").sum().over("true_id")
+    worth = pl.col("value").fill_null(0.0) * pl.col("share_of_true")
+    return (
+        cells.with_columns(share_of_true=share)
+        .join(value, on="true_id", how="left", maintain_order="left")
+        .with_columns(business_value=worth)
+        .drop("value")
+    )
+
+
+def read_confusion(files: Sequence[str], level: int, values: Mapping[int, float]) -> pl.DataFrame:
+    """The cells of a level, of files of the predictions table, of whose rows few are in memory at a time."""
+    rows = pl.scan_parquet(list(files), glob=False, hive_partitioning=False)
+    pairs = rows.select(true_id=f"true_{level}", predicted_id=pl.col(f"top_{level}").list.first())
+    return confusion_cells(pairs, values)
 
 
 def most_valuable(cells: pl.DataFrame, values: Mapping[int, float], n: int) -> list[int]:
@@ -48,6 +65,46 @@ def most_valuable(cells: pl.DataFrame, values: Mapping[int, float], n: int) -> l
     nums = cells.group_by("true_id").agg(pl.col("num").sum())
     ranked = sorted(nums.iter_rows(), key=lambda row: (-values.get(row[0], 0.0), -row[1], row[0]))
     return [true_id for true_id, _ in ranked[:n]]
+
+
+def leaf_table(cells: pl.DataFrame, ids: Sequence[int], names: Mapping[int, str]) -> pl.DataFrame:
+    """One row a category of `ids`, in that order: how many samples, recall, precision, and what its mistakes cost.
+
+    `value_missed` is the units sold whose pictures went elsewhere; `taken_for` where most of them went, and
+    `share_taken` how many of all.
+    """
+    is_right = pl.col("true_id") == pl.col("predicted_id")
+    predicted = cells.group_by(id="predicted_id").agg(num_predicted=pl.col("num").sum())
+    worst = (
+        cells.filter(~is_right)
+        .sort("num", "predicted_id", descending=[True, False])
+        .group_by(id="true_id", maintain_order=True)
+        .agg(pl.col("predicted_id", "share_of_true").first())
+    )
+    true = cells.group_by(id="true_id").agg(
+        pl.col("num").sum(),
+        hits=pl.col("num").filter(is_right).sum(),
+        value=pl.col("business_value").sum(),
+        value_missed=pl.col("business_value").filter(~is_right).sum(),
+    )
+    table = (
+        pl.DataFrame({"id": list(ids)}, schema={"id": pl.Int64})
+        .join(true, on="id", how="left", maintain_order="left")
+        .join(predicted, on="id", how="left", maintain_order="left")
+        .join(worst, on="id", how="left", maintain_order="left")
+    )
+    return table.select(
+        category=pl.col("id").replace_strict(names, default=pl.col("id").cast(pl.String), return_dtype=pl.String),
+        num="num",
+        value="value",
+        recall=pl.col("hits") / pl.col("num"),
+        precision=pl.col("hits") / pl.col("num_predicted"),  # null where nothing was taken for it
+        value_missed="value_missed",
+        taken_for=pl.col("predicted_id").replace_strict(
+            names, default=pl.col("predicted_id").cast(pl.String), return_dtype=pl.String
+        ),
+        share_taken="share_of_true",
+    )
 
 
 def largest_confusions(cells: pl.DataFrame, names: Mapping[int, str], n: int) -> list[str]:

@@ -45,6 +45,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("predictions", ("classifier", "split")),
             Table("metrics", ("classifier",)),
             Table("confusion", ("classifier",)),
+            Table("calibration", ("classifier",)),
             Table("comparison"),
             Table("share_outcomes", ("encoder", "share")),
             Table("data_efficiency"),

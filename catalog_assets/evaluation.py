@@ -1,15 +1,16 @@
 """Evaluation: predictions on held-out splits, figures with intervals, confusions, and the grid of all classifiers."""
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from catalog.business_value import values_at_level
-from catalog.confusion import confusion_cells, draw_confusion, largest_confusions, most_valuable
-from catalog.scores import Judged, score
+from catalog.calibration_curve import draw_calibration
+from catalog.confusion import draw_confusion, largest_confusions, leaf_table, most_valuable, read_confusion
+from catalog.judging import judge
+from catalog.scores import METRICS
 from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, inputs_of, labelled
 from catalog_assets.conditions import when_upstream_changes
-from catalog_assets.markdown import picture, table
+from catalog_assets.markdown import picture, records, table
 from catalog_assets.partitions import classifier_recipes
 from catalog_assets.taxonomies import taxonomy
 from catalog_assets.versions import content_version
@@ -71,37 +72,33 @@ def predictions(
     partitions_def=classifier_recipes,
     io_manager_key="tables",
     group_name="evaluation",
-    kinds={"parquet"},
-    code_version="1",
+    kinds={"parquet", "matplotlib"},
+    code_version="2",
 )
 def metrics(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[pl.DataFrame]:
-    """Every registered metric, by split and level, with a bootstrap interval of 95 %."""
+    """Every registered metric, by split and level, with a bootstrap interval of 95 %; and the calibration curves."""
     name = context.partition_key
-    values = _values_by_level(store)
-    frames = []
-    for split, part in _by_split(store, name):
-        for level in LEVELS:
-            judged = Judged(
-                true_ids=part[f"true_{level}"].to_numpy(),
-                top_ids=np.array(part[f"top_{level}"].to_list()),
-                values=values[level],
-            )
-            head = {
-                "classifier": pl.lit(name),
-                "split": pl.lit(split),
-                "level": pl.lit(level, dtype=pl.Int32),
-            }
-            frames.append(score(judged).select(**head, **{column: pl.col(column) for column in METRIC_COLUMNS}))
-    frame = pl.concat(frames)
+    tree = store.taxonomy()
+    values = store.business_values(tree)
+    judged = {split: judge(files, tree, values) for split, files in _files(store, name).items()}
+    frame = pl.concat(each.scores.select(*_head(name, split), pl.all()) for split, each in judged.items())
+    curves = pl.concat(each.calibration.select(*_head(name, split), pl.all()) for split, each in judged.items())
+    store.write(curves, "calibration", name)
     leaves = frame.filter(pl.col("level") == LEVELS[-1]).drop("classifier", "level")
+    by_value = frame.filter(pl.col("metric") == "value_weighted_accuracy").drop("classifier", "metric")
+    panels = [
+        (f"{split}: how sure, how often right", each.calibration.filter(pl.col("level") == LEVELS[-1]))
+        for split, each in judged.items()
+    ]
     return dg.MaterializeResult(
         value=frame,
         data_version=content_version(frame),
-        metadata={"leaf level": dg.MetadataValue.md(table(leaves))},
+        metadata={
+            "leaf level": dg.MetadataValue.md(table(leaves)),
+            "weighted by business value": dg.MetadataValue.md(table(by_value)),
+            "calibration": dg.MetadataValue.md(picture(draw_calibration(panels), f"calibration of {name}")),
+        },
     )
-
-
-METRIC_COLUMNS = ("metric", "value", "ci_low", "ci_high", "num_samples")
 
 
 @dg.asset(
@@ -110,7 +107,7 @@ METRIC_COLUMNS = ("metric", "value", "ci_low", "ci_high", "num_samples")
     io_manager_key="tables",
     group_name="evaluation",
     kinds={"parquet", "matplotlib"},
-    code_version="1",
+    code_version="2",
 )
 def confusion(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[pl.DataFrame]:
     """Which category is taken for which, by split and level, and the business value at stake."""
@@ -118,23 +115,18 @@ def confusion(context: dg.AssetExecutionContext, store: Store) -> dg.Materialize
     names = store.category_names()
     values = _values_by_level(store)
     frames: list[pl.DataFrame] = []
-    metadata: dict[str, dg.MarkdownMetadataValue | str] = {}
-    for split, part in _by_split(store, name):
+    metadata: dict[str, dg.MarkdownMetadataValue | dg.TableMetadataValue | str] = {}
+    for split, files in _files(store, name).items():
         for level in LEVELS:
-            predicted = part[f"top_{level}"].list.first().to_numpy()
-            cells = confusion_cells(part[f"true_{level}"].to_numpy(), predicted, values[level])
-            head = {
-                "classifier": pl.lit(name),
-                "split": pl.lit(split),
-                "level": pl.lit(level, dtype=pl.Int32),
-            }
-            frames.append(cells.select(**head, **{column: pl.col(column) for column in cells.columns}))
+            cells = read_confusion(files, level, values[level])
+            frames.append(cells.select(*_head(name, split), pl.lit(level, dtype=pl.Int32).alias("level"), pl.all()))
         # The last level's cells: the leaves.
         shown = most_valuable(cells, values[LEVELS[-1]], SHOWN_LEAVES)
         drawn = draw_confusion(cells, shown, names)
         metadata[f"{split}: confusion of the most valuable leaves"] = dg.MetadataValue.md(
             picture(drawn, f"{name} on {split}")
         )
+        metadata[f"{split}: the most valuable leaves"] = records(leaf_table(cells, shown, names))
         metadata[f"{split}: largest"] = "; ".join(largest_confusions(cells, names, 3))
     frame = pl.concat(frames)
     return dg.MaterializeResult(value=frame, data_version=content_version(frame), metadata=metadata)
@@ -153,7 +145,7 @@ def comparison(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
     rows = [row for name in CLASSIFIER_RECIPES if (row := _comparison_row(store, name)) is not None]
     if not rows:
         raise dg.Failure("no classifier has been judged; materialise metrics for at least one recipe first")
-    frame = pl.DataFrame(rows).sort("top1", descending=True)
+    frame = pl.DataFrame(rows, infer_schema_length=None).sort("top1", descending=True)
     return dg.MaterializeResult(
         value=frame, data_version=content_version(frame), metadata={"grid": dg.MetadataValue.md(table(frame))}
     )
@@ -169,9 +161,9 @@ def _comparison_row(store: Store, name: str) -> dict[str, object] | None:
     split = "golden" if "golden" in leaves["split"] else "test"
     judged = {row["metric"]: row for row in leaves.filter(pl.col("split") == split).iter_rows(named=True)}
     recipe = CLASSIFIER_RECIPES[name]
-    scores = {
-        f"{metric}{suffix}": row[column]
-        for metric, row in judged.items()
+    scores = {  # without a mistake there is no distance of mistakes
+        f"{metric}{suffix}": judged[metric][column] if metric in judged else None
+        for metric in METRICS
         for suffix, column in (("", "value"), ("_low", "ci_low"), ("_high", "ci_high"))
     }
     return {
@@ -189,10 +181,17 @@ def _comparison_row(store: Store, name: str) -> dict[str, object] | None:
     }
 
 
-def _by_split(store: Store, name: str) -> list[tuple[str, pl.DataFrame]]:
-    """A classifier's predictions, one frame a held-out split that has any."""
-    frame = store.predictions(name)
-    return [(split, part) for split in HELD_OUT if len(part := frame.filter(pl.col("split") == split))]
+def _files(store: Store, name: str) -> dict[str, list[str]]:
+    """The files of a classifier's predictions, by held-out split that has any; FileNotFoundError where none has."""
+    files = {split: sorted(map(str, store.folder("predictions", name, split).glob("*.parquet"))) for split in HELD_OUT}
+    if not any(files.values()):
+        raise FileNotFoundError(f"classifier {name!r} has no predictions; materialise predictions[{name}]")
+    return {split: held for split, held in files.items() if held}
+
+
+def _head(name: str, split: str) -> tuple[pl.Expr, pl.Expr]:
+    """The key columns of a table of one classifier on one split."""
+    return pl.lit(name).alias("classifier"), pl.lit(split).alias("split")
 
 
 def _values_by_level(store: Store) -> dict[int, dict[int, float]]:

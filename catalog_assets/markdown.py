@@ -1,7 +1,8 @@
-"""Markdown for asset metadata: tables and pictures that people read in the UI."""
+"""Tables and pictures for asset metadata, which people read in the UI."""
 
 import base64
 
+import dagster as dg
 import polars as pl
 
 
@@ -16,3 +17,15 @@ def table(frame: pl.DataFrame) -> str:
 def picture(png: bytes, caption: str) -> str:
     """A PNG embedded as a data URL."""
     return f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})"
+
+
+def records(frame: pl.DataFrame) -> dg.TableMetadataValue:
+    """A frame as a table whose columns have types; figures are rounded to four places."""
+    rounded = frame.with_columns(pl.selectors.float().round(4))
+    columns = [
+        dg.TableColumn(name, "float" if dtype.is_float() else "int" if dtype.is_integer() else "string")
+        for name, dtype in frame.schema.items()
+    ]
+    return dg.MetadataValue.table(
+        [dg.TableRecord(row) for row in rounded.iter_rows(named=True)], dg.TableSchema(columns=columns)
+    )

@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 
-from catalog.confusion import confusion_cells, draw_confusion, largest_confusions, most_valuable
+from catalog.confusion import (
+    confusion_cells,
+    draw_confusion,
+    largest_confusions,
+    leaf_table,
+    most_valuable,
+    read_confusion,
+)
 
 NAMES = {1: "T-Shirts", 2: "Shirts", 3: "Bags"}
 VALUES = {1: 1000.0, 2: 400.0}
@@ -19,8 +27,8 @@ pairs = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, ma
 
 
 def cells_of(drawn: list[tuple[int, int]], values: dict[int, float] | None = None) -> pl.DataFrame:
-    true_ids, predicted_ids = np.array(drawn, dtype=np.int64).T
-    return confusion_cells(true_ids, predicted_ids, values or {})
+    pairs = pl.DataFrame(drawn, schema={"true_id": pl.Int64, "predicted_id": pl.Int64}, orient="row")
+    return confusion_cells(pairs, values or {})
 
 
 @given(pairs)
@@ -51,12 +59,56 @@ def test_a_cells_business_value_is_what_its_true_category_sells_times_its_share(
     }
 
 
-def test_no_sample_and_lists_of_different_lengths_are_refused() -> None:
-    none, one = np.array([], dtype=np.int64), np.array([1])
-    with pytest.raises(ValueError, match="0 labels and 0 predictions"):
-        confusion_cells(none, none, {})
-    with pytest.raises(ValueError, match="1 labels and 0 predictions"):
-        confusion_cells(one, none, {})
+def test_no_sample_and_samples_without_a_label_or_a_prediction_are_refused() -> None:
+    with pytest.raises(ValueError, match="there is no sample to count"):
+        cells_of([])
+    with pytest.raises(ValueError, match="2 of 3 samples lack their label or their prediction"):
+        confusion_cells(pl.DataFrame({"true_id": [1, None, 1], "predicted_id": [1, 2, None]}), {})
+
+
+def test_the_cells_of_a_level_are_read_from_the_predictions_files(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"true_4": [1, 1, 3], "top_4": [[1, 2], [2, 1], [3, 1]]})
+    files = [str(tmp_path / f"{n}.parquet") for n in range(2)]
+    rows[:2].write_parquet(files[0])
+    rows[2:].write_parquet(files[1])
+    assert read_confusion(files, 4, VALUES).equals(cells_of([(1, 1), (1, 2), (3, 3)], VALUES))
+
+
+def test_the_table_of_leaves_tells_what_each_ones_mistakes_cost_and_what_it_is_taken_for() -> None:
+    cells = cells_of([(1, 1), (1, 1), (1, 1), (1, 2), (2, 3), (2, 3), (2, 1), (3, 3)], VALUES)
+    table = leaf_table(cells, [1, 2, 3], NAMES)
+    assert table.rows(named=True) == [
+        {
+            "category": "T-Shirts",
+            "num": 4,
+            "value": 1000.0,
+            "recall": 0.75,
+            "precision": 0.75,
+            "value_missed": 250.0,
+            "taken_for": "Shirts",
+            "share_taken": 0.25,
+        },
+        {
+            "category": "Shirts",
+            "num": 3,
+            "value": pytest.approx(400.0),
+            "recall": 0.0,
+            "precision": 0.0,
+            "value_missed": pytest.approx(400.0),
+            "taken_for": "Bags",
+            "share_taken": pytest.approx(2 / 3),
+        },
+        {
+            "category": "Bags",
+            "num": 1,
+            "value": 0.0,
+            "recall": 1.0,
+            "precision": pytest.approx(1 / 3),
+            "value_missed": 0.0,
+            "taken_for": None,
+            "share_taken": None,
+        },
+    ]
 
 
 def test_the_most_valuable_categories_are_those_that_sell_most_among_those_with_samples() -> None:
@@ -112,7 +164,8 @@ def test_predictions_outside_the_drawn_categories_are_a_column_of_their_own() ->
 def test_fifty_categories_with_long_names_are_drawn() -> None:
     rng = np.random.default_rng(0)
     true_ids = rng.permutation(np.arange(600) % 60)
-    cells = confusion_cells(true_ids, np.where(rng.random(600) < 0.7, true_ids, rng.integers(60, size=600)), {})
+    predicted_ids = np.where(rng.random(600) < 0.7, true_ids, rng.integers(60, size=600))
+    cells = cells_of(list(zip(true_ids.tolist(), predicted_ids.tolist(), strict=True)))
     names = {category_id: f"A category whose name is long, number {category_id}" for category_id in range(60)}
     height, width = grey(draw_confusion(cells, most_valuable(cells, {}, 50), names)).shape
     assert height > 1000

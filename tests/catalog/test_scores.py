@@ -7,173 +7,224 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
+from sklearn.metrics import accuracy_score, f1_score
 
-from catalog import scores
-from catalog.scores import METRICS, Judged, score, score_means
+from catalog.bootstrap import blocks_of
+from catalog.judged import Judged
+from catalog.scores import METRICS, Summed, score, score_means, summed
+from catalog.taxonomy import Taxonomy
+
+TREE = Taxonomy.parse("1 - A\n2 - A > B\n3 - A > C\n4 - A > C > D\n5 - E\n", "test")
+
+
+def judged_of(true_ids: NDArray[np.int64], predicted_ids: NDArray[np.int64]) -> Judged:
+    rng = np.random.default_rng(len(true_ids))
+    confidences = rng.random(len(true_ids), dtype=np.float32)
+    return Judged(
+        true_ids=true_ids, predicted_ids=predicted_ids, in_top5=true_ids == predicted_ids, confidences=confidences
+    )
 
 
 @st.composite
 def judgements(draw: st.DrawFn) -> Judged:
-    num_samples, num_classes, k = draw(st.integers(1, 40)), draw(st.integers(1, 8)), draw(st.integers(1, 6))
+    num_samples, num_classes = draw(st.integers(1, 40)), draw(st.integers(1, 5))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    ids = np.sort(rng.choice(1000, num_classes, replace=False)).astype(np.int64)
-    top_ids = np.full((num_samples, k), -1, dtype=np.int64)
-    for row in top_ids:
-        row[: min(k, num_classes)] = rng.permutation(ids)[:k]
-    values = {int(category_id): float(rng.integers(0, 100)) for category_id in ids[::2]}
-    return Judged(rng.choice(ids, num_samples), top_ids, values | {int(ids[0]): 1.0})
+    ids = rng.choice(np.arange(1, 6), num_classes, replace=False)
+    return judged_of(rng.choice(ids, num_samples), rng.choice(ids, num_samples))
+
+
+VALUES = {1: 7.0, 2: 100.0, 3: 0.5, 5: 20.0}
+
+
+def taken(judged: Judged, draws: NDArray[np.int64]) -> Judged:
+    return Judged(
+        true_ids=judged.true_ids[draws],
+        predicted_ids=judged.predicted_ids[draws],
+        in_top5=judged.in_top5[draws],
+        confidences=judged.confidences[draws],
+    )
+
+
+def sums_of(judged: Judged, num_blocks: int = 1000) -> Summed:
+    return summed(judged, blocks_of(len(judged), num_blocks=num_blocks), VALUES, TREE)
 
 
 def value_of(judged: Judged, metric: str) -> float:
-    return float(METRICS[metric](judged, np.ones((1, len(judged.true_ids))))[0])
-
-
-def resampled(judged: Judged, draws: NDArray[np.int64]) -> Judged:
-    return Judged(judged.true_ids[draws], judged.top_ids[draws], judged.values)
+    of = sums_of(judged)
+    return float(METRICS[metric](of.resampled(np.ones((1, len(of.sums.num)))))[0])
 
 
 def slow_value_weighted_accuracy(judged: Judged) -> float:
     present = sorted(set(judged.true_ids.tolist()))
-    total = sum(judged.values.get(leaf, 0.0) for leaf in present)
+    total = sum(VALUES.get(leaf, 0.0) for leaf in present)
     result = 0.0
     for leaf in present:
-        best = [row[0] for row, true_id in zip(judged.top_ids, judged.true_ids, strict=True) if true_id == leaf]
-        recall = sum(1 for predicted in best if predicted == leaf) / len(best)
-        result += judged.values.get(leaf, 0.0) / total * recall if total else float("nan")
+        predicted = judged.predicted_ids[judged.true_ids == leaf].tolist()
+        result += VALUES.get(leaf, 0.0) * predicted.count(leaf) / len(predicted)
+    return result / total if total else float("nan")
+
+
+def slow_distance(one: int, other: int) -> int:
+    ways = [list(TREE.lineage(category_id)) for category_id in (one, other)]
+    while ways[0] and ways[1] and ways[0][0] == ways[1][0]:
+        ways = [way[1:] for way in ways]
+    return len(ways[0]) + len(ways[1])
+
+
+def slow_calibration_error(judged: Judged) -> float:
+    result = 0.0
+    for k in range(15):
+        inside = [
+            (float(confidence), bool(hit))
+            for confidence, hit in zip(judged.confidences, judged.hits, strict=True)
+            if min(int(confidence * np.float32(15)), 14) == k
+        ]
+        if inside:
+            confidences, hits = zip(*inside, strict=True)
+            result += abs(sum(hits) - sum(confidences)) / len(judged)
     return result
 
 
 @given(judgements())
 def test_top1_and_macro_f1_are_scikit_learns(judged: Judged) -> None:
-    best = judged.top_ids[:, 0]
-    assert value_of(judged, "top1") == pytest.approx(accuracy_score(judged.true_ids, best))
+    assert value_of(judged, "top1") == pytest.approx(accuracy_score(judged.true_ids, judged.predicted_ids))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns of many classes for few samples
-        assert value_of(judged, "macro_f1") == pytest.approx(f1_score(judged.true_ids, best, average="macro"))
-
-
-@given(num_samples=st.integers(1, 30), num_classes=st.integers(6, 12), seed=st.integers(0, 2**32))
-def test_top5_is_scikit_learns(num_samples: int, num_classes: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    likelihoods = rng.random((num_samples, num_classes))
-    true_ids = rng.integers(num_classes, size=num_samples)
-    judged = Judged(true_ids, np.argsort(-likelihoods, axis=1)[:, :7])
-    expected = top_k_accuracy_score(true_ids, likelihoods, k=5, labels=range(num_classes))
-    assert value_of(judged, "top5") == pytest.approx(expected)
+        expected = f1_score(judged.true_ids, judged.predicted_ids, average="macro")
+    assert value_of(judged, "macro_f1") == pytest.approx(expected)
 
 
 @given(judgements())
-def test_value_weighted_accuracy_is_the_slow_one(judged: Judged) -> None:
-    assert value_of(judged, "value_weighted_accuracy") == pytest.approx(
-        slow_value_weighted_accuracy(judged), nan_ok=True
-    )
+def test_value_weighted_accuracy_distances_and_calibration_are_the_slow_ones(judged: Judged) -> None:
+    steps = [slow_distance(*pair) for pair in zip(judged.true_ids.tolist(), judged.predicted_ids.tolist(), strict=True)]
+    missed = [step for step in steps if step]
+    expected = {
+        "value_weighted_accuracy": slow_value_weighted_accuracy(judged),
+        "hierarchical_distance": sum(steps) / len(steps),
+        "distance_of_mistakes": sum(missed) / len(missed) if missed else float("nan"),
+        "calibration_error": slow_calibration_error(judged),
+    }
+    for metric, value in expected.items():
+        assert value_of(judged, metric) == pytest.approx(value, nan_ok=True), metric
 
 
 def test_a_leaf_that_sells_more_weighs_more_however_few_its_samples() -> None:
-    judged = Judged(np.array([1, 1, 1, 1, 2]), np.array([[1], [1], [1], [1], [1]]), {1: 10.0, 2: 30.0, 3: 1000.0})
-    assert value_of(judged, "top1") == pytest.approx(0.8)
-    assert value_of(judged, "value_weighted_accuracy") == pytest.approx(0.25)  # leaf 3 is not judged
+    judged = judged_of(np.array([1, 1, 1, 1, 2]), np.array([1, 1, 1, 1, 1]))
+    of = summed(judged, blocks_of(5), {1: 10.0, 2: 30.0, 3: 1000.0})
+    values = dict(score(of, resamples=10).select("metric", "value").iter_rows())
+    assert values["top1"] == pytest.approx(0.8)
+    assert values["value_weighted_accuracy"] == pytest.approx(0.25)  # leaf 3 is not judged
 
 
 @settings(max_examples=50)
 @given(judgements(), st.integers(0, 2**32))
-def test_a_metric_of_counts_is_the_metric_of_the_drawn_samples(judged: Judged, seed: int) -> None:
-    num_samples = len(judged.true_ids)
-    draws = np.random.default_rng(seed).integers(num_samples, size=(3, num_samples))
-    counts = np.stack([np.bincount(row, minlength=num_samples) for row in draws]).astype(np.float64)
+def test_a_metric_of_resampled_sums_is_the_metric_of_the_drawn_samples(judged: Judged, seed: int) -> None:
+    draws = np.random.default_rng(seed).integers(len(judged), size=(3, len(judged)))
+    counts = np.stack([np.bincount(row, minlength=len(judged)) for row in draws]).astype(np.float64)
+    resampled = sums_of(judged).resampled(counts)
     for name, metric in METRICS.items():
-        expected = [value_of(resampled(judged, row), name) for row in draws]
-        np.testing.assert_allclose(metric(judged, counts), expected)
+        expected = [value_of(taken(judged, row), name) for row in draws]
+        np.testing.assert_allclose(metric(resampled), expected, atol=1e-6)
+
+
+def drawn_at_random(num: int, rng: np.random.Generator, accuracy: float = 0.6) -> Judged:
+    true_ids = rng.integers(1, 6, size=num)
+    return judged_of(true_ids, np.where(rng.random(num) < accuracy, true_ids, rng.integers(1, 6, size=num)))
 
 
 def test_the_intervals_are_those_of_a_bootstrap_by_hand() -> None:
-    rng = np.random.default_rng(3)
-    true_ids = rng.integers(5, size=80)
-    top_ids = np.where(rng.random((80, 1)) < 0.6, true_ids[:, None], rng.integers(5, size=(80, 5)))
-    judged = Judged(true_ids, top_ids, {0: 5.0, 1: 1.0, 2: 2.0, 3: 0.5})
+    judged = drawn_at_random(80, np.random.default_rng(3))
     draws = np.random.default_rng(11).integers(80, size=(200, 80))
-    table = score(judged, resamples=200, seed=11)
+    table = score(sums_of(judged), resamples=200, seed=11)
     assert table["metric"].to_list() == list(METRICS)
     for row in table.iter_rows(named=True):
-        by_hand = sorted(value_of(resampled(judged, drawn), row["metric"]) for drawn in draws)
+        by_hand = [value_of(taken(judged, drawn), row["metric"]) for drawn in draws]
         assert row["value"] == pytest.approx(value_of(judged, row["metric"]))
-        assert (row["ci_low"], row["ci_high"]) == pytest.approx(tuple(np.quantile(by_hand, [0.025, 0.975])))
+        assert (row["ci_low"], row["ci_high"]) == pytest.approx(tuple(np.quantile(by_hand, [0.025, 0.975])), abs=1e-6)
         assert row["num_samples"] == 80
 
 
-def test_the_intervals_hold_the_truth_about_95_times_in_100() -> None:
+def test_blocks_of_products_give_the_width_that_products_give() -> None:
+    judged = drawn_at_random(3_000, np.random.default_rng(4))
+    by_product, by_block = (score(sums_of(judged, num_blocks)) for num_blocks in (3_000, 300))
+    for one, other in zip(by_product.iter_rows(named=True), by_block.iter_rows(named=True), strict=True):
+        assert other["value"] == pytest.approx(one["value"])
+        assert other["ci_high"] - other["ci_low"] == pytest.approx(one["ci_high"] - one["ci_low"], rel=0.15)
+
+
+@pytest.mark.parametrize(("num_samples", "num_blocks"), [(300, 1000), (1_000, 100)])
+def test_the_intervals_by_value_hold_the_truth_about_95_times_in_100(num_samples: int, num_blocks: int) -> None:
     rng = np.random.default_rng(5)
+    recalls = np.array([0.5, 0.9, 0.7, 0.8, 0.6])
+    truth = sum(VALUES.get(n + 1, 0.0) * recall for n, recall in enumerate(recalls)) / sum(VALUES.values())
     held = 0
     for seed in range(200):
-        hits = rng.random(300) < 0.7
-        table = score(Judged(np.ones(300, np.int64), np.where(hits, 1, 2)[:, None]), resamples=200, seed=seed)
-        low, high = table.filter(pl.col("metric") == "top1").select("ci_low", "ci_high").row(0)
-        held += low <= 0.7 <= high
-    assert 0.89 <= held / 200 <= 0.99
+        true_ids = rng.choice(5, num_samples, p=[0.4, 0.2, 0.2, 0.1, 0.1])
+        predicted = np.where(rng.random(num_samples) < recalls[true_ids], true_ids, (true_ids + 1) % 5)
+        table = score(sums_of(judged_of(true_ids + 1, predicted + 1), num_blocks), resamples=300, seed=seed)
+        low, high = table.filter(metric="value_weighted_accuracy").select("ci_low", "ci_high").row(0)
+        held += low <= truth <= high
+    assert 0.90 <= held / 200 <= 0.99
 
 
-def test_the_same_seed_gives_the_same_intervals_in_chunks_of_any_size(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_same_seed_gives_the_same_intervals() -> None:
+    of = sums_of(drawn_at_random(60, np.random.default_rng(0)))
+    at_once = score(of, resamples=50, seed=9)
+    assert score(of, resamples=50, seed=9).equals(at_once)
+    assert not score(of, resamples=50, seed=10).equals(at_once)
+
+
+def test_a_hundred_thousand_samples_of_a_thousand_classes_take_well_under_five_seconds() -> None:
     rng = np.random.default_rng(0)
-    judged = Judged(rng.integers(4, size=60), rng.integers(4, size=(60, 2)), {0: 1.0, 3: 4.0})
-    at_once = score(judged, resamples=50, seed=9)
-    monkeypatch.setattr(scores, "_COUNTS_PER_CHUNK", 60 * 7)
-    assert score(judged, resamples=50, seed=9).equals(at_once)
-    assert not score(judged, resamples=50, seed=10).equals(at_once)
-
-
-def test_ten_thousand_samples_take_well_under_five_seconds() -> None:
-    rng = np.random.default_rng(0)
-    true_ids = rng.integers(1000, size=10_000)
-    judged = Judged(true_ids, np.where(rng.random((10_000, 1)) < 0.8, true_ids[:, None], 7), {7: 1.0, 8: 2.0})
+    true_ids = rng.integers(1000, size=100_000)
+    judged = judged_of(true_ids, np.where(rng.random(100_000) < 0.8, true_ids, 7))
     started = time.process_time()
-    score(judged)
+    score(summed(judged, blocks_of(100_000), {7: 1.0, 8: 2.0}))
     assert time.process_time() - started < 5
 
 
-def test_without_business_values_there_is_no_value_weighted_accuracy() -> None:
-    table = score(Judged(np.array([1, 2]), np.array([[1], [1]])), resamples=10)
-    assert table["metric"].to_list() == ["top1", "top5", "macro_f1"]
+def test_without_business_values_or_a_taxonomy_their_metrics_have_no_row() -> None:
+    judged = judged_of(np.array([1, 2]), np.array([1, 1]))
+    table = score(summed(judged, blocks_of(2)), resamples=10)
+    assert table["metric"].to_list() == ["top1", "top5", "macro_f1", "calibration_error"]
 
 
-@pytest.mark.parametrize(
-    ("true_ids", "top_ids", "complaint"),
-    [
-        ([], np.empty((0, 5)), "there is no sample to score"),
-        ([1], np.empty((1, 0)), "there is no sample to score"),
-        ([1, 2], [[1]], r"true_ids is \(2,\), top_ids \(1, 1\)"),
-        ([1], [[-1, 2]], "a sample lacks its label or its prediction"),
-        ([-1], [[2]], "a sample lacks its label or its prediction"),
-    ],
-)
-def test_what_cannot_be_judged_is_refused(true_ids: list[int], top_ids: object, complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
-        Judged(np.array(true_ids, dtype=np.int64), np.array(top_ids, dtype=np.int64))
+def test_without_a_mistake_there_is_no_distance_of_mistakes() -> None:
+    table = score(sums_of(judged_of(np.array([1, 2]), np.array([1, 2]))), resamples=10)
+    assert "distance_of_mistakes" not in table["metric"].to_list()
+    assert table.filter(metric="hierarchical_distance").rows() == [("hierarchical_distance", 0.0, 0.0, 0.0, 2)]
 
 
 def test_values_that_no_label_has_leave_the_value_weighted_accuracy_undefined() -> None:
+    judged = judged_of(np.array([1]), np.array([1]))
     with pytest.raises(ValueError, match="value_weighted_accuracy is undefined"):
-        score(Judged(np.array([1]), np.array([[1]]), {2: 5.0}))
+        score(summed(judged, blocks_of(1), {2: 5.0}))
 
 
 def test_no_resamples_give_no_interval() -> None:
     with pytest.raises(ValueError, match="resamples is 0"):
-        score(Judged(np.array([1]), np.array([[1]])), resamples=0)
+        score(sums_of(judged_of(np.array([1]), np.array([1]))), resamples=0)
 
 
 def test_means_of_what_samples_scored_have_the_intervals_that_the_same_hits_have_as_predictions() -> None:
-    rng = np.random.default_rng(0)
-    true_ids = rng.integers(0, 5, 200)
-    top_ids = np.where(rng.random(200) < 0.7, true_ids, 9)[:, None]
-    hits = (top_ids[:, 0] == true_ids).astype(np.float64)
-    of_predictions = score(Judged(true_ids=true_ids, top_ids=top_ids)).filter(metric="top1")
-    means = score_means({"top1": hits, "none": np.zeros(200)})
-    assert means.filter(metric="top1").equals(of_predictions)
+    judged = drawn_at_random(200, np.random.default_rng(0))
+    of_predictions = score(sums_of(judged)).filter(metric="top1")
+    means = score_means({"top1": judged.hits.astype(np.float64), "none": np.zeros(200)})
+    one, other = means.filter(metric="top1").row(0), of_predictions.row(0)
+    assert one[1:] == pytest.approx(other[1:])
     assert means.filter(metric="none").rows() == [("none", 0.0, 0.0, 0.0, 200)]
 
 
 def test_means_of_no_sample_are_refused() -> None:
     with pytest.raises(ValueError, match="no sample to score"):
         score_means({"top1": np.array([], dtype=np.float64)})
+
+
+def test_a_table_of_scores_has_the_columns_of_metrics() -> None:
+    assert score(sums_of(judged_of(np.array([1]), np.array([2]))), resamples=5).schema == {
+        "metric": pl.String,
+        "value": pl.Float64,
+        "ci_low": pl.Float64,
+        "ci_high": pl.Float64,
+        "num_samples": pl.Int64,
+    }

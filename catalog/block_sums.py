@@ -1,0 +1,74 @@
+"""Block sums: what a level's predictions came to, added up, which is all that its scores and their intervals need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.judged import Judged
+
+Floats = NDArray[np.float64]
+
+NUM_BINS = 15  # of confidence, equally wide (Guo et al. 2017, arXiv:1706.04599)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockSums:
+    """Counts of b blocks of products: of samples, by class (c), and by bin of confidence (k).
+
+    They add up, so the sums of any resample of blocks are one product of matrices, and there is no loop over samples.
+    """
+
+    num: Floats  # (b,)
+    num_in_top5: Floats  # (b,)
+    distance: Floats  # (b,): edges between label and prediction, in all; 0 without a taxonomy
+    num_true: Floats  # (b, c)
+    num_predicted: Floats  # (b, c)
+    num_hits: Floats  # (b, c)
+    num_in_bin: Floats  # (b, k)
+    hits_in_bin: Floats  # (b, k)
+    confidence_in_bin: Floats  # (b, k)
+
+    def resampled(self, counts: Floats) -> BlockSums:
+        """The sums of r resamples that draw the blocks so often, (r, b)."""
+        return BlockSums(**{each.name: counts @ getattr(self, each.name) for each in fields(self)})
+
+
+def block_sums(judged: Judged, blocks: NDArray[np.int64], distances: NDArray[np.uint8] | None = None) -> BlockSums:
+    """The sums of a level's samples by their block, (n,); `distances` are those of `judged.classes`, (c, c)."""
+    num_blocks, num_classes = int(blocks.max()) + 1, len(judged.classes)
+    missed = np.flatnonzero(~judged.hits)
+
+    def by_block(chosen: NDArray[np.bool_]) -> Floats:
+        return np.bincount(blocks[chosen], minlength=num_blocks).astype(np.float64)
+
+    def by_class(classes: NDArray[np.int64], chosen: slice | NDArray[np.int64] = slice(None)) -> Floats:
+        cells = blocks[chosen] * num_classes + classes[chosen]
+        sums = np.bincount(cells, minlength=num_blocks * num_classes)
+        return sums.reshape(num_blocks, num_classes).astype(np.float64)
+
+    num_true = by_class(judged.true)
+    num_hits = num_true - by_class(judged.true, missed)
+    distance = np.zeros(num_blocks)
+    if distances is not None:
+        steps = distances[judged.true[missed], judged.predicted[missed]]
+        distance = np.bincount(blocks[missed], steps, minlength=num_blocks).astype(np.float64)
+    bins = np.minimum((judged.confidences * NUM_BINS).astype(np.int64), NUM_BINS - 1) + blocks * NUM_BINS
+
+    def by_bin(weights: NDArray[np.float32] | NDArray[np.bool_] | None = None) -> Floats:
+        sums = np.bincount(bins, weights, minlength=num_blocks * NUM_BINS)
+        return sums.reshape(num_blocks, NUM_BINS).astype(np.float64)
+
+    return BlockSums(
+        num=np.bincount(blocks, minlength=num_blocks).astype(np.float64),
+        num_in_top5=by_block(judged.in_top5),
+        distance=distance,
+        num_true=num_true,
+        num_predicted=num_hits + by_class(judged.predicted, missed),
+        num_hits=num_hits,
+        num_in_bin=by_bin(),
+        hits_in_bin=by_bin(judged.hits),
+        confidence_in_bin=by_bin(judged.confidences),
+    )
