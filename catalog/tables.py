@@ -47,6 +47,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("confusion", ("classifier",)),
             Table("calibration", ("classifier",)),
             Table("comparison"),
+            Table("students", ("student",)),
             Table("share_outcomes", ("encoder", "share")),
             Table("data_efficiency"),
             Table("title_embeddings"),

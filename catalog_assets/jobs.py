@@ -15,6 +15,7 @@ from catalog_assets.probe import download_probe
 from catalog_assets.products import take
 from catalog_assets.quality import encoder_quality
 from catalog_assets.similarity import similarity_index
+from catalog_assets.students import students
 from catalog_assets.taxonomies import taxonomy, taxonomy_moves
 from catalog_assets.titles import title_embeddings
 from catalog_assets.warehouse import warehouse
@@ -67,6 +68,12 @@ train = dg.define_asset_job(
     description="Train one classifier recipe on the current dataset and judge it.",
 )
 
+distil = dg.define_asset_job(
+    "distil",
+    selection=dg.AssetSelection.assets(students),
+    description="Train one light classifier on what its teacher answers, and judge both.",
+)
+
 compare = dg.define_asset_job(
     "compare",
     selection=dg.AssetSelection.assets(comparison, champion, warehouse),
@@ -85,4 +92,4 @@ titles = dg.define_asset_job(
     description="Embed the products' titles, and judge picture, title and both together for one encoder.",
 )
 
-JOBS = [prepare, take_only, probe, ingest, assemble, encode, examine, train, compare, efficiency, titles]
+JOBS = [prepare, take_only, probe, ingest, assemble, encode, examine, train, distil, compare, efficiency, titles]

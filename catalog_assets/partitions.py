@@ -1,21 +1,34 @@
 """Partition sets: one key a delivery, one key a recipe, and one key an encoder and a share of the labels."""
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 
 import dagster as dg
 
-from ml.recipes import CLASSIFIER_RECIPES, ENCODER_RECIPES, LABEL_SHARES
+from ml.recipes import CLASSIFIER_RECIPES, ENCODER_RECIPES, LABEL_SHARES, STUDENT_RECIPES, ClassifierRecipe
 
 deliveries = dg.DynamicPartitionsDefinition(name="deliveries")
 encoder_recipes = dg.StaticPartitionsDefinition(list(ENCODER_RECIPES))
 classifier_recipes = dg.StaticPartitionsDefinition(list(CLASSIFIER_RECIPES))
+student_recipes = dg.StaticPartitionsDefinition(list(STUDENT_RECIPES))
 encoder_shares = dg.MultiPartitionsDefinition(
     {"encoder": encoder_recipes, "share": dg.StaticPartitionsDefinition(list(LABEL_SHARES))}
 )
 
-_classifiers_by_encoder: dict[str, set[str]] = defaultdict(set)
-for _recipe in CLASSIFIER_RECIPES.values():
-    _classifiers_by_encoder[_recipe.encoder].add(_recipe.name)
 
-# A classifier is made from the one encoder that its recipe names.
-of_its_encoder = dg.StaticPartitionMapping(dict(_classifiers_by_encoder))
+def _by(upstream: Callable[[ClassifierRecipe], str], recipes: Iterable[ClassifierRecipe]) -> dg.StaticPartitionMapping:
+    """From each recipe back to the one partition that it is made from."""
+    made: dict[str, set[str]] = defaultdict(set)
+    for recipe in recipes:
+        made[upstream(recipe)].add(recipe.name)
+    return dg.StaticPartitionMapping(dict(made))
+
+
+def _teacher(recipe: ClassifierRecipe) -> str:
+    assert recipe.distillation is not None  # noqa: S101 as every student's is
+    return recipe.distillation.teacher
+
+
+of_its_encoder = _by(lambda recipe: recipe.encoder, CLASSIFIER_RECIPES.values())
+of_a_student_s_encoder = _by(lambda recipe: recipe.encoder, STUDENT_RECIPES.values())
+of_its_teacher = _by(_teacher, STUDENT_RECIPES.values())

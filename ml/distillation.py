@@ -5,6 +5,7 @@ learns from pictures that have none; and they are made once, of the pictures as 
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ def answers(
     device: torch.device,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Answers:
-    """What a teacher says of pictures (n, 3, h, w), at the resolution of its encoder.
+    """What a teacher says of pictures (n, 3, h, w) at its encoder's resolution, or of its encoder's embeddings.
 
     `on_progress` is called after each batch with the number of pictures done and the number of all.
     """
@@ -44,6 +45,20 @@ def answers(
             if on_progress is not None:
                 on_progress(start + len(batch), len(inputs))
     return said
+
+
+def save_answers(path: Path, said: Answers) -> None:
+    """Write a teacher's answers to a file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}")
+    np.savez(part, *said)
+    part.replace(path)
+
+
+def load_answers(path: Path) -> Answers:
+    """The answers in a file."""
+    with np.load(path) as held:
+        return tuple(held[name] for name in held.files)
 
 
 def as_seen_by(student: Hierarchy, teacher: Hierarchy, said: Answers) -> Answers:

@@ -278,6 +278,18 @@ CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
     )
 }
 
+# Light classifiers that learn from a heavy one; what they are taught is in the store's answers of their teacher.
+STUDENT_RECIPES: dict[str, ClassifierRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        replace(
+            CLASSIFIER_RECIPES["simclr-mnv3-finetune"],
+            name="student-mnv3",
+            distillation=Distillation(teacher="imagenet-lite0-probe"),
+        ),
+    )
+}
+
 # The fair comparison: every encoder on every share of the labels, as often as there are seeds.
 LABEL_SHARES = ("0.01", "0.05", "0.1", "0.25", "0.5", "1.0")
 SEEDS = (0, 1, 2)
@@ -317,6 +329,15 @@ def classifier_recipe(name: str) -> ClassifierRecipe:
         ValueError: there is none; the message lists the known names.
     """
     return _known(CLASSIFIER_RECIPES, name, "classifier")
+
+
+def student_recipe(name: str) -> ClassifierRecipe:
+    """The student's recipe of this name.
+
+    Raises:
+        ValueError: there is none; the message lists the known names.
+    """
+    return _known(STUDENT_RECIPES, name, "student")
 
 
 def _known(recipes: Mapping[str, RecipeT], name: str, kind: str) -> RecipeT:

@@ -1,0 +1,87 @@
+"""Students: taught by a classifier of the catalogue, judged beside it, found by their lineage."""
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from catalog.warehouse import query
+from catalog_assets.definitions import definitions
+from catalog_assets.partitions import of_its_teacher, student_recipes
+from demo.flow import QUIET
+from ml.classifiers.classifier import Classifier
+from ml.recipes import CLASSIFIER_RECIPES, STUDENT_RECIPES
+from resources.store import Store
+from tests.conftest import TinyCatalogue
+
+STUDENT = "student-mnv3"
+
+
+@pytest.fixture(scope="module")
+def store(tiny_catalogue: TinyCatalogue, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A copy of the tiny catalogue with a student in it, taught twice: the second time from answers already written."""
+    root = tmp_path_factory.mktemp("students") / "store"
+    shutil.copytree(tiny_catalogue.root, root)
+    with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
+        defs = definitions(str(root))
+        for _ in range(2):
+            defs.resolve_job_def("distil").execute_in_process(
+                instance=instance, partition_key=STUDENT, run_config=QUIET, raise_on_error=True
+            )
+        defs.resolve_job_def("compare").execute_in_process(instance=instance, run_config=QUIET, raise_on_error=True)
+        made = instance.fetch_materializations(dg.AssetKey("students"), limit=2).records
+        first, again = (record.asset_materialization for record in made)
+        assert first is not None
+        assert again is not None
+        assert first.tags is not None
+        assert again.tags is not None
+        assert first.tags["dagster/data_version"] == again.tags["dagster/data_version"]
+        assert "ms_per_picture" in str(first.metadata["beside its teacher"].value)
+    return Store(root=str(root))
+
+
+def test_a_student_is_lighter_and_judged_on_the_same_pictures_as_its_teacher(store: Store) -> None:
+    found = query(store.local / "catalog.duckdb", "SELECT * FROM students ORDER BY role")
+    student, teacher = found.iter_rows(named=True)
+    assert (student["role"], teacher["role"]) == ("student", "teacher")
+    assert teacher["classifier"] == "imagenet-lite0-probe"
+    assert student["num_samples"] == teacher["num_samples"]
+    assert student["num_parameters"] < teacher["num_parameters"] / 4
+    assert student["mib"] < teacher["mib"] / 4
+    assert 0 < student["top1_low"] <= student["top1"] <= student["top1_high"] <= 1
+
+
+def test_a_teacher_is_asked_once_and_about_pictures_without_a_label_too(store: Store) -> None:
+    files = list((store.local / "cache" / "answers").glob("*.npz"))
+    assert len(files) == 1
+    record = store.read_json("classifiers", STUDENT, "classifier.json")
+    assert record is not None
+    assert record["num_pictures"] > record["num_labels"]
+    assert record["inputs"]["teacher"] == store.fingerprint("classifiers", "imagenet-lite0-probe")
+    assert Classifier.load(store.local / "classifiers" / STUDENT).state == "restored"
+
+
+@pytest.mark.parametrize("name", STUDENT_RECIPES)
+def test_every_student_has_a_teacher_among_the_classifiers(name: str) -> None:
+    recipe = STUDENT_RECIPES[name]
+    assert recipe.distillation is not None
+    assert recipe.distillation.teacher in CLASSIFIER_RECIPES
+    assert name not in CLASSIFIER_RECIPES
+
+
+def test_lineage_leads_from_a_student_to_its_teacher() -> None:
+    from catalog_assets.partitions import classifier_recipes
+
+    wanted = student_recipes.subset_with_partition_keys([STUDENT])
+    found = of_its_teacher.get_upstream_mapped_partitions_result_for_partitions(
+        wanted, student_recipes, classifier_recipes
+    )
+    assert list(found.partitions_subset.get_partition_keys()) == ["imagenet-lite0-probe"]
+
+
+def test_an_unknown_student_is_refused(store: Store, tmp_path: Path) -> None:
+    from ml.recipes import student_recipe
+
+    with pytest.raises(ValueError, match="unknown student recipe 'student-mnv4'; near are student-mnv3"):
+        student_recipe("student-mnv4")
