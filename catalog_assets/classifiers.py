@@ -1,6 +1,6 @@
 """Classifiers: one per recipe, an encoder with a head for each level of the taxonomy, trained on labelled pictures."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -50,7 +50,7 @@ def classifiers(
 
     rows = dataset.collect()
     encoder = Encoder.load(store.local / "encoders" / recipe.encoder)
-    training = _examples(recipe, rows, pl.col("label_rank") < recipe.label_fraction, store, pictures)
+    training = _training(recipe, rows, store, pictures)
     validation = _examples(recipe, rows, (pl.col("split") == "val") & labelled, store, pictures)
     folder = store.local / "classifiers" / recipe.name
     checkpoint = folder / "checkpoint.pt"
@@ -112,6 +112,18 @@ def inputs_of(
         resolution = encoder_recipe(recipe.encoder).resolution
         return wanted, pictures.pixels(rows, resolution)[positions]
     return wanted, StoredEmbeddings(store, recipe.encoder).of(wanted)
+
+
+def _training(recipe: ClassifierRecipe, rows: pl.DataFrame, store: Store, pictures: Pictures) -> "Examples":
+    """What a classifier learns from: labels, and what its recipe's loss and semi-supervision ask for besides."""
+    is_labelled = (pl.col("label_rank") < recipe.label_fraction).fill_null(value=False)
+    training = _examples(recipe, rows, is_labelled, store, pictures)
+    if recipe.loss == "value_weighted":
+        training = replace(training, values=store.business_values(store.taxonomy()))
+    if recipe.semi_supervised is not None:
+        _, unlabelled = inputs_of(recipe, rows, (pl.col("split") == "train") & ~is_labelled, store, pictures)
+        training = replace(training, unlabelled=unlabelled)
+    return training
 
 
 def _examples(

@@ -268,6 +268,9 @@ CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
             label_fraction=1.0,
             optimisation=Optimisation(epochs=12, batch_size=64, lr=4e-3, warmup_epochs=2),
         ),
+        # Heads whose levels agree; a mistake high up in the taxonomy costs more.
+        replace(FINETUNE_5PCT, name="simclr-mnv3-hierarchical-5pct", heads="conditional", loss="hierarchical"),
+        replace(FINETUNE_5PCT, name="simclr-mnv3-fixmatch-5pct", semi_supervised=FixMatch()),
         # Random weights under the recipe that suits them best, where the encoder learns as fast as its heads.
         replace(
             FINETUNE_5PCT,
