@@ -39,7 +39,7 @@ def embedded(encoder: SentenceEncoder, titles: list[str], precision: Precision =
 def test_titles_are_embedded_as_sentence_transformers_embeds_them(encoder: SentenceEncoder) -> None:
     from sentence_transformers import SentenceTransformer
 
-    oracle = SentenceTransformer(str(text._folder()), device="cpu", local_files_only=True)
+    oracle = SentenceTransformer(str(text.model_folder()), device="cpu", local_files_only=True)
     assert oracle.max_seq_length == MAX_TOKENS
     np.testing.assert_allclose(embedded(encoder, TITLES), oracle.encode(TITLES), atol=1e-5)
 
