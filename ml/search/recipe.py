@@ -1,0 +1,103 @@
+"""Search recipes: complete, named, frozen configurations of searches. Nothing in this file loads PyTorch."""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+
+from ml.near_names import near
+from ml.recipes import ENCODER_RECIPES, FINETUNE_5PCT, ClassifierRecipe
+from ml.search.metrics import Score
+from ml.search.space import Candidate, Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRecipe:
+    """A search: what to choose from, the goal, the budget, and how trials rise.
+
+    It ends as soon as a trial reaches the `goal` (metric >= goal, on validation), or when the budget bears no further
+    rung. Trials come in brackets of `bracket_size`. Rung 0 is a probe on cached embeddings; of those on a rung, one in
+    `eta` rises, and rung r of R trains for the candidate's epochs / eta^(R - r). `base` holds all that is not searched,
+    the share of the labels among it.
+
+    Raises:
+        ValueError: a size, the budget or a name makes no sense; the message names it.
+    """
+
+    name: str
+    space: Space
+    budget_s: float  # device seconds
+    base: ClassifierRecipe
+    metric: str = "top1"
+    goal: float | None = None
+    searcher: str = "ray_tune"
+    bracket_size: int = 18
+    eta: int = 3
+    num_rungs: int = 4
+    max_trials: int = 180
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.budget_s < math.inf:
+            raise ValueError(
+                f"search {self.name!r} has a budget of {self.budget_s} device seconds; give a positive one"
+            )
+        Score(self.metric)
+        least = {"bracket_size": 1, "eta": 2, "num_rungs": 2, "max_trials": 1}
+        for field, minimum in least.items():
+            if getattr(self, field) < minimum:
+                raise ValueError(f"search {self.name!r} has {field} {getattr(self, field)}; give at least {minimum}")
+        for encoder in self.space.encoders:
+            if not encoder:
+                raise ValueError(f"search {self.name!r} has an encoder without a name")
+
+    @property
+    def last_rung(self) -> int:
+        """The rung on which a candidate trains for all its epochs."""
+        return self.num_rungs - 1
+
+    def epochs(self, candidate: Candidate, rung: int) -> int:
+        """How many epochs a candidate trains on a rung; 0 on that of the probe."""
+        return 0 if rung == 0 else max(1, round(candidate.epochs / self.eta ** (self.last_rung - rung)))
+
+    def fingerprint(self) -> str:
+        """The SHA-256 (hex) of what decides which trials come and what each finds; goal and budget may be changed."""
+        free = ("name", "goal", "budget_s", "searcher", "max_trials")
+        settings = {name: value for name, value in asdict(self).items() if name not in free}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+LIBRARY = SearchRecipe(
+    name="library",
+    space=Space(encoders=tuple(name for name in ENCODER_RECIPES if not name.endswith("-224"))),
+    budget_s=4 * 3600.0,
+    base=FINETUNE_5PCT,
+    goal=0.95,
+)
+SEARCH_RECIPES: dict[str, SearchRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        LIBRARY,
+        # What two encoders and a minute or two can tell.
+        SearchRecipe(
+            name="quick",
+            space=Space(encoders=("imagenet-lite0", "simclr-mnv3"), epochs=(6,)),
+            budget_s=90.0,
+            base=FINETUNE_5PCT,
+            bracket_size=6,
+            num_rungs=3,
+            max_trials=6,
+        ),
+    )
+}
+
+
+def search_recipe(name: str) -> SearchRecipe:
+    """The search recipe of this name.
+
+    Raises:
+        ValueError: there is none; the message lists the known names.
+    """
+    if name not in SEARCH_RECIPES:
+        raise ValueError(f"unknown search recipe {name!r}; {near(name, SEARCH_RECIPES)}")
+    return SEARCH_RECIPES[name]

@@ -1,0 +1,61 @@
+"""The ledger: entries that survive, one search at a time."""
+
+from pathlib import Path
+
+import pytest
+
+from ml.search.ledger import MAX_INTERRUPTIONS, Ledger
+from tests.ml.search.formula import SPACE
+
+FIRST, SECOND = SPACE.spread(2, 0)
+
+
+def test_entries_are_read_back_by_whoever_opens_the_file(ledger: Ledger) -> None:
+    with ledger.opened("search"):
+        ledger.propose(FIRST)
+        ledger.propose(SECOND)
+        number = ledger.begin(FIRST.trial, 1, 3)
+        assert ledger.spend(number, 1.5)
+        ledger.close(number, "finished", metric=0.8, device_seconds=2.0)
+        again = Ledger(ledger.path)
+        assert again.proposals() == (FIRST, SECOND)
+        [attempt] = again.attempts()
+    assert (attempt.trial, attempt.rung, attempt.epochs) == (FIRST.trial, 1, 3)
+    assert (attempt.state, attempt.metric, attempt.device_seconds) == ("finished", 0.8, 2.0)
+
+
+def test_a_closed_attempt_stays_as_it_is(ledger: Ledger) -> None:
+    with ledger.opened("search"):
+        number = ledger.begin(FIRST.trial, 0, 0)
+        ledger.close(number, "diverged", device_seconds=2.0, reason="loss nan")
+        assert not ledger.spend(number, 9.0)
+        ledger.close(number, "finished", metric=1.0)
+        [attempt] = ledger.attempts()
+    assert (attempt.state, attempt.metric, attempt.device_seconds) == ("diverged", None, 2.0)
+
+
+def test_what_a_killed_search_left_running_is_interrupted_and_what_kills_it_every_time_is_out(ledger: Ledger) -> None:
+    states = []
+    for _ in range(MAX_INTERRUPTIONS + 1):
+        with ledger.opened("search"):
+            states = [attempt.state for attempt in ledger.attempts()]
+            if len(states) < MAX_INTERRUPTIONS:
+                ledger.spend(ledger.begin(FIRST.trial, 1, 3), 1.0)
+    assert states == ["interrupted"] * (MAX_INTERRUPTIONS - 1) + ["killed"]
+    assert ledger.device_seconds == MAX_INTERRUPTIONS
+
+
+def test_two_searches_do_not_share_a_ledger(ledger: Ledger) -> None:
+    with ledger.opened("search"), pytest.raises(BlockingIOError, match="another process is searching"):
+        assert ledger.is_open()
+        with Ledger(ledger.path).opened("search"):
+            pass
+    assert not ledger.is_open()
+
+
+def test_a_ledger_of_another_search_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    with ledger.opened("a" * 64):
+        pass
+    said = r"is of another search \(aaaaaaaaaaaa\.\.\., not bbbbbbbbbbbb"
+    with pytest.raises(ValueError, match=said), ledger.opened("b" * 64):
+        pass
