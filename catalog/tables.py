@@ -48,6 +48,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("calibration", ("classifier",)),
             Table("comparison"),
             Table("students", ("student",)),
+            Table("ensembles", ("ensemble",)),
             Table("share_outcomes", ("encoder", "share")),
             Table("data_efficiency"),
             Table("title_embeddings"),

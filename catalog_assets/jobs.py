@@ -8,6 +8,7 @@ from catalog_assets.dataset import dataset
 from catalog_assets.download_report import download_report
 from catalog_assets.efficiency import data_efficiency, share_outcomes
 from catalog_assets.encoders import embeddings, encoders
+from catalog_assets.ensembles import ensembles
 from catalog_assets.evaluation import comparison, confusion, metrics, predictions
 from catalog_assets.images import download
 from catalog_assets.multimodal import multimodal
@@ -74,6 +75,12 @@ distil = dg.define_asset_job(
     description="Train one light classifier on what its teacher answers, and judge both.",
 )
 
+combine = dg.define_asset_job(
+    "combine",
+    selection=dg.AssetSelection.assets(ensembles),
+    description="Let several classifiers answer as one, and judge it beside its members.",
+)
+
 compare = dg.define_asset_job(
     "compare",
     selection=dg.AssetSelection.assets(comparison, champion, warehouse),
@@ -92,4 +99,7 @@ titles = dg.define_asset_job(
     description="Embed the products' titles, and judge picture, title and both together for one encoder.",
 )
 
-JOBS = [prepare, take_only, probe, ingest, assemble, encode, examine, train, distil, compare, efficiency, titles]
+JOBS = [
+    *(prepare, take_only, probe, ingest, assemble, encode, examine),
+    *(train, distil, combine, compare, efficiency, titles),
+]

@@ -5,12 +5,20 @@ from collections.abc import Callable, Iterable
 
 import dagster as dg
 
-from ml.recipes import CLASSIFIER_RECIPES, ENCODER_RECIPES, LABEL_SHARES, STUDENT_RECIPES, ClassifierRecipe
+from ml.recipes import (
+    CLASSIFIER_RECIPES,
+    ENCODER_RECIPES,
+    ENSEMBLE_RECIPES,
+    LABEL_SHARES,
+    STUDENT_RECIPES,
+    ClassifierRecipe,
+)
 
 deliveries = dg.DynamicPartitionsDefinition(name="deliveries")
 encoder_recipes = dg.StaticPartitionsDefinition(list(ENCODER_RECIPES))
 classifier_recipes = dg.StaticPartitionsDefinition(list(CLASSIFIER_RECIPES))
 student_recipes = dg.StaticPartitionsDefinition(list(STUDENT_RECIPES))
+ensemble_recipes = dg.StaticPartitionsDefinition(list(ENSEMBLE_RECIPES))
 encoder_shares = dg.MultiPartitionsDefinition(
     {"encoder": encoder_recipes, "share": dg.StaticPartitionsDefinition(list(LABEL_SHARES))}
 )
@@ -32,3 +40,11 @@ def _teacher(recipe: ClassifierRecipe) -> str:
 of_its_encoder = _by(lambda recipe: recipe.encoder, CLASSIFIER_RECIPES.values())
 of_a_student_s_encoder = _by(lambda recipe: recipe.encoder, STUDENT_RECIPES.values())
 of_its_teacher = _by(_teacher, STUDENT_RECIPES.values())
+
+_ensembles_by_member: dict[str, set[str]] = defaultdict(set)
+for _ensemble in ENSEMBLE_RECIPES.values():
+    for _member in _ensemble.members:
+        _ensembles_by_member[_member].add(_ensemble.name)
+
+# An ensemble is made from all classifiers that its recipe names.
+of_their_members = dg.StaticPartitionMapping(dict(_ensembles_by_member))

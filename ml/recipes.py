@@ -178,6 +178,15 @@ class ClassifierRecipe:
     seed: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class EnsembleRecipe:
+    """Classifiers that answer as one: by the mean of their probabilities, or by weights that validation chooses."""
+
+    name: str
+    members: tuple[str, ...]
+    combination: Literal["vote", "stack"] = "vote"
+
+
 def fingerprint(recipe: object) -> str:
     """The SHA-256 (hex) of a recipe's canonical JSON: equal recipes, and only they, share it."""
     canonical = json.dumps(asdict(recipe), sort_keys=True, separators=(",", ":"))  # type: ignore[call-overload]
@@ -293,6 +302,19 @@ STUDENT_RECIPES: dict[str, ClassifierRecipe] = {
     )
 }
 
+ENSEMBLE_RECIPES: dict[str, EnsembleRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        EnsembleRecipe(name="vote", members=("imagenet-lite0-probe", "simclr-mnv3-finetune")),
+        EnsembleRecipe(name="stack", members=("imagenet-lite0-probe", "simclr-mnv3-finetune"), combination="stack"),
+        EnsembleRecipe(
+            name="stack-5pct",
+            members=("imagenet-lite0-probe", "simclr-mnv3-finetune-5pct"),
+            combination="stack",
+        ),
+    )
+}
+
 # The fair comparison: every encoder on every share of the labels, as often as there are seeds.
 LABEL_SHARES = ("0.01", "0.05", "0.1", "0.25", "0.5", "1.0")
 SEEDS = (0, 1, 2)
@@ -341,6 +363,15 @@ def student_recipe(name: str) -> ClassifierRecipe:
         ValueError: there is none; the message lists the known names.
     """
     return _known(STUDENT_RECIPES, name, "student")
+
+
+def ensemble_recipe(name: str) -> EnsembleRecipe:
+    """The ensemble's recipe of this name.
+
+    Raises:
+        ValueError: there is none; the message lists the known names.
+    """
+    return _known(ENSEMBLE_RECIPES, name, "ensemble")
 
 
 def _known(recipes: Mapping[str, RecipeT], name: str, kind: str) -> RecipeT:
