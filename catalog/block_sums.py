@@ -45,9 +45,7 @@ def block_sums(judged: Judged, blocks: NDArray[np.int64], distances: NDArray[np.
         return np.bincount(blocks[chosen], minlength=num_blocks).astype(np.float64)
 
     def by_class(classes: NDArray[np.int64], chosen: slice | NDArray[np.int64] = slice(None)) -> Floats:
-        cells = blocks[chosen] * num_classes + classes[chosen]
-        sums = np.bincount(cells, minlength=num_blocks * num_classes)
-        return sums.reshape(num_blocks, num_classes).astype(np.float64)
+        return sums_by_class(blocks[chosen], classes[chosen], num_blocks, num_classes)
 
     num_true = by_class(judged.true)
     num_hits = num_true - by_class(judged.true, missed)
@@ -72,3 +70,9 @@ def block_sums(judged: Judged, blocks: NDArray[np.int64], distances: NDArray[np.
         hits_in_bin=by_bin(judged.hits),
         confidence_in_bin=by_bin(judged.confidences),
     )
+
+
+def sums_by_class(blocks: NDArray[np.int64], classes: NDArray[np.int64], num_blocks: int, num_classes: int) -> Floats:
+    """How many samples each block has of each class, (b, c), of samples' blocks and classes, (n,)."""
+    sums = np.bincount(blocks * num_classes + classes, minlength=num_blocks * num_classes)
+    return sums.reshape(num_blocks, num_classes).astype(np.float64)

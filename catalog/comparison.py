@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from catalog.block_sums import Floats, sums_by_class
 from catalog.bootstrap import NUM_RESAMPLES, blocks_of, interval, resampled_counts
-from catalog.judged import Judged
-from catalog.scores import METRICS, summed
+from catalog.scores import weighted_recall
 
 LEAF_LEVEL = 4
 
@@ -56,8 +56,8 @@ def mcnemar_mid_p(only_first: int, only_second: int) -> float:
 
 
 def compare(
-    candidate: pl.DataFrame,
-    champion: pl.DataFrame,
+    candidate: pl.DataFrame | pl.LazyFrame,
+    champion: pl.DataFrame | pl.LazyFrame,
     values: Mapping[int, float],
     *,
     resamples: int = NUM_RESAMPLES,
@@ -68,52 +68,66 @@ def compare(
     The difference's interval is of a paired bootstrap: each resample draws products, and both are judged by them.
     Raises `UnpairedError` for other products or other labels, ValueError where no labelled leaf has a business value.
     """
-    pair = [_paired(candidate, champion), _paired(champion, candidate)]
-    judged = [Judged.of_frame(frame, LEAF_LEVEL) for frame in pair]
-    if num_other := int((judged[0].true_ids != judged[1].true_ids).sum()):
-        raise UnpairedError(
-            f"{num_other:,} of {len(pair[0]):,} products have another label in the champion's predictions; "
-            "materialise the predictions of both on the current dataset"
-        )
-    hits = [each.hits for each in judged]
+    pairs = _paired(candidate, champion)
+    hits = [pairs.select(pl.col("true") == pl.col(side)).to_series().to_numpy() for side in ("best", "best_other")]
     only_candidate, only_champion = int((hits[0] & ~hits[1]).sum()), int((hits[1] & ~hits[0]).sum())
-    blocks = blocks_of(len(judged[0]), seed=seed)
-    sums = [summed(each, blocks, values) for each in judged]
-    weighted = METRICS["value_weighted_accuracy"]
-    num_blocks = int(blocks.max()) + 1
-    once = [float(weighted(each.resampled(np.ones((1, num_blocks))))[0]) for each in sums]
-    if any(map(math.isnan, once)):
+    leaves, true = np.unique(pairs["true"].to_numpy(), return_inverse=True)
+    worth = np.array([values.get(leaf, 0.0) for leaf in leaves.tolist()])
+    if not worth.any():
         raise ValueError("the difference by value is undefined: no category of the labels has a business value")
-    drawn = np.concatenate(
-        [
-            weighted(sums[0].resampled(counts)) - weighted(sums[1].resampled(counts))
-            for counts in resampled_counts(num_blocks, resamples, seed)
-        ]
+    blocks = blocks_of(len(pairs), seed=seed)
+    num_blocks = int(blocks.max()) + 1
+    everything = np.ones(len(pairs), dtype=np.bool_)
+    of_all, of_candidate, of_champion = (
+        sums_by_class(blocks[chosen], true[chosen], num_blocks, len(leaves)) for chosen in (everything, *hits)
     )
+
+    def difference(counts: Floats) -> Floats:
+        num = counts @ of_all
+        one, other = (weighted_recall(counts @ right, num, worth) for right in (of_candidate, of_champion))
+        return one - other
+
+    drawn = np.concatenate([difference(counts) for counts in resampled_counts(num_blocks, resamples, seed)])
     low, high = interval(drawn)
     return PairedComparison(
-        num_samples=len(judged[0]),
+        num_samples=len(pairs),
         only_candidate=only_candidate,
         only_champion=only_champion,
         p_value=mcnemar_mid_p(only_candidate, only_champion),
         p_exact=mcnemar_exact(only_candidate, only_champion),
-        difference=once[0] - once[1],
+        difference=float(difference(np.ones((1, num_blocks)))[0]),
         difference_low=low,
         difference_high=high,
     )
 
 
-def _paired(frame: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """The frame in the order of product ids; UnpairedError where the other is not of the same products."""
-    num_own, num_others = (
-        len(one.join(another, on="product_id", how="anti")) for one, another in ((frame, other), (other, frame))
+def _paired(candidate: pl.DataFrame | pl.LazyFrame, champion: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    """One row a product: true, best, best_other. UnpairedError where the two are of other products or labels."""
+    one, other = (
+        frame.lazy()
+        .select("product_id", true=f"true_{LEAF_LEVEL}", best=pl.col(f"top_{LEAF_LEVEL}").list.first())
+        .collect(engine="streaming")
+        for frame in (candidate, champion)
     )
-    if num_own or num_others or len(frame) != len(other):
+    if one["product_id"].equals(other["product_id"]):  # as where both were written from one dataset
+        pairs = one.with_columns(other.select(pl.col("true", "best").name.suffix("_other")))
+    else:
+        num_twice = sum(len(frame) - frame["product_id"].n_unique() for frame in (one, other))
+        if num_twice:
+            raise UnpairedError(f"{num_twice:,} products are judged more than once; leave all but one row of each out")
+        pairs = one.sort("product_id").join(other, on="product_id", how="inner", suffix="_other")
+    num_own, num_others = len(one) - len(pairs), len(other) - len(pairs)
+    if num_own or num_others:
         raise UnpairedError(
-            f"two classifiers were judged by {len(frame):,} and {len(other):,} products, of which {num_own:,} and "
+            f"two classifiers were judged by {len(one):,} and {len(other):,} products, of which {num_own:,} and "
             f"{num_others:,} are the one's alone; materialise the predictions of both on the current dataset"
         )
-    return frame.sort("product_id")
+    if num_relabelled := int(pairs.select((pl.col("true") != pl.col("true_other")).sum()).item()):
+        raise UnpairedError(
+            f"{num_relabelled:,} of {len(pairs):,} products have another label in the champion's predictions; "
+            "materialise the predictions of both on the current dataset"
+        )
+    return pairs
 
 
 def _binomial(num: int, k: int) -> float:

@@ -71,10 +71,7 @@ def value_weighted_accuracy(of: Summed) -> Floats:
     so a leaf weighs there by its samples: an upper level may score below a lower one where leaves are sampled
     otherwise than they sell. NaN for a resample that drew no class of value.
     """
-    total = (of.sums.num_true > 0) @ of.values
-    right = _shares(of.sums.num_hits, of.sums.num_true) @ of.values
-    weighted: Floats = np.divide(right, total, out=np.full(len(total), np.nan), where=total > 0)
-    return weighted
+    return weighted_recall(of.sums.num_hits, of.sums.num_true, of.values)
 
 
 def hierarchical_distance(of: Summed) -> Floats:
@@ -164,6 +161,14 @@ def score_means(by_sample: Mapping[str, Floats], *, resamples: int = NUM_RESAMPL
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     columns = [list(by_sample), values.mean(axis=0), low, high, [len(values)] * len(by_sample)]
     return pl.DataFrame(dict(zip(SCORE_SCHEMA, columns, strict=True)), schema=SCORE_SCHEMA)
+
+
+def weighted_recall(num_hits: Floats, num_true: Floats, values: Floats) -> Floats:
+    """The recalls of c classes, (r, c), weighted by their values, (c,): (r,), NaN where no class of value occurs."""
+    total = (num_true > 0) @ values
+    right = _shares(num_hits, num_true) @ values
+    weighted: Floats = np.divide(right, total, out=np.full(len(total), np.nan), where=total > 0)
+    return weighted
 
 
 def _shares(parts: Floats, wholes: Floats) -> Floats:

@@ -47,6 +47,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("confusion", ("classifier",)),
             Table("calibration", ("classifier",)),
             Table("comparison"),
+            Table("champion_decisions"),
             Table("students", ("student",)),
             Table("ensembles", ("ensemble",)),
             Table("share_outcomes", ("encoder", "share")),

@@ -52,7 +52,7 @@ DOCUMENTS: dict[str, Documents] = {
         "champion/champion.json",
         "json->>'classifier' AS classifier, json->>'split' AS split, json->>'metric' AS metric, "
         "(json->>'value')::DOUBLE AS value, (json->>'trainable_labels')::BIGINT AS trainable_labels, "
-        "json->>'sha256' AS sha256",
+        "json->>'sha256' AS sha256, json->>'reason' AS reason, json->>'version' AS version",
     ),
 }
 
@@ -164,6 +164,38 @@ QUESTIONS: dict[str, Question] = {
         LEFT JOIN taxonomy AS taken ON taken.category_id = predicted_id
         WHERE level = 4 AND true_id <> predicted_id
         ORDER BY business_value DESC, num DESC, classifier, split, true_id, predicted_id
+        """,
+    ),
+    "value_by_level": Question(  # how much of what is sold is placed right, level by level
+        ("metrics",),
+        """
+        SELECT classifier, split, level, value AS value_weighted_accuracy, ci_low, ci_high, num_samples
+        FROM metrics
+        WHERE metric = 'value_weighted_accuracy'
+        ORDER BY classifier, split, level
+        """,
+    ),
+    "valuable_confusion": Question(  # the confusion matrix of the 50 most valuable leaves, the most valuable first
+        ("confusion", "taxonomy"),
+        """
+        WITH leaves AS (
+            SELECT classifier, split, true_id, sum(business_value) AS value, sum(num) AS num_true,
+                   row_number() OVER (
+                       PARTITION BY classifier, split ORDER BY sum(business_value) DESC, sum(num) DESC, true_id
+                   ) AS place
+            FROM confusion
+            WHERE level = 4
+            GROUP BY classifier, split, true_id
+            QUALIFY place <= 50
+        )
+        SELECT classifier, split, place, actual.name AS true_name, taken.name AS predicted_name, num, num_true,
+               share_of_true, business_value, actual.path AS true_path, taken.path AS predicted_path
+        FROM confusion
+        JOIN leaves USING (classifier, split, true_id)
+        LEFT JOIN taxonomy AS actual ON actual.category_id = true_id
+        LEFT JOIN taxonomy AS taken ON taken.category_id = predicted_id
+        WHERE level = 4
+        ORDER BY classifier, split, place, num DESC, predicted_id
         """,
     ),
     "moved_labels": Question(  # of products whose label a former version of the taxonomy explains

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from catalog_assets.champion import champion
+from catalog_assets.champion import champion, champion_decisions
 from catalog_assets.classifiers import classifiers
 from catalog_assets.dataset import dataset
 from catalog_assets.download_report import download_report
@@ -83,7 +83,7 @@ combine = dg.define_asset_job(
 
 compare = dg.define_asset_job(
     "compare",
-    selection=dg.AssetSelection.assets(comparison, champion, warehouse),
+    selection=dg.AssetSelection.assets(comparison, champion_decisions, champion, warehouse),
     description="Compare all classifiers, name the champion, refresh the warehouse's views.",
 )
 

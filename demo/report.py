@@ -23,8 +23,8 @@ def report(root: Path) -> str:
 def _sections(root: Path, database: Path) -> Iterator[str]:
     yield _heading("Comparison: every classifier on the golden pictures, which no training saw")
     yield comparison(database)
-    champion = query(database, "SELECT classifier FROM champion")["classifier"][0]
-    yield f"Champion, by value-weighted accuracy on the validation split: {champion}"
+    champion, reason = query(database, "SELECT classifier, reason FROM champion").row(0)
+    yield f"Champion, preferred on the validation split by value: {champion}\n  {reason}"
 
     yield _heading("Downloads, beside the published rates")
     yield _table(_downloads(database))

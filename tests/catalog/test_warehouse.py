@@ -101,6 +101,8 @@ def test_there_is_a_view_for_every_table_that_has_files_and_for_every_question_t
         "outcomes_by_partner",
         "accuracy_by_classifier",
         "worst_confusions",
+        "value_by_level",
+        "valuable_confusion",
         "disagreements",
     ]
     for view in views:
@@ -210,11 +212,24 @@ def test_who_the_champion_is_can_be_asked(store: Path) -> None:
         "trainable_labels": 600,
         "split": "val",
         "metric": "top1",
+        "reason": "probe is the first champion",
+        "version": "1",
     }
     (store / "champion/champion.json").write_text(json.dumps(champion | {"value": 0.75}))
     write_warehouse(store / "catalog.duckdb", str(store))
     answer = query(store / "catalog.duckdb", "FROM champion")
     assert answer.rows(named=True) == [champion | {"value": 0.75}]
+
+
+def test_the_confusion_of_the_most_valuable_leaves_has_them_in_the_order_of_their_value(store: Path) -> None:
+    write_warehouse(store / "catalog.duckdb", str(store))
+    answer = query(store / "catalog.duckdb", "FROM valuable_confusion")
+    columns = ("place", "true_name", "predicted_name", "num", "num_true", "business_value")
+    assert answer.select(columns).rows() == [
+        (1, "Shirts", "Shirts", 8, 10, 80.0),
+        (1, "Shirts", "Dresses", 2, 10, 20.0),
+        (2, "Dresses", "Shirts", 5, 5, 50.0),
+    ]
 
 
 def test_a_delivery_that_comes_after_the_warehouse_is_in_it(store: Path) -> None:

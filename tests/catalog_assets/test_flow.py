@@ -113,6 +113,10 @@ def test_each_trained_thing_has_a_finished_mlflow_run_tagged_with_its_dagster_ru
         "disagreements",
         "products",
         "champion",
+        "champion_decisions",
+        "value_by_level",
+        "valuable_confusion",
+        "calibration",
     ],
 )
 def test_the_warehouse_answers(tiny_catalogue: TinyCatalogue, view: str) -> None:
@@ -145,3 +149,25 @@ def test_the_confusion_picture_is_in_the_asset_s_metadata(tiny_catalogue: TinyCa
     assert event.asset_materialization is not None
     shown = event.asset_materialization.metadata["golden: confusion of the most valuable leaves"].value
     assert "data:image/png;base64,iVBOR" in str(shown)
+
+
+def test_the_calibration_plot_and_the_table_of_leaves_are_in_their_assets_metadata(
+    tiny_catalogue: TinyCatalogue,
+) -> None:
+    with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
+        events = [instance.get_latest_materialization_event(dg.AssetKey(name)) for name in ("metrics", "confusion")]
+    metrics, confusion = (event.asset_materialization.metadata for event in events)
+    assert "data:image/png;base64,iVBOR" in str(metrics["calibration"].value)
+    leaves = confusion["golden: the most valuable leaves"]
+    assert isinstance(leaves, dg.TableMetadataValue)
+    assert {"category", "value", "recall", "taken_for"} <= set(leaves.records[0].data)
+
+
+def test_the_first_champion_is_the_classifier_that_validation_prefers(store: Store) -> None:
+    (decision,) = store.scan("champion_decisions").collect().rows(named=True)
+    scores = store.scan("metrics", CLASSIFIERS).filter(split="val", level=4, metric="value_weighted_accuracy").collect()
+    assert decision["candidate"] == scores.sort("value", descending=True)["classifier"][0]
+    assert decision["promoted"]
+    record = store.read_json("champion", "champion.json")
+    assert record is not None
+    assert record["reason"] == decision["reason"]
