@@ -11,16 +11,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from ml.classifiers.logistic import Stopping, fit_logistic
 from ml.neighbours import nearest
 from ml.vectors import Labelled, Vectors, checked
 
 TEMPERATURE = 0.07
 NUM_NEIGHBOURS = 20
 WEIGHT_DECAYS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
-MAX_STEPS = 100
-MAX_LOGITS = 1 << 24  # held at once: 64 MiB of float32
+MAX_PASSES = 100  # over the embeddings, for each weight decay
 JUDGED_AT_ONCE = 1024
 
 
@@ -77,12 +77,12 @@ class LinearProbe:
 
 
 def fit_linear_probes(
-    train: Labelled, weight_decays: Sequence[float], device: torch.device, max_steps: int = MAX_STEPS
+    train: Labelled, weight_decays: Sequence[float], device: torch.device, max_passes: int = MAX_PASSES
 ) -> Iterator[LinearProbe]:
     """The linear probe of each weight decay in turn, each fit starting where the one before ended.
 
-    It minimises the mean cross entropy + weight_decay * |weight|^2 / 2 (the bias is free) by L-BFGS, as Kornblith et
-    al. 2019 (arXiv:1805.08974) and CLIP (Radford et al. 2021, arXiv:2103.00020, A.3) evaluate encoders. A dimension
+    It minimises the mean cross entropy + weight_decay * |weight|^2 / 2 (the bias is free), as Kornblith et al. 2019
+    (arXiv:1805.08974) and CLIP (Radford et al. 2021, arXiv:2103.00020, A.3) evaluate encoders. A dimension
     that never changes is left as it is.
     """
     classes, encoded = np.unique(train.labels, return_inverse=True)
@@ -90,12 +90,10 @@ def fit_linear_probes(
     mean, deviation = inputs.mean(dim=0), inputs.std(dim=0, correction=0)
     deviation = torch.where(deviation > 0, deviation, 1.0)
     inputs = (inputs - mean) / deviation
-    layer = nn.Linear(inputs.shape[1], len(classes), device=device)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    fitted = None
     for weight_decay in weight_decays:
-        _fit(layer, inputs, targets, weight_decay, max_steps)
-        yield LinearProbe(mean, deviation, layer.weight.detach().clone(), layer.bias.detach().clone(), classes)
+        fitted = fit_logistic(inputs, targets, len(classes), weight_decay, Stopping(max_passes=max_passes), fitted)
+        yield LinearProbe(mean, deviation, fitted.weight, fitted.bias, classes)
 
 
 def choose_weight_decay(
@@ -112,23 +110,3 @@ def choose_weight_decay(
     probes = fit_linear_probes(train, strongest_first, device)
     accuracies = [float((probe.predict(validation.vectors) == validation.labels).mean()) for probe in probes]
     return strongest_first[int(np.argmax(accuracies))]
-
-
-def _fit(layer: nn.Linear, inputs: Tensor, targets: Tensor, weight_decay: float, max_steps: int) -> None:
-    """Bring a layer to the minimum, from where it is; the gradient is summed over pieces, so logits stay few."""
-    optimiser = torch.optim.LBFGS(
-        layer.parameters(), max_iter=max_steps, history_size=20, tolerance_grad=1e-6, line_search_fn="strong_wolfe"
-    )
-    rows = max(1, MAX_LOGITS // layer.out_features)
-
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        total = weight_decay / 2 * layer.weight.square().sum()
-        total.backward()  # type: ignore[no-untyped-call]
-        for part, wanted in zip(torch.split(inputs, rows), torch.split(targets, rows), strict=True):
-            cost = F.cross_entropy(layer(part), wanted, reduction="sum") / len(inputs)
-            cost.backward()  # type: ignore[no-untyped-call]
-            total = total.detach() + cost.detach()
-        return total
-
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
