@@ -54,7 +54,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("data_efficiency"),
             Table("title_embeddings"),
             Table("multimodal", ("encoder",)),
-            Table("trials"),
+            Table("trials", ("search",)),
         )
     }
 )

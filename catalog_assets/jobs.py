@@ -15,6 +15,7 @@ from catalog_assets.multimodal import multimodal
 from catalog_assets.probe import download_probe
 from catalog_assets.products import take
 from catalog_assets.quality import encoder_quality
+from catalog_assets.search import searches
 from catalog_assets.similarity import similarity_index
 from catalog_assets.students import students
 from catalog_assets.taxonomies import taxonomy, taxonomy_moves
@@ -81,6 +82,12 @@ combine = dg.define_asset_job(
     description="Let several classifiers answer as one, and judge it beside its members.",
 )
 
+search = dg.define_asset_job(
+    "search",
+    selection=dg.AssetSelection.assets(searches),
+    description="Search the encoder library for the best classifier under a goal and a budget of device seconds.",
+)
+
 compare = dg.define_asset_job(
     "compare",
     selection=dg.AssetSelection.assets(comparison, champion_decisions, champion, warehouse),
@@ -101,5 +108,5 @@ titles = dg.define_asset_job(
 
 JOBS = [
     *(prepare, take_only, probe, ingest, assemble, encode, examine),
-    *(train, distil, combine, compare, efficiency, titles),
+    *(train, distil, search, combine, compare, efficiency, titles),
 ]

@@ -13,12 +13,14 @@ from ml.recipes import (
     STUDENT_RECIPES,
     ClassifierRecipe,
 )
+from ml.search.recipe import SEARCH_RECIPES
 
 deliveries = dg.DynamicPartitionsDefinition(name="deliveries")
 encoder_recipes = dg.StaticPartitionsDefinition(list(ENCODER_RECIPES))
 classifier_recipes = dg.StaticPartitionsDefinition(list(CLASSIFIER_RECIPES))
 student_recipes = dg.StaticPartitionsDefinition(list(STUDENT_RECIPES))
 ensemble_recipes = dg.StaticPartitionsDefinition(list(ENSEMBLE_RECIPES))
+search_recipes = dg.StaticPartitionsDefinition(list(SEARCH_RECIPES))
 encoder_shares = dg.MultiPartitionsDefinition(
     {"encoder": encoder_recipes, "share": dg.StaticPartitionsDefinition(list(LABEL_SHARES))}
 )
@@ -48,3 +50,11 @@ for _ensemble in ENSEMBLE_RECIPES.values():
 
 # An ensemble is made from all classifiers that its recipe names.
 of_their_members = dg.StaticPartitionMapping(dict(_ensembles_by_member))
+
+# A search is made from all encoders that it may choose from.
+of_a_search_s_encoders = dg.StaticPartitionMapping(
+    {
+        encoder: [name for name, search in SEARCH_RECIPES.items() if encoder in search.space.encoders]
+        for encoder in ENCODER_RECIPES
+    }
+)

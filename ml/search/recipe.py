@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from ml.near_names import near
 from ml.recipes import ENCODER_RECIPES, FINETUNE_5PCT, ClassifierRecipe
@@ -47,9 +47,12 @@ class SearchRecipe:
         for field, minimum in least.items():
             if getattr(self, field) < minimum:
                 raise ValueError(f"search {self.name!r} has {field} {getattr(self, field)}; give at least {minimum}")
-        for encoder in self.space.encoders:
-            if not encoder:
-                raise ValueError(f"search {self.name!r} has an encoder without a name")
+        base = self.base
+        if base.distillation or base.semi_supervised or base.loss == "value_weighted":
+            raise ValueError(
+                f"search {self.name!r} trains on labelled pictures alone, but its base {base.name!r} asks for a "
+                "teacher, for unlabelled pictures or for business values; add them to the recipe found instead"
+            )
 
     @property
     def last_rung(self) -> int:
@@ -67,11 +70,12 @@ class SearchRecipe:
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
+ALL_LABELS = replace(FINETUNE_5PCT, name="search", label_fraction=1.0)
 LIBRARY = SearchRecipe(
     name="library",
     space=Space(encoders=tuple(name for name in ENCODER_RECIPES if not name.endswith("-224"))),
     budget_s=4 * 3600.0,
-    base=FINETUNE_5PCT,
+    base=ALL_LABELS,
     goal=0.95,
 )
 SEARCH_RECIPES: dict[str, SearchRecipe] = {
@@ -83,7 +87,7 @@ SEARCH_RECIPES: dict[str, SearchRecipe] = {
             name="quick",
             space=Space(encoders=("imagenet-lite0", "simclr-mnv3"), epochs=(6,)),
             budget_s=90.0,
-            base=FINETUNE_5PCT,
+            base=ALL_LABELS,
             bracket_size=6,
             num_rungs=3,
             max_trials=6,

@@ -86,6 +86,7 @@ def test_a_space_without_sense_is_refused(changes: dict[str, object], said: str)
         ({"budget_s": 0.0}, "budget of 0.0"),
         ({"eta": 1}, "eta 1; give at least 2"),
         ({"num_rungs": 1}, "num_rungs 1"),
+        ({"base": replace(FINETUNE_5PCT, loss="value_weighted")}, "trains on labelled pictures alone"),
         ({"metric": "top-1"}, "unknown metric 'top-1'; near are top1"),
     ],
 )
