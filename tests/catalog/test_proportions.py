@@ -1,0 +1,31 @@
+"""Intervals of shares: against the equation that they solve."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.proportions import wilson_interval
+
+
+@given(st.integers(1, 5_000).flatmap(lambda num: st.tuples(st.integers(0, num), st.just(num))))
+def test_the_ends_are_where_the_share_is_just_two_deviations_away(counted: tuple[int, int]) -> None:
+    num_hits, num = counted
+    share = num_hits / num
+    low, high = wilson_interval(num_hits, num)
+    assert 0 <= low <= share <= high <= 1
+    for end in (low, high):
+        if 1e-9 < end < 1 - 1e-9:
+            assert abs(share - end) == pytest.approx(1.959964 * math.sqrt(end * (1 - end) / num), abs=1e-9)
+
+
+def test_few_samples_that_are_all_right_prove_little() -> None:
+    assert wilson_interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
+
+
+def test_a_share_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="0 of 0 is no share"):
+        wilson_interval(0, 0)
+    with pytest.raises(ValueError, match="3 of 2 is no share"):
+        wilson_interval(3, 2)

@@ -1,0 +1,100 @@
+"""Calibration: the temperature against a grid, the error against bins counted one by one."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.classifiers.calibration import at_temperature, expected_calibration_error, fit_temperature
+from ml.classifiers.hierarchy import UNKNOWN
+
+
+def overconfident(num: int, temperature: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities (num, 6) that tell the truth only at a temperature, and classes drawn by the truth."""
+    rng = np.random.default_rng(seed)
+    honest = at_temperature(rng.normal(scale=2, size=(num, 6)), 1.0)
+    classes = np.array([rng.choice(6, p=np.exp(row)) for row in honest])
+    return at_temperature(honest * temperature, 1.0), classes
+
+
+def loss(log_probabilities: np.ndarray, targets: np.ndarray, temperature: float) -> float:
+    return -float(at_temperature(log_probabilities, temperature)[np.arange(len(targets)), targets].mean())
+
+
+@given(seed=st.integers(0, 500), temperature=st.floats(0.2, 5), num=st.integers(3, 200))
+@settings(max_examples=40, deadline=None)
+def test_no_temperature_of_a_grid_is_likelier(seed: int, temperature: float, num: int) -> None:
+    log_probabilities, targets = overconfident(num, temperature, seed)
+    fitted = loss(log_probabilities, targets, fit_temperature(log_probabilities, targets))
+    assert fitted <= min(loss(log_probabilities, targets, each) for each in np.geomspace(0.05, 20, 200)) + 1e-6
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_what_was_sharpened_is_found_out_and_made_honest(temperature: float) -> None:
+    log_probabilities, targets = overconfident(4_000, temperature)
+    fitted = fit_temperature(log_probabilities, targets)
+    assert fitted == pytest.approx(temperature, rel=0.06)
+    errors = []
+    for used in (1.0, fitted):
+        probabilities = np.exp(at_temperature(log_probabilities, used))
+        errors.append(expected_calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == targets))
+    assert errors[1] < 0.025
+    assert errors[1] <= errors[0] + 0.005
+
+
+def test_each_level_has_a_temperature_of_its_own() -> None:
+    sharp, of_sharp = overconfident(2_000, 3.0)
+    flat, of_flat = overconfident(2_000, 0.5)
+    assert fit_temperature(sharp, of_sharp) > 2
+    assert fit_temperature(flat, of_flat) < 1
+
+
+def test_the_order_of_classes_stays_and_probabilities_add_up_to_one() -> None:
+    log_probabilities, _ = overconfident(50, 2.0)
+    cooled = at_temperature(log_probabilities, 1.7)
+    assert (np.argsort(cooled, axis=1) == np.argsort(log_probabilities, axis=1)).all()
+    assert np.allclose(np.exp(cooled).sum(axis=1), 1)
+
+
+def test_where_every_picture_is_right_the_temperature_stays_bounded() -> None:
+    log_probabilities, _ = overconfident(30, 1.0)
+    assert fit_temperature(log_probabilities, log_probabilities.argmax(axis=1)) == pytest.approx(0.05, rel=1e-3)
+    assert fit_temperature(log_probabilities, log_probabilities.argmin(axis=1)) == pytest.approx(20.0, rel=1e-3)
+
+
+def test_what_was_ruled_out_harms_nothing() -> None:
+    log_probabilities = np.array([[0.0, -np.inf], [-np.inf, 0.0], [0.0, -np.inf]], dtype=np.float16)
+    assert 1 < fit_temperature(log_probabilities, np.array([0, 1, 1])) <= 20
+    assert np.isfinite(at_temperature(log_probabilities, 2.0)).all()
+
+
+def test_classes_that_training_never_saw_are_left_out_and_without_any_other_it_is_refused() -> None:
+    log_probabilities, targets = overconfident(100, 2.0)
+    with_unknown = np.concatenate([targets, np.full(20, UNKNOWN)])
+    more = np.concatenate([log_probabilities, log_probabilities[:20]])
+    assert fit_temperature(more, with_unknown) == fit_temperature(log_probabilities, targets)
+    with pytest.raises(ValueError, match="none of 5 validation pictures has a class that the classifier knows"):
+        fit_temperature(log_probabilities[:5], np.full(5, UNKNOWN))
+    with pytest.raises(ValueError, match="none of 0 validation pictures"):
+        fit_temperature(log_probabilities[:0], targets[:0])
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60),
+    st.integers(1, 20),
+)
+def test_the_error_is_the_one_counted_bin_by_bin(pairs: list[tuple[float, bool]], num_bins: int) -> None:
+    by_hand = 0.0
+    for number in range(num_bins):
+        members = [pair for pair in pairs if min(int(pair[0] * num_bins), num_bins - 1) == number]
+        if members:
+            confidence = sum(pair[0] for pair in members) / len(members)
+            accuracy = sum(pair[1] for pair in members) / len(members)
+            by_hand += len(members) / len(pairs) * abs(confidence - accuracy)
+    confidences, right = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
+    assert expected_calibration_error(confidences, right, num_bins) == pytest.approx(by_hand, abs=1e-9)
+
+
+def test_without_a_prediction_there_is_no_error() -> None:
+    with pytest.raises(ValueError, match="no prediction whose confidence"):
+        expected_calibration_error(np.array([]), np.array([], dtype=bool))
