@@ -31,10 +31,10 @@ class SearchRecipe:
     metric: str = "top1"
     goal: float | None = None
     searcher: str = "ray_tune"
-    bracket_size: int = 18
-    eta: int = 3
+    bracket_size: int = 24
+    eta: int = 4
     num_rungs: int = 4
-    max_trials: int = 180
+    max_trials: int = 240
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -89,6 +89,7 @@ SEARCH_RECIPES: dict[str, SearchRecipe] = {
             budget_s=90.0,
             base=ALL_LABELS,
             bracket_size=6,
+            eta=3,
             num_rungs=3,
             max_trials=6,
         ),

@@ -14,7 +14,7 @@ from ml.search.space import Candidate, Space
 BEST_LR = 5e-3
 SPACE = Space(encoders=("good", "fair", "poor"), epochs=(9,))
 SEARCH = SearchRecipe(
-    name="formula", space=SPACE, base=FINETUNE_5PCT, budget_s=60.0, bracket_size=4, num_rungs=3, max_trials=8
+    name="formula", space=SPACE, base=FINETUNE_5PCT, budget_s=60.0, bracket_size=4, eta=3, num_rungs=3, max_trials=8
 )
 
 

@@ -1,0 +1,72 @@
+"""Judging: 5 million predictions onto 3,000 leaves and four levels, from Parquet, beside scikit-learn's reports.
+
+make bench NAME=judging
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from benchmarks.claims import Claim, at_least_times, at_most, figure, publish
+from benchmarks.judging_rows import write_predictions
+from benchmarks.peers import BENCH
+from benchmarks.processes import Measured, measure
+
+NUM_RUNS = 3
+MAX_S, MAX_MIB, MIN_TIMES, MAX_OFF = 10.0, 3 * 1024, 5.0, 1e-9
+
+
+def main() -> None:
+    """Write the predictions, judge them by both in turn, check that the figures are the same, publish."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    num_rows = parser.parse_args().rows
+    folder = BENCH / "judging"
+    for side, seed in (("candidate", 3), ("champion", 4)):
+        write_predictions(folder / side, num_rows, seed)
+    runs = [(_run(folder, "ours"), _run(folder, "peer")) for _ in range(NUM_RUNS)]
+    ours, peer = (sorted((pair[side] for pair in runs), key=lambda each: each.wall_s) for side in (0, 1))
+    claims = _claims(folder, num_rows, ours, peer)
+    if num_rows == parser.get_default("rows"):
+        publish("judging", claims)
+    else:
+        print(*claims, sep="\n")
+
+
+def _run(folder: Path, side: str) -> Measured:
+    took = measure([sys.executable, "-m", f"benchmarks.judging_{side}", str(folder)], folder / f"{side}.log")
+    print(side, took, flush=True)
+    return took
+
+
+def _claims(folder: Path, num_rows: int, ours: list[Measured], peer: list[Measured]) -> list[Claim]:
+    figures = json.loads((folder / "ours.json").read_text())
+    off = _largest_difference(figures["scores"], json.loads((folder / "peer.json").read_text())["scores"])
+    what = f"{num_rows:,} predictions x 3,000 leaves x 4 levels"
+    middle = NUM_RUNS // 2
+    return [
+        at_most(f"{what} judged: all scores, intervals, pictures, comparison", ours[middle].wall_s, MAX_S, "s"),
+        at_most(f"{what} judged: peak memory", max(each.peak_mib for each in ours), MAX_MIB, "MiB"),
+        at_least_times(
+            f"{what} against scikit-learn's reports, which have no intervals",
+            num_rows / ours[middle].wall_s,
+            num_rows / peer[middle].wall_s,
+            MIN_TIMES,
+            "predictions/s",
+        ),
+        figure(f"{what}: scikit-learn's peak memory", max(each.peak_mib for each in peer), "MiB"),
+        at_most("largest difference of a score from scikit-learn's", off, MAX_OFF, ""),
+        figure("of these, scores, intervals and calibration", figures["judged_s"], "s"),
+        figure("of these, confusions of all levels, drawn", figures["confusion_s"], "s"),
+        figure("of these, the comparison with the champion", figures["compared_s"], "s"),
+    ]
+
+
+def _largest_difference(ours: list[dict[str, object]], peer: list[dict[str, float]]) -> float:
+    mine = {(row["level"], row["metric"]): float(str(row["value"])) for row in ours}
+    return max(abs(mine[row["level"], name] - value) for row in peer for name, value in row.items() if name != "level")
+
+
+if __name__ == "__main__":
+    main()
