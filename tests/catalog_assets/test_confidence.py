@@ -132,7 +132,6 @@ def test_most_planted_wrong_labels_are_suspect_and_many_suspects_are_planted(
     wrong, _ = planted
     suspects = store.scan("suspect_labels").collect()
     found = set(suspects["product_id"])
-    print(len(wrong), len(found), len(wrong & found))
     assert len(wrong & found) / len(wrong) > 0.7  # recall
     assert len(wrong & found) / len(found) > 0.3  # precision: the encoder itself mistakes one label in five
     worst = suspects.head(len(wrong) // 2)["product_id"]
