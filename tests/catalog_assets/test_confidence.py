@@ -20,14 +20,14 @@ from resources.store import Store
 from tests.conftest import CLASSIFIERS, ENCODERS, TinyCatalogue
 
 CLASSIFIER, ENCODER = CLASSIFIERS[0], ENCODERS[0]
-SHARE_PLANTED = 0.05
+SHARE_PLANTED = 0.15
 
 
 def made(store: Store, instance: dg.DagsterInstance, asset: str, partition: str) -> dg.AssetMaterialization:
     """The materialisation of one asset's partition from what the store holds."""
     result = dg.materialize(
         dg.load_assets_from_modules(ASSET_MODULES),
-        selection=[asset],
+        selection=dg.AssetSelection.assets(asset),
         partition_key=partition,
         resources=resources(store.root),
         instance=instance,
@@ -61,13 +61,13 @@ def planted(store: Store, instance: dg.DagsterInstance) -> tuple[set[str], dg.As
     rows = store.scan("dataset").collect()
     learned = np.flatnonzero(rows["label_rank"].is_not_null().to_numpy())
     chosen = np.random.default_rng(0).choice(learned, int(SHARE_PLANTED * len(learned)), replace=False)
-    leaves = rows["level_4"].to_numpy(writable=True)
+    leaves = rows["level_4"].fill_null(0).to_numpy(writable=True)
     known = np.unique(leaves[learned])
     for position in chosen.tolist():
         others = known[known != leaves[position]]
         leaves[position] = others[position % len(others)]
-    was = rows["level_4"]
-    store.write(rows.with_columns(level_4=pl.Series(leaves, dtype=was.dtype)), "dataset")
+    exchanged = pl.Series("level_4", leaves, dtype=rows["level_4"].dtype)
+    store.write(rows.with_columns(pl.when(pl.col("level_4").is_not_null()).then(exchanged).alias("level_4")), "dataset")
     event = made(store, instance, "suspect_labels", ENCODER)
     store.write(rows, "dataset")
     return set(rows["product_id"][chosen]), event
@@ -133,7 +133,7 @@ def test_most_planted_wrong_labels_are_suspect_and_many_suspects_are_planted(
     suspects = store.scan("suspect_labels").collect()
     found = set(suspects["product_id"])
     assert len(wrong & found) / len(wrong) > 0.7  # recall
-    assert len(wrong & found) / len(found) > 0.3  # precision: the encoder itself mistakes one label in five
+    assert len(wrong & found) / len(found) > 2 * SHARE_PLANTED  # precision; a draw by lot would have the share
     worst = suspects.head(len(wrong) // 2)["product_id"]
     assert worst.is_in(list(wrong)).mean() > 0.6
 
