@@ -14,6 +14,8 @@ from catalog.partners import PartnerSettings, mapped_categories
 from catalog.taxonomy import Taxonomy, canonical_path
 from catalog.taxonomy_moves import Moves
 
+# What a picture may show of a product besides its category, in the partner's words.
+LABEL_COLUMNS = ("product_type", "color", "pattern", "material", "size", "gender", "age_group")
 PRODUCTS_SCHEMA = pl.Schema(
     {
         "product_id": pl.String(),
@@ -29,6 +31,7 @@ PRODUCTS_SCHEMA = pl.Schema(
         "currency": pl.String(),
         "availability": pl.String(),
         "gtin": pl.String(),
+        **dict.fromkeys(LABEL_COLUMNS, pl.String()),
         "category_id": pl.Int64(),
         "category_source": pl.String(),
         "delivery": pl.String(),

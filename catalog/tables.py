@@ -52,6 +52,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("champion_decisions"),
             Table("students", ("student",)),
             Table("ensembles", ("ensemble",)),
+            Table("attribute_predictions", ("attribute",)),
+            Table("attribute_metrics", ("attribute",)),
             Table("share_outcomes", ("encoder", "share")),
             Table("data_efficiency"),
             Table("title_embeddings"),

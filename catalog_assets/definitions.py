@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from catalog_assets import (
+    attributes,
     champion,
     checks,
     classifiers,
@@ -59,6 +60,7 @@ ASSET_MODULES = [
     search,
     students,
     ensembles,
+    attributes,
     evaluation,
     confidence,
     efficiency,

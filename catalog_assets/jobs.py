@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from catalog_assets.attributes import attribute_classifiers, attribute_metrics, attribute_predictions
 from catalog_assets.champion import champion, champion_decisions
 from catalog_assets.classifiers import classifiers
 from catalog_assets.dataset import dataset
@@ -88,6 +89,12 @@ search = dg.define_asset_job(
     description="Search the encoder library for the best classifier under a goal and a budget of device seconds.",
 )
 
+attributes = dg.define_asset_job(
+    "attributes",
+    selection=dg.AssetSelection.assets(attribute_classifiers, attribute_predictions, attribute_metrics),
+    description="Train one attribute's classifier, tell the attribute of every product, and judge it.",
+)
+
 compare = dg.define_asset_job(
     "compare",
     selection=dg.AssetSelection.assets(comparison, champion_decisions, champion, warehouse),
@@ -108,5 +115,5 @@ titles = dg.define_asset_job(
 
 JOBS = [
     *(prepare, take_only, probe, ingest, assemble, encode, examine),
-    *(train, distil, search, combine, compare, efficiency, titles),
+    *(train, distil, search, combine, attributes, compare, efficiency, titles),
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 import dagster as dg
 
 from ml.recipes import (
+    ATTRIBUTE_RECIPES,
     CLASSIFIER_RECIPES,
     ENCODER_RECIPES,
     ENSEMBLE_RECIPES,
@@ -19,6 +20,7 @@ deliveries = dg.DynamicPartitionsDefinition(name="deliveries")
 encoder_recipes = dg.StaticPartitionsDefinition(list(ENCODER_RECIPES))
 classifier_recipes = dg.StaticPartitionsDefinition(list(CLASSIFIER_RECIPES))
 student_recipes = dg.StaticPartitionsDefinition(list(STUDENT_RECIPES))
+attribute_recipes = dg.StaticPartitionsDefinition(list(ATTRIBUTE_RECIPES))
 ensemble_recipes = dg.StaticPartitionsDefinition(list(ENSEMBLE_RECIPES))
 search_recipes = dg.StaticPartitionsDefinition(list(SEARCH_RECIPES))
 encoder_shares = dg.MultiPartitionsDefinition(
@@ -42,6 +44,11 @@ def _teacher(recipe: ClassifierRecipe) -> str:
 of_its_encoder = _by(lambda recipe: recipe.encoder, CLASSIFIER_RECIPES.values())
 of_a_student_s_encoder = _by(lambda recipe: recipe.encoder, STUDENT_RECIPES.values())
 of_its_teacher = _by(_teacher, STUDENT_RECIPES.values())
+
+_attributes_by_encoder: dict[str, set[str]] = defaultdict(set)
+for _attribute in ATTRIBUTE_RECIPES.values():
+    _attributes_by_encoder[_attribute.classifier.encoder].add(_attribute.name)
+of_an_attribute_s_encoder = dg.StaticPartitionMapping(dict(_attributes_by_encoder))
 
 _ensembles_by_member: dict[str, set[str]] = defaultdict(set)
 for _ensemble in ENSEMBLE_RECIPES.values():

@@ -34,7 +34,7 @@ feed_files = dg.AssetSpec(
             description="Products as partners delivered them, their category resolved in the taxonomy.",
             io_manager_key="tables",
             kinds={"parquet", "polars"},
-            code_version="3",
+            code_version="4",
         ),
         "rejected": dg.AssetOut(
             description="Feed rows, or labels, that could not be taken, each with its reason.",

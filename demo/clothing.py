@@ -11,17 +11,19 @@ from demo.feed_files import FeedRow, place, tsv
 
 PARTNER = "wardrobe"
 ROWS_PER_FEED = 2_000
+AGE_GROUPS = {"True": "kids", "False": "adult", "": None}
 PARTNERS_TOML = f"[partners.{PARTNER}]  # ids of the Google Product Taxonomy\n"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Photograph:
-    """A line of labels.csv; label, google_id and sender may be unknown."""
+    """A line of labels.csv; all but the id may be unknown."""
 
     picture_id: str
     label: str | None
     google_id: int | None
     sender: str | None
+    age_group: str | None  # adult or kids, as Merchant Center has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,7 @@ def read_labels(folder: Path) -> list[Photograph]:
                 label=row["label"] or None,
                 google_id=int(row["google_id"]) if row["google_id"] else None,
                 sender=row["sender"] or None,
+                age_group=AGE_GROUPS[row["kids"]],
             )
             for row in csv.DictReader(file)
         ]
@@ -117,5 +120,7 @@ def _row(photo: Photograph, shop_url: str) -> FeedRow:
         "link": f"{shop_url}/item/{photo.picture_id}",
         "image_link": f"{shop_url}/p/{photo.picture_id}.jpg",
         "google_product_category": str(photo.google_id or ""),
+        "product_type": photo.label or "",
+        "age_group": photo.age_group or "",
         "item_group_id": photo.sender or "",
     }

@@ -64,6 +64,7 @@ class Listings:
             "image_link": picture_link(self.shop_url, product.picture_id, self.seed),
             partner.category_attribute: categories[rng.integers(len(categories))],
             "brand": brand,
+            **({"color": colour} if partner.tells_color else {}),
             "price": f"{rng.integers(9, 180)}.95 EUR",
             "availability": "in_stock",
         }

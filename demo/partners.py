@@ -34,6 +34,7 @@ class Partner:
     unknown_category: str = ""  # what a broken row of this shop holds; none if empty
     words: tuple[str, ...] = ENGLISH_WORDS
     colours: tuple[str, str, str] = ("white", "grey", "black")
+    tells_color: bool = False  # in an attribute of its own
     title: str = "{word}, {colour}, by {brand}"
 
 
@@ -49,6 +50,7 @@ def partners() -> tuple[Partner, ...]:
             category_attribute="google_product_category",
             categories=ids,
             unknown_category="9999999",
+            tells_color=True,
         ),
         Partner(
             name="harbourhem",
@@ -80,6 +82,7 @@ def golden_partner() -> Partner:
         item_id="golden-{:05d}",
         category_attribute="google_product_category",
         categories=tuple((str(leaf),) for leaf in LEAVES),
+        tells_color=True,
     )
 
 

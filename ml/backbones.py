@@ -5,6 +5,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.models import group_parameters
 from torch import Tensor, nn
 
 from ml.near_names import near
@@ -60,6 +61,22 @@ def embedding_dim(backbone: nn.Module, resolution: int) -> int:
         embedding: Tensor = backbone.eval()(torch.zeros(1, 3, resolution, resolution))
     backbone.train(was_training)
     return embedding.shape[1]
+
+
+def block_of_parameter(name: str, backbone: nn.Module) -> dict[str, int]:
+    """The block that each parameter of a backbone belongs to, by the parameter's name; 0 is next to the pictures.
+
+    Raises:
+        ValueError: timm does not say how this backbone is divided.
+    """
+    try:
+        matcher = backbone.group_matcher(coarse=False)  # type: ignore[operator]
+        blocks: dict[str, int] = group_parameters(backbone, matcher, reverse=True)
+    except (AttributeError, NotImplementedError, AssertionError) as error:
+        raise ValueError(
+            f"timm does not say which blocks {name!r} has; leave layer_decay and tuned_share at 1, or take another"
+        ) from error
+    return blocks
 
 
 def _config(name: str) -> Any:

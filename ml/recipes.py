@@ -44,9 +44,10 @@ class Augmentation:
 class Optimisation:
     """How weights are fitted: linear warm-up, then a cosine down to nothing.
 
-    `encoder_lr_factor` scales the rate of an encoder's weights against that of what stands behind it. LARS (You et al.
-    2017, arXiv:1708.03888) is for batches of thousands. With `ema_decay` what is kept is not the last step's weights
-    but their exponential moving average.
+    `encoder_lr_factor` scales the rate of an encoder's weights against that of what stands behind it; each of its
+    blocks learns at `layer_decay` times the rate of the block behind it (layer-wise rates, Clark et al. 2020,
+    arXiv:2003.10555). LARS (You et al. 2017, arXiv:1708.03888) is for batches of thousands. With `ema_decay` what is
+    kept is not the last step's weights but their exponential moving average.
     """
 
     epochs: int
@@ -57,6 +58,7 @@ class Optimisation:
     warmup_epochs: float = 1.0
     max_grad_norm: float = 5.0
     encoder_lr_factor: float = 1.0
+    layer_decay: float = 1.0
     ema_decay: float | None = None
 
 
@@ -152,13 +154,39 @@ class FixMatch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mixing:
+    """Pictures of a batch mixed in pairs, and their losses in the same shares.
+
+    Mixup (Zhang et al. 2018, arXiv:1710.09412) adds them up, CutMix (Yun et al. 2019, arXiv:1905.04899) puts a box of
+    one into the other. A share is drawn from Beta(alpha, alpha); alpha 0 leaves a kind out, and of both a batch takes
+    one by lot. `probability` is that of a batch to be mixed at all.
+    """
+
+    mixup_alpha: float = 0.2
+    cutmix_alpha: float = 1.0
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        if min(self.mixup_alpha, self.cutmix_alpha) < 0 or self.mixup_alpha + self.cutmix_alpha == 0:
+            raise ValueError(
+                f"mixing takes alphas of at least 0, one of them above it; got mixup_alpha {self.mixup_alpha} and "
+                f"cutmix_alpha {self.cutmix_alpha}"
+            )
+        if not 0 < self.probability <= 1:
+            raise ValueError(f"mixing has the probability {self.probability}; give one above 0, at most 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassifierRecipe:
     """A classifier over one encoder: a probe on frozen embeddings, or a fine-tuning of every weight.
 
     `projector_dim` or `predictor_dim` None leaves that layer out; a probe without both is linear.
     `heads` and `loss` are names of `HEADS` and `LOSSES`. `depth_weights` weigh the losses of taxonomy levels 1 to 4.
-    Without `augmentation`, training sees the pictures as they are. With `distillation` it is a student: it also learns
-    what its teacher says, of pictures without a label too. With `semi_supervised` those teach what it is sure of.
+    A fine-tuning moves the last `tuned_share` of the encoder's blocks, 1 being all of them. Without `augmentation`,
+    training sees the pictures as they are. With `patience` it stops after so many evaluations on validation without a
+    better one (there are ten over a whole run, or a few more), and what is kept is the best one's weights. With
+    `distillation` it is a student: it also learns what its teacher says, of pictures without a label too. With
+    `semi_supervised` those teach what it is sure of. `execution` None is chosen by timing.
     """
 
     name: str
@@ -168,14 +196,40 @@ class ClassifierRecipe:
     label_fraction: float = 1.0
     heads: str = "per_level"
     loss: str = "cross_entropy"
-    depth_weights: tuple[float, float, float, float] = (0.1, 0.2, 0.3, 1.0)
+    depth_weights: tuple[float, ...] = (0.1, 0.2, 0.3, 1.0)
     projector_dim: int | None = None
     predictor_dim: int | None = None
     label_smoothing: float = 0.0
+    tuned_share: float = 1.0
     augmentation: Augmentation | None = None
+    mixing: Mixing | None = None
+    patience: int | None = None
     distillation: Distillation | None = None
     semi_supervised: FixMatch | None = None
+    execution: Execution | None = PLAIN
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tuned_share <= 1:
+            raise ValueError(
+                f"classifier {self.name!r} tunes the share {self.tuned_share}; give one above 0, at most 1"
+            )
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"classifier {self.name!r} has the patience {self.patience}; give at least 1, or None")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributeRecipe:
+    """A task besides the categories: telling an attribute of products, such as their colour, from their pictures.
+
+    Its labels are the texts of `column` in the table products, whatever their case; one that fewer than `min_pictures`
+    training pictures have is left out. `classifier` has a single level, so a single depth weight.
+    """
+
+    name: str
+    column: str
+    classifier: ClassifierRecipe
+    min_pictures: int = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,6 +356,18 @@ STUDENT_RECIPES: dict[str, ClassifierRecipe] = {
     )
 }
 
+# Tasks besides the categories; they share the encoders.
+_ATTRIBUTE = replace(PROBE, name="attribute", heads="flat", depth_weights=(1.0,))
+ATTRIBUTE_RECIPES: dict[str, AttributeRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        AttributeRecipe(name="color", column="color", classifier=_ATTRIBUTE),
+        AttributeRecipe(name="pattern", column="pattern", classifier=_ATTRIBUTE),
+        AttributeRecipe(name="age-group", column="age_group", classifier=_ATTRIBUTE),
+        AttributeRecipe(name="product-type", column="product_type", classifier=_ATTRIBUTE),
+    )
+}
+
 ENSEMBLE_RECIPES: dict[str, EnsembleRecipe] = {
     recipe.name: recipe
     for recipe in (
@@ -363,6 +429,15 @@ def student_recipe(name: str) -> ClassifierRecipe:
         ValueError: there is none; the message lists the known names.
     """
     return _known(STUDENT_RECIPES, name, "student")
+
+
+def attribute_recipe(name: str) -> AttributeRecipe:
+    """The attribute's recipe of this name.
+
+    Raises:
+        ValueError: there is none; the message lists the known names.
+    """
+    return _known(ATTRIBUTE_RECIPES, name, "attribute")
 
 
 def ensemble_recipe(name: str) -> EnsembleRecipe:

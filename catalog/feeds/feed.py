@@ -30,6 +30,12 @@ ATTRIBUTES: Mapping[str, str] = MappingProxyType(
         "price": "price",
         "availability": "availability",
         "gtin": "gtin",
+        "color": "color",
+        "pattern": "pattern",
+        "material": "material",
+        "size": "size",
+        "gender": "gender",
+        "age_group": "age_group",
     }
 )
 COLUMNS = tuple(ATTRIBUTES.values())

@@ -16,6 +16,8 @@ from ml.classifiers.heads import build_heads
 from ml.classifiers.hierarchy import Hierarchy
 from ml.classifiers.template import Template
 from ml.encoders import Encoder
+from ml.recipes import PLAIN
+from ml.training.execution import autocast
 
 FACTS_FILE = "classifier.json"
 
@@ -37,6 +39,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.encoder, self.hierarchy, self.template = encoder, hierarchy, template
         self.state: State = "initial"
+        self.execution = PLAIN  # how its encoder computes, while it is trained
         self.register_buffer("shift", torch.zeros(encoder.dim))
         self.register_buffer("scale", torch.ones(encoder.dim))
         self.projector, dim = _layer(encoder.dim, template.projector_dim)
@@ -45,10 +48,22 @@ class Classifier(nn.Module):
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Scores, num_levels x (batch, num_classes), of pictures (batch, 3, h, w) or embeddings."""
-        embeddings = self.encoder(inputs) if inputs.ndim == 4 else inputs
+        embeddings = inputs
+        if inputs.ndim == 4:
+            with autocast(self.execution, inputs.device):
+                embeddings = self.encoder(inputs).float()
         standard = (embeddings - self.shift) / self.scale
         logits: tuple[Tensor, ...] = self.heads(self.predictor(self.projector(standard)))
         return logits
+
+    def train(self, mode: bool = True) -> "Classifier":
+        """In training, what is frozen keeps its statistics and drops nothing."""
+        super().train(mode)
+        for module in self.encoder.backbone.modules():
+            own = list(module.parameters())
+            if own and not any(parameter.requires_grad for parameter in own):
+                module.eval()
+        return self
 
     def log_probabilities(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Its answer: num_levels x (batch, num_classes), in which a class is as probable as all leaves below it."""

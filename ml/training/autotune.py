@@ -1,4 +1,4 @@
-"""Autotune: how this device computes a method fastest, found by timing a few steps of each way.
+"""Autotune: how this device trains a network fastest, found by timing a few steps of each way.
 
 Nothing but measuring tells: on a CPU with AMX, bfloat16 speeds residual networks up and slows depthwise ones down.
 """
@@ -8,9 +8,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import torch
 
+from ml.classifiers.classifier import Classifier
 from ml.methods.method import Method
 from ml.recipes import PLAIN, Execution
 from ml.training.execution import described, executing
@@ -21,7 +23,10 @@ NUM_TIMED = 3  # steps of each way, after one that warms up; the fastest counts
 COMPILING_S = 120.0  # what compiling costs before the first step; shorter trainings than ten times that go without
 MAX_FASTER = 0.97  # another way has to take less than this share of the plain one's time
 
-Step = Callable[[Method, Execution], None]
+MAX_TUNED_ON = 64  # pictures of a step that is timed on a CPU; so few would not fill another device
+
+Trial = TypeVar("Trial", Method, Classifier)
+Step = Callable[[Trial, Execution], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +37,10 @@ class Verdict:
     step_s: Mapping[str, float]
 
 
-def autotune(method: Method, step: Step, device: torch.device, *, num_steps: int) -> Verdict:
+def autotune(module: Trial, step: Step[Trial], device: torch.device, *, num_steps: int) -> Verdict:
     """The fastest way to run `step`, forward and backward on some pictures, which is to be run `num_steps` times.
 
-    The method stays as it is: copies are timed. A way that the device refuses is told of and left out.
+    The module stays as it is: copies are timed. A way that the device refuses is told of and left out.
     """
     timed: dict[Execution, float] = {}
     for execution in (
@@ -44,13 +49,13 @@ def autotune(method: Method, step: Step, device: torch.device, *, num_steps: int
         Execution(precision="bfloat16"),
         Execution(precision="bfloat16", channels_last=False),
     ):
-        seconds = _timed(method, step, device, execution)
+        seconds = _timed(module, step, device, execution)
         if seconds is not None:
             timed[execution] = seconds
     best = min(timed, key=timed.__getitem__)
     if timed[best] * num_steps > 10 * COMPILING_S:
         compiled = Execution(**{**asdict(best), "compiled": True})
-        seconds = _timed(method, step, device, compiled)
+        seconds = _timed(module, step, device, compiled)
         if seconds is not None:
             timed[compiled] = seconds
             best = min(timed, key=timed.__getitem__)
@@ -59,8 +64,8 @@ def autotune(method: Method, step: Step, device: torch.device, *, num_steps: int
     return Verdict(execution=best, step_s={described(each): seconds for each, seconds in timed.items()})
 
 
-def _timed(method: Method, step: Step, device: torch.device, execution: Execution) -> float | None:
-    trial = copy.deepcopy(method).to(device).train()
+def _timed(module: Trial, step: Step[Trial], device: torch.device, execution: Execution) -> float | None:
+    trial = copy.deepcopy(module).to(device).train()
     try:
         with torch.random.fork_rng(), executing(trial, execution):
             return min(_step_s(trial, step, device, execution) for _ in range(NUM_TIMED + 1))
@@ -69,7 +74,7 @@ def _timed(method: Method, step: Step, device: torch.device, execution: Executio
         return None
 
 
-def _step_s(trial: Method, step: Step, device: torch.device, execution: Execution) -> float:
+def _step_s(trial: Trial, step: Step[Trial], device: torch.device, execution: Execution) -> float:
     started = time.perf_counter()
     step(trial, execution)
     if device.type == "cuda":

@@ -2,11 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 import torch
 
-from ml.methods.method import Method
+from ml.encoders import Encoder
 from ml.recipes import Execution
+
+
+class HasEncoder(Protocol):
+    """What is trained and has an encoder: a method, or a classifier."""
+
+    encoder: Encoder
 
 
 def described(execution: Execution) -> str:
@@ -16,9 +23,9 @@ def described(execution: Execution) -> str:
 
 
 @contextmanager
-def executing(method: Method, execution: Execution) -> Iterator[None]:
-    """The method's encoder runs this way; afterwards it is as it was."""
-    encoder = method.encoder
+def executing(module: HasEncoder, execution: Execution) -> Iterator[None]:
+    """The module's encoder runs this way; afterwards it is as it was."""
+    encoder = module.encoder
     encoder.set_layout(channels_last=execution.channels_last)
     if execution.compiled:
         encoder.backbone.compile()

@@ -15,6 +15,7 @@ from ml.recipes import Optimisation
 from ml.training.checkpoints import Checkpoint, save_inputs
 from ml.training.optimisers import Average, build_optimiser, set_rate
 from ml.training.schedules import warmup_cosine
+from ml.training.stopping import EarlyStopping
 
 OnEpoch = Callable[[Mapping[str, float]], None]
 
@@ -63,17 +64,24 @@ class Cost:
         return self.num_examples_seen / self.device_s
 
 
-def train(
-    task: Task,
-    settings: Optimisation,
-    device: torch.device,
-    seed: int,
-    checkpoint: Checkpoint | None = None,
-    on_epoch: OnEpoch | None = None,
-) -> Cost:
-    """Train `task.module` in place, going on from the checkpoint if it holds a state of this very run.
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What a run keeps and tells on its way.
 
-    `on_epoch` gets the epoch (from 1), its mean loss and figures, the learning rate and the speed.
+    `on_epoch` gets the epoch (from 1), its mean loss and figures, the learning rate and the speed. With `stopping` a
+    run may end before its last epoch, and its weights are the best evaluation's.
+    """
+
+    checkpoint: Checkpoint | None = None
+    on_epoch: OnEpoch | None = None
+    stopping: EarlyStopping | None = None
+
+
+NO_HOOKS = Hooks()
+
+
+def train(task: Task, settings: Optimisation, device: torch.device, seed: int, hooks: Hooks = NO_HOOKS) -> Cost:
+    """Train `task.module` in place, going on from the checkpoint if it holds a state of this very run.
 
     Raises:
         ValueError: there are fewer than two examples.
@@ -85,26 +93,32 @@ def train(
     keep_freed_memory()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        run = _Run(task, settings, device, checkpoint)
+        run = _Run(task, settings, device, hooks)
+        stopping = hooks.stopping
         resumed_after = run.resume()
-        while run.epoch < settings.epochs:
+        while run.epoch < settings.epochs and not (stopping and stopping.is_over):
             figures = run.finish_epoch()
             with run.average.in_place() if run.average else nullcontext():
                 evaluated = task.evaluate(run.epoch, settings.epochs)
-            if on_epoch is not None:
-                on_epoch({**figures, **evaluated})
+                if stopping:
+                    stopping.look(evaluated, task.module)
+            if hooks.on_epoch is not None:
+                hooks.on_epoch({**figures, **evaluated})
         if run.average:
             run.average.move_in()
-    if checkpoint is not None:
-        checkpoint.remove()
+        if stopping:
+            stopping.take_best(task.module)
+    if hooks.checkpoint is not None:
+        hooks.checkpoint.remove()
     return Cost(device_s=run.device_s, num_examples_seen=run.num_examples_seen, resumed_after_step=resumed_after)
 
 
 class _Run:
     """A run in progress: the module, its optimiser and how far they have come."""
 
-    def __init__(self, task: Task, settings: Optimisation, device: torch.device, checkpoint: Checkpoint | None) -> None:
-        self.task, self.settings, self.device, self.checkpoint = task, settings, device, checkpoint
+    def __init__(self, task: Task, settings: Optimisation, device: torch.device, hooks: Hooks) -> None:
+        self.task, self.settings, self.device = task, settings, device
+        self.checkpoint, self.stopping = hooks.checkpoint, hooks.stopping
         task.module.to(device)
         # Batches of equal size, none tiny: batch norm and contrastive losses suffer from a small last one.
         self.num_batches = math.ceil(task.num_examples / settings.batch_size)
@@ -185,6 +199,7 @@ class _Run:
             "module": self.task.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.tensors if self.average else {},
+            "stopping": self.stopping.state() if self.stopping else {},
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "order_rng": self.order_rng,
@@ -201,6 +216,8 @@ class _Run:
         self.optimiser.load_state_dict(state["optimiser"])
         for name, tensor in state["average"].items():
             self.average.tensors[name].copy_(tensor)  # type: ignore[union-attr]
+        if self.stopping:
+            self.stopping.resume(state["stopping"])
         torch.set_rng_state(state["rng"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state_all(state["cuda_rng"])

@@ -9,6 +9,7 @@ import timm.optim
 import torch
 from torch import Tensor, nn
 
+from ml.backbones import block_of_parameter
 from ml.recipes import Optimisation
 
 
@@ -69,16 +70,28 @@ class Average:
 
 
 def _parameter_groups(module: nn.Module, settings: Optimisation) -> list[dict[str, Any]]:
-    """Weights decay; biases and normalisation scales, of one dimension, do not. An encoder has a rate of its own."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
+    """Weights decay; biases and normalisation scales, of one dimension, do not. An encoder has rates of its own."""
+    rate_of_block = dict(_rates_of_blocks(module, settings))
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
-            groups[name.startswith("encoder."), parameter.ndim > 1].append(parameter)
+            groups[rate_of_block.get(name, 1.0), parameter.ndim > 1].append(parameter)
     return [
-        {
-            "params": parameters,
-            "weight_decay": settings.weight_decay if decays else 0.0,
-            "lr_factor": settings.encoder_lr_factor if in_encoder else 1.0,
-        }
-        for (in_encoder, decays), parameters in groups.items()
+        {"params": parameters, "weight_decay": settings.weight_decay if decays else 0.0, "lr_factor": factor}
+        for (factor, decays), parameters in groups.items()
     ]
+
+
+def _rates_of_blocks(module: nn.Module, settings: Optimisation) -> Iterator[tuple[str, float]]:
+    """The rate of each of an encoder's parameters, by its name in the module, over that of what stands behind it."""
+    encoder = getattr(module, "encoder", None)
+    if encoder is None:
+        return
+    factor = settings.encoder_lr_factor
+    if settings.layer_decay == 1:
+        yield from ((f"encoder.{name}", factor) for name, _ in encoder.named_parameters())
+        return
+    block = block_of_parameter(encoder.name, encoder.backbone)
+    last = max(block.values())
+    for name, own in block.items():
+        yield f"encoder.backbone.{name}", factor * settings.layer_decay ** (last - own)

@@ -17,18 +17,17 @@ from ml.methods.method import Method
 from ml.pixels import PixelRows, fingerprint_arrays
 from ml.recipes import PLAIN, Augmentation, EncoderRecipe, Execution, Pretraining, fingerprint
 from ml.training.accumulation import backward
-from ml.training.autotune import Verdict, autotune
+from ml.training.autotune import MAX_TUNED_ON, Verdict, autotune
 from ml.training.best import OnlineProbe
 from ml.training.checkpoints import Checkpoint
 from ml.training.execution import executing
-from ml.training.loop import Cost, OnEpoch, train
+from ml.training.loop import Cost, Hooks, OnEpoch, train
 from ml.training.ranks import Ranks, synchronise_norms
 from ml.views import ViewParameters, draw, render_all
 
 logger = logging.getLogger(__name__)
 
 FREE = Cost(device_s=0.0, num_examples_seen=0, resumed_after_step=0)
-MAX_TUNED_ON = 64  # pictures of a step that is timed on a CPU; so few would not fill another device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +170,7 @@ def pretrain(
         probe.begin(identity, num_steps=state["num_steps"] if state else 0)
     task = PretrainingTask(method, pixels, settings, device, verdict.execution, probe)
     with executing(method, verdict.execution):
-        cost = train(task, settings.optimisation, device, recipe.seed, saved, watch.on_epoch)
+        cost = train(task, settings.optimisation, device, recipe.seed, Hooks(checkpoint=saved, on_epoch=watch.on_epoch))
     scores = dict(probe.scores) if probe is not None else {}
     if probe is not None and scores:
         probe.take_best(encoder)

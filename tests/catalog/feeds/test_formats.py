@@ -159,4 +159,5 @@ def test_the_attributes_are_those_of_merchant_center() -> None:
     assert tuple(ATTRIBUTE_COLUMNS) == (
         *ATTRIBUTES,
         *("description", "additional_image_link", "brand", "price", "availability", "gtin"),
+        *("color", "pattern", "material", "size", "gender", "age_group"),
     )

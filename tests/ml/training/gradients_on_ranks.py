@@ -16,7 +16,7 @@ from ml.encoders import build
 from ml.methods import METHODS, build_method, options_of
 from ml.recipes import PLAIN, LocalViews, Optimisation, Pretraining
 from ml.training.execution import described
-from ml.training.loop import train
+from ml.training.loop import Hooks, train
 from ml.training.pretraining import PretrainingTask, Watch, pretrain
 from ml.training.ranks import Ranks, synchronise_norms
 from tests.ml.tiny import TINY_ENCODER, TINY_SIMCLR, striped
@@ -48,7 +48,7 @@ def main(method: str, backbone: str, micro_batch_size: int, answer: str) -> None
     gradients = {f"gradient {name}": p.grad for name, p in module.named_parameters() if p.grad is not None}
     module.zero_grad()
     losses: list[float] = []
-    train(task, settings.optimisation, torch.device("cpu"), 7, on_epoch=lambda each: losses.append(each["loss"]))
+    train(task, settings.optimisation, torch.device("cpu"), 7, Hooks(on_epoch=lambda each: losses.append(each["loss"])))
     if Ranks.here().is_first:
         told = {**gradients, **module.state_dict(), "losses": torch.tensor(losses)}
         save_file({name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in told.items()}, answer)

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ml.backbones import block_of_parameter
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.heads import HEADS
 from ml.classifiers.hierarchy import UNKNOWN
@@ -17,8 +18,9 @@ from ml.classifiers.losses import LOSSES
 from ml.classifiers.predicting import predict
 from ml.distillation import answers, soft_loss
 from ml.encoders import build, embed
-from ml.recipes import PROBE, Distillation, Optimisation
-from ml.training.finetuning import Examples, Watch, train_classifier
+from ml.recipes import PLAIN, PROBE, Distillation, Execution, Mixing, Optimisation
+from ml.training.finetuning import Examples, Watch, initial_classifier, train_classifier
+from ml.training.optimisers import build_optimiser
 from tests.ml.tiny import TINY_ENCODER, TINY_FINETUNE, striped
 
 CPU = torch.device("cpu")
@@ -164,3 +166,59 @@ def test_every_loss_trains_every_head_that_can_take_it(heads: str, loss: str) ->
     watch = Watch(on_epoch=lambda figures: told.append(figures["loss"]))
     train_classifier(recipe, build(TINY_ENCODER), examples, CPU, watch)
     assert told[-1] < told[0]
+
+
+def test_blocks_learn_the_slower_the_nearer_they_are_to_the_pictures() -> None:
+    encoder = build(TINY_ENCODER)
+    block = block_of_parameter(encoder.name, encoder.backbone)
+    settings = Optimisation(epochs=1, batch_size=4, lr=1.0, encoder_lr_factor=0.5, layer_decay=0.9)
+    classifier = initial_classifier(TINY_FINETUNE, encoder, EXAMPLES)
+    optimiser = build_optimiser(classifier, settings)
+    name_of = {parameter: name for name, parameter in classifier.named_parameters()}
+    seen = 0
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            name, seen = name_of[parameter], seen + 1
+            own = block.get(name.removeprefix("encoder.backbone."))
+            factor = 1.0 if own is None else 0.5 * 0.9 ** (max(block.values()) - own)
+            assert group["lr_factor"] == pytest.approx(factor), name
+    assert seen == len(name_of)
+    assert len({round(group["lr_factor"], 6) for group in optimiser.param_groups}) > 4
+
+
+def test_mixed_pictures_still_teach_what_is_in_them() -> None:
+    optimisation = Optimisation(epochs=60, batch_size=16, lr=3e-3)
+    recipe = replace(TINY_FINETUNE, mixing=Mixing(cutmix_alpha=0.0), optimisation=optimisation)
+    unseen, labels = striped(40, seed=1)
+    classifier = train_classifier(recipe, build(TINY_ENCODER), EXAMPLES, CPU).classifier
+    assert (predict(classifier, unseen, CPU)[3].ids[:, 0] == labels[:, 3]).mean() > 0.9
+
+
+def test_the_way_to_compute_is_timed_where_the_recipe_leaves_it_open(tmp_path: Path) -> None:
+    """And a run that goes on computes as it began."""
+    path = tmp_path / "checkpoint.pt"
+    recipe = replace(TINY_FINETUNE, execution=None)
+
+    def interrupt(metrics: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_classifier(recipe, build(TINY_ENCODER), EXAMPLES, CPU, Watch(checkpoint=path, on_epoch=interrupt))
+    begun = torch.load(path, weights_only=True)["notes"]
+    trained = train_classifier(recipe, build(TINY_ENCODER), EXAMPLES, CPU, Watch(checkpoint=path))
+    assert trained.cost.resumed_after_step > 0
+    assert trained.verdict.step_s == begun["step_s"]
+    assert Execution(**begun["execution"]) == trained.verdict.execution
+    assert trained.classifier.execution == PLAIN  # answers are computed as ever
+
+
+def test_bfloat16_trains_as_well() -> None:
+    recipe = replace(
+        TINY_FINETUNE,
+        execution=Execution(precision="bfloat16"),
+        optimisation=Optimisation(epochs=40, batch_size=16, lr=3e-3),
+    )
+    unseen, labels = striped(40, seed=1)
+    classifier = train_classifier(recipe, build(TINY_ENCODER), EXAMPLES, CPU).classifier
+    assert {parameter.dtype for parameter in classifier.parameters()} == {torch.float32}
+    assert (predict(classifier, unseen, CPU)[3].ids[:, 0] == labels[:, 3]).mean() > 0.9

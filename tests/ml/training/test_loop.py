@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ml.recipes import Optimisation
 from ml.training.checkpoints import Checkpoint
-from ml.training.loop import train
+from ml.training.loop import Hooks, train
 
 CPU = torch.device("cpu")
 SETTINGS = Optimisation(epochs=3, batch_size=4, lr=0.1, weight_decay=0.0, warmup_epochs=0)
@@ -59,7 +59,9 @@ def test_every_epoch_sees_every_example_once_in_batches_of_equal_size() -> None:
 
 def test_the_line_is_found_and_the_reports_say_so() -> None:
     task, reports = Line(), []
-    cost = train(task, Optimisation(epochs=200, batch_size=4, lr=0.1), CPU, seed=0, on_epoch=reports.append)
+    cost = train(
+        task, Optimisation(epochs=200, batch_size=4, lr=0.1), CPU, seed=0, hooks=Hooks(on_epoch=reports.append)
+    )
     assert task.module.weight.item() == pytest.approx(2, abs=0.05)
     assert task.module.bias.item() == pytest.approx(1, abs=0.05)
     assert [report["epoch"] for report in reports] == list(range(1, 201))
@@ -82,7 +84,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step() -> None:
 def test_the_inputs_of_a_step_that_failed_are_kept_beside_the_checkpoint(tmp_path: Path) -> None:
     checkpoint = Checkpoint(path=tmp_path / "checkpoint.pt", fingerprint="x")
     with pytest.raises(FloatingPointError, match=r"look at the inputs of .*failed-step\.safetensors"):
-        train(Line(poisoned=7), SETTINGS, CPU, seed=0, checkpoint=checkpoint)
+        train(Line(poisoned=7), SETTINGS, CPU, seed=0, hooks=Hooks(checkpoint=checkpoint))
     kept = load_file(tmp_path / "failed-step.safetensors")
     assert 7 in kept["indices"]
     assert kept["y"][kept["indices"] == 7].isnan().all()
@@ -99,7 +101,7 @@ def test_an_average_follows_the_weights_and_takes_their_place_at_the_end() -> No
     weights, means = [], []
     for decay in (None, 0.5):
         task, reports = Line(), []
-        train(task, replace(SETTINGS, epochs=20, ema_decay=decay), CPU, seed=0, on_epoch=reports.append)
+        train(task, replace(SETTINGS, epochs=20, ema_decay=decay), CPU, seed=0, hooks=Hooks(on_epoch=reports.append))
         weights.append(task.module.weight.item())
         means.append([report["weight"] for report in reports])
     assert weights[1] == means[1][-1]  # what is evaluated is what is kept
