@@ -27,12 +27,14 @@ IN_TRAINING = pl.col("split") == "train"
 HELD_OUT = ("val", "test", "golden")
 FOLDER = "attribute_classifiers"
 
+of_products = dg.AssetDep("products", partition_mapping=dg.AllPartitionMapping())
+
 
 @dg.asset(
     deps=[
         dg.AssetDep(encoders, partition_mapping=of_an_attribute_s_encoder),
         dg.AssetDep(embeddings, partition_mapping=of_an_attribute_s_encoder),
-        "products",
+        of_products,
     ],
     partitions_def=attribute_recipes,
     pool="device",
@@ -102,7 +104,7 @@ def attribute_classifiers(
 
 
 @dg.asset(
-    deps=[attribute_classifiers, "products"],
+    deps=[attribute_classifiers, of_products],
     partitions_def=attribute_recipes,
     io_manager_key="tables",
     pool="device",
@@ -126,7 +128,7 @@ def attribute_predictions(
     made_from = {"encoder": store.fingerprint("encoders", recipe.classifier.encoder)}
     classifier = Classifier.load(store.local / FOLDER / recipe.name, inputs=made_from)
     classes = np.array(_classes(store, recipe.name))
-    rows, inputs = inputs_of(recipe.classifier, dataset.collect(), pl.lit(value=True), store, pictures)
+    rows, inputs = inputs_of(recipe.classifier, dataset.collect(), pl.col("product_id").is_not_null(), store, pictures)
     with compute.session() as session:
         [best] = predict(classifier, inputs, session.device)
     frame = rows.select("product_id", "split").with_columns(

@@ -8,12 +8,14 @@ import dagster as dg
 from catalog.deliveries import MAX_DELIVERY_ROWS
 from catalog_assets.history import latest
 from catalog_assets.inbox import MAX_LOOK_S, LookSettings, arrivals, registration
-from catalog_assets.jobs import ingest, take_only, train
+from catalog_assets.jobs import distil, ingest, take_only, train
 from catalog_assets.partitions import deliveries
-from ml.recipes import CLASSIFIER_RECIPES
+from catalog_assets.trained import trained_recipe
+from ml.recipes import STUDENT_RECIPES
 from resources.store import Store
 
 INPUT_DATASET = "dagster/input_data_version/dataset"  # the tag under which Dagster records what an asset was made from
+RETRAINING = [train, distil]
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -61,7 +63,7 @@ def feed_sensor(
     )
 
 
-@dg.sensor(job=train, minimum_interval_seconds=20, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(jobs=RETRAINING, minimum_interval_seconds=20, default_status=dg.DefaultSensorStatus.RUNNING)
 def retraining_sensor(
     context: dg.SensorEvaluationContext, store: Store, retraining_policy: RetrainingPolicy
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -72,21 +74,23 @@ def retraining_sensor(
         yield dg.SkipReason("there is no champion to retrain yet; materialise the asset 'champion' once")
         return
     name, version = champion["classifier"], (dataset.tags or {})["dagster/data_version"]
+    recipe = trained_recipe(store, name)
     new = int(str(dataset.metadata["trainable_labels"].value)) - champion["trainable_labels"]
     if new < retraining_policy.min_new_labels:
         yield dg.SkipReason(
             f"{new} new labels since {name!r} was trained; {retraining_policy.min_new_labels} start a retraining"
         )
-    elif context.instance.get_runs_count(dg.RunsFilter(job_name=train.name, statuses=IN_PROGRESS)):
-        yield dg.SkipReason("a retraining is in progress; one at a time")
-    elif CLASSIFIER_RECIPES[name].mode == "probe" and not _embedded(
-        context.instance, CLASSIFIER_RECIPES[name].encoder, version
+    elif any(
+        context.instance.get_runs_count(dg.RunsFilter(job_name=job.name, statuses=IN_PROGRESS)) for job in RETRAINING
     ):
-        yield dg.SkipReason(f"waiting for the new pictures' embeddings by {CLASSIFIER_RECIPES[name].encoder!r}")
+        yield dg.SkipReason("a retraining is in progress; one at a time")
+    elif recipe.mode == "probe" and not _embedded(context.instance, recipe.encoder, version):
+        yield dg.SkipReason(f"waiting for the new pictures' embeddings by {recipe.encoder!r}")
     else:
         yield dg.RunRequest(
             run_key=f"{name}:{version}",
             partition_key=name,
+            job_name=(distil if name in STUDENT_RECIPES else train).name,
             tags={"shelfsight/reason": f"{new} new labels since {name} was trained"},
         )
 

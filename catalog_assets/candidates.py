@@ -13,11 +13,12 @@ import polars as pl
 from catalog.comparison import PairedComparison, compare
 from catalog.files import content_hash
 from catalog_assets.history import latest
+from ml.recipes import STUDENT_RECIPES
 from resources.store import Store
 
 CHOSEN_ON = ("val", 4, "value_weighted_accuracy")  # golden and test only judge; they choose nothing
-# The tag that says which classifier predictions are of: Dagster hashes the versions of an input's partitions.
-MADE_FROM = "dagster/input_data_version/classifiers"
+# The tag that says which version predictions are of: Dagster hashes the versions of an input's partitions.
+MADE_FROM = "dagster/input_data_version/{}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,8 @@ class Answers:
 
 def best_on_validation(comparison: pl.LazyFrame, store: Store) -> tuple[str, float]:
     """The candidate, and its score by value on leaves of the validation split."""
-    names = comparison.select("classifier").collect()["classifier"].to_list()
+    # An ensemble is no single artefact; what it knows can be distilled into one.
+    names = comparison.filter(pl.col("kind") != "ensemble").collect()["classifier"].to_list()
     split, level, metric = CHOSEN_ON
     ranking = (
         store.scan("metrics", names)
@@ -71,7 +73,8 @@ def answers_of(store: Store, name: str) -> Answers:
 def refuse_others_predictions(instance: dg.DagsterInstance, name: str, sha256: str) -> None:
     """Predictions of another version of the classifier would say nothing about this one."""
     made = latest(instance, "predictions", name)
-    made_from = (made.tags or {}).get(MADE_FROM) if made else None
+    asset = "students" if name in STUDENT_RECIPES else "classifiers"
+    made_from = (made.tags or {}).get(MADE_FROM.format(asset)) if made else None
     if made_from is not None and made_from != hashlib.sha256(sha256.encode()).hexdigest():
         raise dg.Failure(f"predictions[{name}] are not of the classifier as it is now; materialise them again")
 

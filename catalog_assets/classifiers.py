@@ -9,8 +9,9 @@ import polars as pl
 
 from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.history import data_version
-from catalog_assets.partitions import classifier_recipes, of_its_encoder
-from ml.recipes import ClassifierRecipe, classifier_recipe, encoder_recipe, fingerprint
+from catalog_assets.partitions import classifier_recipes, of_its_encoder, of_its_search
+from catalog_assets.trained import trained_recipe
+from ml.recipes import ClassifierRecipe, encoder_recipe, fingerprint
 from resources.compute import Compute
 from resources.embeddings import StoredEmbeddings
 from resources.pictures import Pictures
@@ -27,6 +28,7 @@ LEVEL_COLUMNS = ["level_1", "level_2", "level_3", "level_4"]
     deps=[
         dg.AssetDep(encoders, partition_mapping=of_its_encoder),
         dg.AssetDep(embeddings, partition_mapping=of_its_encoder),
+        dg.AssetDep("searches", partition_mapping=of_its_search),
     ],
     partitions_def=classifier_recipes,
     pool="device",
@@ -42,8 +44,8 @@ def classifiers(
     compute: Compute,
     tracking: Tracking,
 ) -> dg.MaterializeResult[None]:
-    """Image classifiers onto four taxonomy levels: linear probes on embeddings, and fine-tuned encoders."""
-    recipe = classifier_recipe(context.partition_key)
+    """Image classifiers onto four taxonomy levels: probes on embeddings, fine-tuned encoders, what searches found."""
+    recipe = trained_recipe(store, context.partition_key)
     from ml.classifiers.timing import ms_per_picture
     from ml.encoders import Encoder
     from ml.training.finetuning import Watch, train_classifier

@@ -14,3 +14,13 @@ when_upstream_changes = (
 refresh_when_upstream_changes = (when_upstream_changes & ~dg.AutomationCondition.missing()).with_label(
     "refresh when upstream changes"
 )
+
+# For what judges a classifier: once it was trained, not whenever the dataset or the taxonomy changed, of which every
+# classifier is made, those that nobody trained among them.
+when_trained = (
+    dg.AutomationCondition.any_deps_updated()
+    .ignore(dg.AssetSelection.assets("dataset", "taxonomy"))
+    .since_last_handled()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+).with_label("when trained")

@@ -8,12 +8,19 @@ import polars as pl
 
 from catalog.proportions import wilson_interval
 from catalog.splits import are_choosing
-from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, inputs_of, labelled
+from catalog_assets.answering import Answering, members_of
+from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, labelled
 from catalog_assets.conditions import refresh_when_upstream_changes
+from catalog_assets.ensembles import ensembles
 from catalog_assets.markdown import table
-from catalog_assets.partitions import classifier_recipes
+from catalog_assets.partitions import (
+    judged_classifiers,
+    of_the_same_classifier,
+    of_the_same_ensemble,
+    of_the_same_student,
+)
+from catalog_assets.students import students
 from catalog_assets.versions import content_version
-from ml.recipes import classifier_recipe
 from resources.compute import Compute
 from resources.pictures import Pictures
 from resources.store import Store
@@ -28,8 +35,12 @@ CALIBRATED_ON = "val"
 
 
 @dg.asset(
-    deps=[classifiers],
-    partitions_def=classifier_recipes,
+    deps=[
+        dg.AssetDep(classifiers, partition_mapping=of_the_same_classifier),
+        dg.AssetDep(students, partition_mapping=of_the_same_student),
+        dg.AssetDep(ensembles, partition_mapping=of_the_same_ensemble),
+    ],
+    partitions_def=judged_classifiers,
     io_manager_key="tables",
     pool="device",
     group_name="evaluation",
@@ -45,16 +56,13 @@ def confidence(
     One half of the validation groups fits the temperatures, the other chooses the thresholds: chosen on the pictures
     that made probabilities fit, they would promise too much.
     """
-    recipe = classifier_recipe(context.partition_key)
-    from ml.classifiers.classifier import Classifier
+    name = context.partition_key
     from ml.classifiers.conformal import conformal_threshold
-    from ml.distillation import answers
 
     rows = dataset.collect()
     split = "golden" if "golden" in rows["split"] else "test"
-    classifier = Classifier.load(store.local / "classifiers" / recipe.name)
     chosen = pl.col("split").is_in([CALIBRATED_ON, split]) & labelled
-    wanted, inputs = inputs_of(recipe, rows, chosen, store, pictures)
+    wanted = rows.filter(chosen)
     in_val = (wanted["split"] == CALIBRATED_ON).to_numpy()
     fits = are_choosing(wanted["group_id"]).to_numpy()
     fitting, choosing, judging = (np.flatnonzero(each) for each in (in_val & fits, in_val & ~fits, ~in_val))
@@ -64,8 +72,8 @@ def confidence(
             f"{len(judging)} in {split!r} to judge by; each needs some: take in a delivery with labels"
         )
     with compute.session() as session:
-        said = answers(classifier, inputs, session.device)
-    hierarchy = classifier.hierarchy
+        asked = Answering(rows, store, pictures, session.device)
+        wanted, hierarchy, said = asked.log_probabilities(name, chosen)
     targets = hierarchy.encode(wanted.select(LEVEL_COLUMNS).to_numpy())
     temperatures = _temperatures(said, targets, fitting)
     paths = _paths(said[-1], temperatures[-1], hierarchy)
@@ -81,7 +89,7 @@ def confidence(
         low, high = wilson_interval(int(are_covered.sum()), len(judging))
         lines.append(
             {
-                "classifier": recipe.name,
+                "classifier": name,
                 "requested_coverage": coverage,
                 "split": split,
                 "num_samples": len(judging),
@@ -100,11 +108,11 @@ def confidence(
     frame = pl.DataFrame(lines)
     store.write_json(
         {
-            "classifier_sha256": store.fingerprint("classifiers", recipe.name),
+            "made_from": {member: store.fingerprint("classifiers", member) for member in members_of(name)},
             "temperatures": temperatures,
             "thresholds": thresholds,
         },
-        *("confidence", f"classifier={recipe.name}", "confidence.json"),
+        *("confidence", f"classifier={name}", "confidence.json"),
     )
     shown = frame.drop("classifier", "threshold", "temperature", "ece_before", "ece_after")
     return dg.MaterializeResult(

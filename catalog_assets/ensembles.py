@@ -1,26 +1,19 @@
 """Ensembles: several classifiers that answer as one, beside each of their members."""
 
-from typing import TYPE_CHECKING
-
 import dagster as dg
 import numpy as np
 import polars as pl
 
 from catalog.data_efficiency import crossed_estimate
-from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, inputs_of, labelled
+from catalog_assets.answering import Answering
+from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, labelled
 from catalog_assets.markdown import table
 from catalog_assets.partitions import ensemble_recipes, of_their_members
 from catalog_assets.versions import content_version
-from ml.recipes import EnsembleRecipe, classifier_recipe, ensemble_recipe
+from ml.recipes import ensemble_recipe
 from resources.compute import Compute
 from resources.pictures import Pictures
 from resources.store import Store
-
-if TYPE_CHECKING:
-    import torch
-
-    from ml.classifiers.hierarchy import Hierarchy
-    from ml.ensembles import Probabilities
 
 FITTED_ON, JUDGED_ON = "val", ("test", "golden")
 
@@ -47,16 +40,16 @@ def ensembles(
         judges = " or ".join(JUDGED_ON)
         raise dg.Failure(f"an ensemble is fitted on {FITTED_ON} and judged on {judges}; labelled are only {splits}")
     with compute.session() as session:
-        said = {split: _answers(recipe, rows, split, store, pictures, session.device) for split in splits}
-    hierarchy = said[FITTED_ON][0]
+        asked = Answering(rows, store, pictures, session.device)
+        said = {split: asked.by_member(recipe.name, labelled & (pl.col("split") == split)) for split in splits}
+    fitted, hierarchy, _ = said[FITTED_ON]
     weights = np.full(len(recipe.members), 1 / len(recipe.members))
     if recipe.combination == "stack":
-        targets = hierarchy.encode(_held_out(rows, FITTED_ON).select(LEVEL_COLUMNS).to_numpy())[:, -1]
-        weights = stacking_weights([member[-1] for member in said[FITTED_ON][1]], targets)
+        targets = hierarchy.encode(fitted.select(LEVEL_COLUMNS).to_numpy())[:, -1]
+        weights = stacking_weights([member[-1] for member in said[FITTED_ON][2]], targets)
     lines = []
-    for split in splits:
-        members = said[split][1]
-        leaves = _held_out(rows, split)["level_4"].to_numpy()
+    for split, (held_out, _, members) in said.items():
+        leaves = held_out["level_4"].to_numpy()
         answers = {recipe.name: combined(members, weights.tolist()), **dict(zip(recipe.members, members, strict=True))}
         for name, answer in answers.items():
             right = hierarchy.decode(-1, answer[-1].argmax(axis=1)) == leaves
@@ -92,32 +85,3 @@ def ensembles(
             "device_seconds": session.device_seconds,
         },
     )
-
-
-def _held_out(rows: pl.DataFrame, split: str) -> pl.DataFrame:
-    return rows.filter((pl.col("split") == split) & labelled)
-
-
-def _answers(
-    recipe: EnsembleRecipe,
-    rows: pl.DataFrame,
-    split: str,
-    store: Store,
-    pictures: Pictures,
-    device: "torch.device",
-) -> tuple["Hierarchy", list["Probabilities"]]:
-    """All members' probabilities of a split's labelled products, over the classes that any of them knows."""
-    from ml.classifiers.classifier import Classifier
-    from ml.classifiers.hierarchy import joint
-    from ml.distillation import answers
-    from ml.ensembles import over
-
-    members, said = [], []
-    for name in recipe.members:
-        classifier = Classifier.load(store.local / "classifiers" / name)
-        chosen = (pl.col("split") == split) & labelled
-        _, inputs = inputs_of(classifier_recipe(name), rows, chosen, store, pictures)
-        members.append(classifier.hierarchy)
-        said.append(tuple(np.exp(level, dtype=np.float32) for level in answers(classifier, inputs, device)))
-    hierarchy = joint(members)
-    return hierarchy, [over(hierarchy, own, each) for own, each in zip(members, said, strict=True)]

@@ -1,5 +1,8 @@
 """Evaluation: predictions on held-out splits, figures with intervals, confusions, and the grid of all classifiers."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import dagster as dg
 import polars as pl
 
@@ -8,13 +11,21 @@ from catalog.calibration_curve import draw_calibration
 from catalog.confusion import draw_confusion, largest_confusions, leaf_table, most_valuable, read_confusion
 from catalog.judging import judge
 from catalog.scores import METRICS
-from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, inputs_of, labelled
-from catalog_assets.conditions import when_upstream_changes
+from catalog_assets.answering import Answering, members_of
+from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, labelled
+from catalog_assets.conditions import when_trained, when_upstream_changes
+from catalog_assets.ensembles import ensembles
 from catalog_assets.markdown import picture, records, table
-from catalog_assets.partitions import classifier_recipes
+from catalog_assets.partitions import (
+    judged_classifiers,
+    of_the_same_classifier,
+    of_the_same_ensemble,
+    of_the_same_student,
+)
+from catalog_assets.students import students
 from catalog_assets.taxonomies import taxonomy
 from catalog_assets.versions import content_version
-from ml.recipes import CLASSIFIER_RECIPES, classifier_recipe
+from ml.recipes import ENSEMBLE_RECIPES
 from resources.compute import Compute
 from resources.pictures import Pictures
 from resources.store import Store
@@ -25,12 +36,17 @@ SHOWN_LEAVES = 50  # the most valuable ones
 
 
 @dg.asset(
-    deps=[classifiers],
-    partitions_def=classifier_recipes,
+    deps=[
+        dg.AssetDep(classifiers, partition_mapping=of_the_same_classifier),
+        dg.AssetDep(students, partition_mapping=of_the_same_student),
+        dg.AssetDep(ensembles, partition_mapping=of_the_same_ensemble),
+    ],
+    partitions_def=judged_classifiers,
     pool="device",
     group_name="evaluation",
     kinds={"pytorch", "parquet"},
-    code_version="1",
+    code_version="2",
+    automation_condition=when_trained,
 )
 def predictions(
     context: dg.AssetExecutionContext,
@@ -40,16 +56,10 @@ def predictions(
     compute: Compute,
 ) -> dg.MaterializeResult[None]:
     """The five best categories at every level, for each labelled product that no classifier is trained on."""
-    from ml.classifiers.classifier import Classifier
-    from ml.classifiers.predicting import predict
-
-    recipe = classifier_recipe(context.partition_key)
-    made_from = {"encoder": store.fingerprint("encoders", recipe.encoder)}
-    classifier = Classifier.load(store.local / "classifiers" / recipe.name, inputs=made_from)
-    held_out = pl.col("split").is_in(HELD_OUT) & labelled
-    rows, inputs = inputs_of(recipe, dataset.collect(), held_out, store, pictures)
+    name = context.partition_key
     with compute.session() as session:
-        predicted = predict(classifier, inputs, session.device)
+        asked = Answering(dataset.collect(), store, pictures, session.device)
+        rows, predicted = asked.best(name, pl.col("split").is_in(HELD_OUT) & labelled)
     frame = rows.select("product_id", "split").with_columns(
         column
         for level, best in zip(LEVELS, predicted, strict=True)
@@ -60,7 +70,7 @@ def predictions(
         )
     )
     for (split,), part in frame.group_by("split"):
-        store.write(part, "predictions", recipe.name, str(split))
+        store.write(part, "predictions", name, str(split))
     return dg.MaterializeResult(
         data_version=content_version(frame),
         metadata={"dagster/row_count": len(frame), "device_seconds": session.device_seconds},
@@ -69,11 +79,12 @@ def predictions(
 
 @dg.asset(
     deps=[predictions, taxonomy],
-    partitions_def=classifier_recipes,
+    partitions_def=judged_classifiers,
     io_manager_key="tables",
     group_name="evaluation",
     kinds={"parquet", "matplotlib"},
     code_version="2",
+    automation_condition=when_trained,
 )
 def metrics(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[pl.DataFrame]:
     """Every registered metric, by split and level, with a bootstrap interval of 95 %; and the calibration curves."""
@@ -103,11 +114,12 @@ def metrics(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeRe
 
 @dg.asset(
     deps=[predictions, taxonomy],
-    partitions_def=classifier_recipes,
+    partitions_def=judged_classifiers,
     io_manager_key="tables",
     group_name="evaluation",
     kinds={"parquet", "matplotlib"},
     code_version="2",
+    automation_condition=when_trained,
 )
 def confusion(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[pl.DataFrame]:
     """Which category is taken for which, by split and level, and the business value at stake."""
@@ -133,16 +145,17 @@ def confusion(context: dg.AssetExecutionContext, store: Store) -> dg.Materialize
 
 
 @dg.asset(
-    deps=[metrics, classifiers],
+    deps=[metrics],
     io_manager_key="tables",
     group_name="evaluation",
     kinds={"parquet"},
-    code_version="1",
+    code_version="2",
     automation_condition=when_upstream_changes,
 )
 def comparison(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
-    """The grid: every classifier that was judged, its scores on the held-out products, and what it costs."""
-    rows = [row for name in CLASSIFIER_RECIPES if (row := _comparison_row(store, name)) is not None]
+    """The grid: whatever was judged, its scores on the held-out products, and what it costs."""
+    judged = judged_classifiers.get_partition_keys()
+    rows = [row for name in judged if (row := _comparison_row(store, name)) is not None]
     if not rows:
         raise dg.Failure("no classifier has been judged; materialise metrics for at least one recipe first")
     frame = pl.DataFrame(rows, infer_schema_length=None).sort("top1", descending=True)
@@ -153,31 +166,36 @@ def comparison(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
 
 def _comparison_row(store: Store, name: str) -> dict[str, object] | None:
     """One classifier's line, judged on golden where there is a golden delivery, on test elsewhere."""
-    record = store.read_json("classifiers", name, "classifier.json")
+    records = [store.read_json("classifiers", member, "classifier.json") for member in members_of(name)]
     path = store.folder("metrics", name) / "data.parquet"
-    if record is None or not path.exists():
+    if None in records or not path.exists():
         return None
     leaves = store.scan("metrics", [name]).filter(pl.col("level") == LEVELS[-1]).collect()
     split = "golden" if "golden" in leaves["split"] else "test"
     judged = {row["metric"]: row for row in leaves.filter(pl.col("split") == split).iter_rows(named=True)}
-    recipe = CLASSIFIER_RECIPES[name]
     scores = {  # without a mistake there is no distance of mistakes
         f"{metric}{suffix}": judged[metric][column] if metric in judged else None
         for metric in METRICS
         for suffix, column in (("", "value"), ("_low", "ci_low"), ("_high", "ci_high"))
     }
+    return {"classifier": name, **_made_of(name, [record for record in records if record]), "split": split, **scores}
+
+
+def _made_of(name: str, records: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    """What is told of a classifier's making, of its members together."""
+    recipes = [record["recipe"] for record in records]
+    taught = recipes[0]["distillation"]
     return {
-        "classifier": name,
-        "encoder": recipe.encoder,
-        "origin": record["encoder"]["origin"],
-        "mode": recipe.mode,
-        "label_fraction": recipe.label_fraction,
-        "num_labels": record["num_labels"],
-        "split": split,
-        **scores,
-        "training_seconds": record["device_seconds"],
-        "num_parameters": record["num_parameters"],
-        "ms_per_picture": record["ms_per_picture"],
+        "kind": "ensemble" if name in ENSEMBLE_RECIPES else "student" if taught else "classifier",
+        "encoder": " + ".join(dict.fromkeys(recipe["encoder"] for recipe in recipes)),
+        "origin": " + ".join(dict.fromkeys(record["encoder"]["origin"] for record in records)),
+        "mode": ENSEMBLE_RECIPES[name].combination if name in ENSEMBLE_RECIPES else recipes[0]["mode"],
+        "teacher": taught["teacher"] if taught else None,
+        "label_fraction": max(recipe["label_fraction"] for recipe in recipes),
+        "num_labels": max(record["num_labels"] for record in records),
+        "training_seconds": sum(record["device_seconds"] for record in records),
+        "num_parameters": sum(record["num_parameters"] for record in records),
+        "ms_per_picture": sum(record["ms_per_picture"] for record in records),
     }
 
 

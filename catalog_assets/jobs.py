@@ -67,20 +67,26 @@ examine = dg.define_asset_job(
 
 train = dg.define_asset_job(
     "train",
-    selection=dg.AssetSelection.assets(classifiers, predictions, metrics, confusion),
-    description="Train one classifier recipe on the current dataset and judge it.",
+    selection=dg.AssetSelection.assets(classifiers),
+    description="Train one classifier recipe on the current dataset.",
+)
+
+judge = dg.define_asset_job(
+    "judge",
+    selection=dg.AssetSelection.assets(predictions, metrics, confusion),
+    description="Let one classifier, student or ensemble answer for the held-out products, and judge its answers.",
 )
 
 distil = dg.define_asset_job(
     "distil",
     selection=dg.AssetSelection.assets(students),
-    description="Train one light classifier on what its teacher answers, and judge both.",
+    description="Train one light classifier on what its teacher answers, and set it beside its teacher.",
 )
 
 combine = dg.define_asset_job(
     "combine",
     selection=dg.AssetSelection.assets(ensembles),
-    description="Let several classifiers answer as one, and judge it beside its members.",
+    description="Let several classifiers answer as one, and set it beside its members.",
 )
 
 search = dg.define_asset_job(
@@ -115,5 +121,5 @@ titles = dg.define_asset_job(
 
 JOBS = [
     *(prepare, take_only, probe, ingest, assemble, encode, examine),
-    *(train, distil, search, combine, attributes, compare, efficiency, titles),
+    *(train, distil, search, combine, judge, compare, attributes, efficiency, titles),
 ]

@@ -1,7 +1,7 @@
 """Partition sets: one key a delivery, one key a recipe, and one key an encoder and a share of the labels."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import dagster as dg
 
@@ -18,21 +18,28 @@ from ml.search.recipe import SEARCH_RECIPES
 
 deliveries = dg.DynamicPartitionsDefinition(name="deliveries")
 encoder_recipes = dg.StaticPartitionsDefinition(list(ENCODER_RECIPES))
-classifier_recipes = dg.StaticPartitionsDefinition(list(CLASSIFIER_RECIPES))
+# A classifier whose recipe a search finds, and the search.
+FOUND_BY = {f"search-{name}": name for name in SEARCH_RECIPES}
+classifier_recipes = dg.StaticPartitionsDefinition([*CLASSIFIER_RECIPES, *FOUND_BY])
 student_recipes = dg.StaticPartitionsDefinition(list(STUDENT_RECIPES))
 attribute_recipes = dg.StaticPartitionsDefinition(list(ATTRIBUTE_RECIPES))
 ensemble_recipes = dg.StaticPartitionsDefinition(list(ENSEMBLE_RECIPES))
 search_recipes = dg.StaticPartitionsDefinition(list(SEARCH_RECIPES))
+# Whatever answers with categories, and so is judged.
+judged_classifiers = dg.StaticPartitionsDefinition(
+    [*CLASSIFIER_RECIPES, *FOUND_BY, *STUDENT_RECIPES, *ENSEMBLE_RECIPES]
+)
 encoder_shares = dg.MultiPartitionsDefinition(
     {"encoder": encoder_recipes, "share": dg.StaticPartitionsDefinition(list(LABEL_SHARES))}
 )
 
 
-def _by(upstream: Callable[[ClassifierRecipe], str], recipes: Iterable[ClassifierRecipe]) -> dg.StaticPartitionMapping:
-    """From each recipe back to the one partition that it is made from."""
+def _from(upstream: Iterable[tuple[str, Iterable[str]]]) -> dg.StaticPartitionMapping:
+    """From each partition back to those that it is made from."""
     made: dict[str, set[str]] = defaultdict(set)
-    for recipe in recipes:
-        made[upstream(recipe)].add(recipe.name)
+    for name, sources in upstream:
+        for source in sources:
+            made[source].add(name)
     return dg.StaticPartitionMapping(dict(made))
 
 
@@ -41,27 +48,19 @@ def _teacher(recipe: ClassifierRecipe) -> str:
     return recipe.distillation.teacher
 
 
-of_its_encoder = _by(lambda recipe: recipe.encoder, CLASSIFIER_RECIPES.values())
-of_a_student_s_encoder = _by(lambda recipe: recipe.encoder, STUDENT_RECIPES.values())
-of_its_teacher = _by(_teacher, STUDENT_RECIPES.values())
-
-_attributes_by_encoder: dict[str, set[str]] = defaultdict(set)
-for _attribute in ATTRIBUTE_RECIPES.values():
-    _attributes_by_encoder[_attribute.classifier.encoder].add(_attribute.name)
-of_an_attribute_s_encoder = dg.StaticPartitionMapping(dict(_attributes_by_encoder))
-
-_ensembles_by_member: dict[str, set[str]] = defaultdict(set)
-for _ensemble in ENSEMBLE_RECIPES.values():
-    for _member in _ensemble.members:
-        _ensembles_by_member[_member].add(_ensemble.name)
-
-# An ensemble is made from all classifiers that its recipe names.
-of_their_members = dg.StaticPartitionMapping(dict(_ensembles_by_member))
-
-# A search is made from all encoders that it may choose from.
-of_a_search_s_encoders = dg.StaticPartitionMapping(
-    {
-        encoder: [name for name, search in SEARCH_RECIPES.items() if encoder in search.space.encoders]
-        for encoder in ENCODER_RECIPES
-    }
-)
+# What a search finds may be made from any encoder that it may choose from.
+_searched = [(name, SEARCH_RECIPES[search].space.encoders) for name, search in FOUND_BY.items()]
+of_its_encoder = _from([*((name, [recipe.encoder]) for name, recipe in CLASSIFIER_RECIPES.items()), *_searched])
+of_its_search = _from((name, [search]) for name, search in FOUND_BY.items())
+of_a_search_s_encoders = _from((name, search.space.encoders) for name, search in SEARCH_RECIPES.items())
+of_a_student_s_encoder = _from((name, [recipe.encoder]) for name, recipe in STUDENT_RECIPES.items())
+# A teacher is a classifier, or several as an ensemble.
+_taught = [(name, [_teacher(recipe)]) for name, recipe in STUDENT_RECIPES.items()]
+of_its_teacher = _from((name, teacher) for name, teacher in _taught if teacher[0] not in ENSEMBLE_RECIPES)
+of_its_teachers = _from((name, teacher) for name, teacher in _taught if teacher[0] in ENSEMBLE_RECIPES)
+of_an_attribute_s_encoder = _from((name, [recipe.classifier.encoder]) for name, recipe in ATTRIBUTE_RECIPES.items())
+of_their_members = _from((name, recipe.members) for name, recipe in ENSEMBLE_RECIPES.items())
+# What is judged is one of three kinds, whose names they share.
+of_the_same_classifier = _from((name, [name]) for name in (*CLASSIFIER_RECIPES, *FOUND_BY))
+of_the_same_student = _from((name, [name]) for name in STUDENT_RECIPES)
+of_the_same_ensemble = _from((name, [name]) for name in ENSEMBLE_RECIPES)

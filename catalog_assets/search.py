@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import numpy as np
 import polars as pl
-from pydantic import TypeAdapter
 
 from catalog.business_value import values_at_level
 from catalog.search_progress import draw_progress
@@ -17,9 +16,10 @@ from catalog_assets.classifiers import LEVEL_COLUMNS, labelled
 from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.markdown import picture, table
 from catalog_assets.partitions import of_a_search_s_encoders, search_recipes
+from catalog_assets.trained import found_recipe_place
 from catalog_assets.trial_runs import TrialRuns
 from catalog_assets.versions import content_version
-from ml.recipes import ClassifierRecipe, encoder_recipe
+from ml.recipes import encoder_recipe
 from ml.search import run_search
 from ml.search.recipe import SearchRecipe, search_recipe
 from resources.compute import Compute, num_cores
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ml.search.ledger import Ledger
     from ml.search.objective import Finetuning, Material
 
-RECIPE_FILE = "recipe.json"
 SHOWN_TRIALS = 20
 TRIAL_SCHEMA = {
     "trial": pl.String,
@@ -104,7 +103,7 @@ def searches(
             f"ended in the table trials: {_reasons(frame)}"
         )
     winner = outcome.winner
-    store.write_json(asdict(winner.recipe), *_recipe_place(store, recipe.name))
+    store.write_json(asdict(winner.recipe), *found_recipe_place(store, recipe.name))
     return dg.MaterializeResult(
         data_version=content_version(frame.drop("device_seconds")),
         metadata={
@@ -121,23 +120,6 @@ def searches(
             "mlflow": dg.MetadataValue.url(log.url),
         },
     )
-
-
-def found_recipe(store: Store, search: str) -> ClassifierRecipe:
-    """The classifier recipe that a search found, named `search-NAME`.
-
-    Raises:
-        FileNotFoundError: the search has found nothing yet.
-    """
-    record = store.read_json(*_recipe_place(store, search))
-    if record is None:
-        raise FileNotFoundError(f"search {search!r} has found no recipe; materialise searches[{search}]")
-    return TypeAdapter(ClassifierRecipe).validate_python(record)
-
-
-def _recipe_place(store: Store, search: str) -> tuple[str, ...]:
-    """Beside the search's table of trials."""
-    return (str(store.folder("trials", search).relative_to(store.path)), RECIPE_FILE)
 
 
 def _fingerprint(recipe: SearchRecipe, rows: pl.DataFrame, store: Store) -> str:

@@ -9,22 +9,22 @@ import numpy as np
 import polars as pl
 
 from catalog.data_efficiency import crossed_estimate
-from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, inputs_of, labelled
+from catalog_assets.answering import Answering, ensemble_record, members_of
+from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, labelled
 from catalog_assets.encoders import encoders
+from catalog_assets.ensembles import ensembles
 from catalog_assets.history import data_version
 from catalog_assets.markdown import table
-from catalog_assets.partitions import of_a_student_s_encoder, of_its_teacher, student_recipes
+from catalog_assets.partitions import of_a_student_s_encoder, of_its_teacher, of_its_teachers, student_recipes
 from catalog_assets.taxonomies import taxonomy
-from ml.recipes import ClassifierRecipe, classifier_recipe, fingerprint, student_recipe
+from ml.recipes import ENSEMBLE_RECIPES, fingerprint, student_recipe
 from resources.compute import Compute
 from resources.pictures import Pictures
 from resources.store import Store
 from resources.tracking import Tracking
 
 if TYPE_CHECKING:
-    import torch
-
-    from ml.classifiers.classifier import Classifier
+    from ml.classifiers.hierarchy import Hierarchy
     from ml.distillation import Answers
 
 JUDGED_ON = ("golden", "test")  # the first of them that has products
@@ -35,6 +35,7 @@ IN_TRAINING = pl.col("split") == "train"
 @dg.asset(
     deps=[
         dg.AssetDep(classifiers, partition_mapping=of_its_teacher),
+        dg.AssetDep(ensembles, partition_mapping=of_its_teachers),
         dg.AssetDep(encoders, partition_mapping=of_a_student_s_encoder),
         taxonomy,
     ],
@@ -53,52 +54,51 @@ def students(
     compute: Compute,
     tracking: Tracking,
 ) -> dg.MaterializeResult[pl.DataFrame]:
-    """Light classifiers distilled from a classifier, also by pictures without a label; each beside its teacher."""
+    """Light classifiers distilled from a classifier or an ensemble, also by pictures without a label; beside it."""
     recipe = student_recipe(context.partition_key)
     assert recipe.distillation is not None  # noqa: S101 that is what makes it a student
-    from ml.classifiers.classifier import Classifier
     from ml.classifiers.hierarchy import Hierarchy
+    from ml.classifiers.timing import ms_per_picture
     from ml.distillation import as_seen_by
     from ml.encoders import Encoder
     from ml.training.finetuning import Examples, Watch, train_classifier
 
-    room = Classroom(dataset.collect(), store, pictures)
-    teaching = classifier_recipe(recipe.distillation.teacher)
-    teacher = Classifier.load(store.local / "classifiers" / teaching.name)
+    teacher = recipe.distillation.teacher
     folder = store.local / "classifiers" / recipe.name
-    labels = room.labels(recipe.label_fraction)
     with (
-        tracking.run(context, {"teacher": teaching.name, "encoder": recipe.encoder}) as log,
+        tracking.run(context, {"teacher": teacher, "encoder": recipe.encoder}) as log,
         compute.session() as session,
     ):
-        said = room.answers(teaching, teacher, session.device)
-        _, pixels = room.inputs(recipe, IN_TRAINING)
+        room = Classroom(Answering(dataset.collect(), store, pictures, session.device))
+        labels = room.labels(recipe.label_fraction)
+        known, said = room.answers(teacher)
+        _, pixels = room.asked.inputs(recipe.name, IN_TRAINING)
         hierarchy = Hierarchy.of_labels(labels)
-        examples = Examples(inputs=pixels, labels=labels, answers=as_seen_by(hierarchy, teacher.hierarchy, said))
+        examples = Examples(inputs=pixels, labels=labels, answers=as_seen_by(hierarchy, known, said))
         watch = Watch(checkpoint=folder / "checkpoint.pt", on_epoch=log.epochs(recipe.name, context.log.info))
         encoder = Encoder.load(store.local / "encoders" / recipe.encoder)
         made = train_classifier(recipe, encoder, examples, session.device, watch)
         facts: dict[str, int | float | str] = {
             "num_labels": int((labels[:, -1] != NO_LABEL).sum()),
             "num_pictures": len(labels),
+            "trainable_labels": room.asked.rows["label_rank"].count(),
             "device_seconds": made.cost.device_s,
+            "num_parameters": sum(parameter.numel() for parameter in made.classifier.parameters()),
+            "ms_per_picture": ms_per_picture(made.classifier, session.device),
             "mlflow_run_id": log.run_id,
         }
         inputs = {
-            "teacher": store.fingerprint("classifiers", teaching.name),
+            **{f"teacher {each}": store.fingerprint("classifiers", each) for each in members_of(teacher)},
             "encoder": store.fingerprint("encoders", recipe.encoder),
             "dataset": data_version(context.instance, "dataset"),
         }
         about = {**facts, "recipe": asdict(recipe), "recipe_sha256": fingerprint(recipe), "inputs": inputs}
         sha256 = made.classifier.save(folder, about)
         (folder / "checkpoint.pt").unlink(missing_ok=True)
-        right = {
-            "student": room.right(recipe, made.classifier, session.device),
-            "teacher": room.right(teaching, teacher, session.device),
-        }
+        right = {"student": room.right(recipe.name), "teacher": room.right(teacher)}
         figures = {
-            "student": room.figures(made.classifier, recipe.name, right["student"], session.device),
-            "teacher": room.figures(teacher, teaching.name, right["teacher"], session.device),
+            "student": room.figures(recipe.name, right["student"]),
+            "teacher": room.figures(teacher, right["teacher"]),
         }
     frame = pl.DataFrame([{"student": recipe.name, "role": role, **each} for role, each in figures.items()])
     behind = crossed_estimate((right["teacher"] - right["student"])[None])
@@ -120,61 +120,60 @@ def students(
 
 @dataclass(frozen=True)
 class Classroom:
-    """The pictures of a dataset, as a teacher and its student see them."""
+    """The pictures of a dataset, as a teacher and its student are asked about them."""
 
-    rows: pl.DataFrame
-    store: Store
-    pictures: Pictures
-
-    def inputs(self, recipe: ClassifierRecipe, chosen: pl.Expr) -> tuple[pl.DataFrame, np.ndarray]:
-        """The chosen rows, and what a classifier takes of them."""
-        return inputs_of(recipe, self.rows, chosen, self.store, self.pictures)
+    asked: Answering
 
     def labels(self, fraction: float) -> np.ndarray:
         """Ids (num_pictures, num_levels) of the pictures in training, for a fraction of those that have any."""
         known = pl.col("label_rank") < fraction
         told = (pl.when(known).then(column).otherwise(NO_LABEL).fill_null(NO_LABEL) for column in LEVEL_COLUMNS)
-        return self.rows.filter(IN_TRAINING).select(told).to_numpy()
+        return self.asked.rows.filter(IN_TRAINING).select(told).to_numpy()
 
-    def answers(self, recipe: ClassifierRecipe, teacher: "Classifier", device: "torch.device") -> "Answers":
+    def answers(self, teacher: str) -> "tuple[Hierarchy, Answers]":
         """What a teacher says of all pictures in training, labelled or not: asked once for all its students."""
-        from ml.distillation import answers, load_answers, save_answers
+        from ml.classifiers.hierarchy import joint
+        from ml.distillation import load_answers, save_answers
 
-        wanted, inputs = self.inputs(recipe, IN_TRAINING)
-        of = [self.store.fingerprint("classifiers", recipe.name), *wanted["product_id"], *wanted["sha256"]]
+        store, members = self.asked.store, members_of(teacher)
+        if teacher in ENSEMBLE_RECIPES:
+            ensemble_record(store, teacher)  # refuses members that changed
+        pictures = self.asked.rows.filter(IN_TRAINING)
+        of = [*(store.fingerprint("classifiers", each) for each in members)]
+        of += [*pictures["product_id"], *pictures["sha256"]]
         version = hashlib.sha256("\n".join(of).encode()).hexdigest()[:16]
-        path = self.store.local / "cache" / "answers" / f"{recipe.name}-{version}.npz"
+        path = store.local / "cache" / "answers" / f"{teacher}-{version}.npz"
         if not path.exists():
-            save_answers(path, answers(teacher, inputs, device))
-        return load_answers(path)
+            save_answers(path, self.asked.log_probabilities(teacher, IN_TRAINING)[2])
+        known = joint([self.asked.classifier(each).hierarchy for each in members])
+        return known, load_answers(path)
 
     @property
     def split(self) -> str:
         """Where both are judged: on golden products if there are any, else on the test split."""
-        held = set(self.rows.filter(labelled)["split"])
+        held = set(self.asked.rows.filter(labelled)["split"])
         found = next((each for each in JUDGED_ON if each in held), None)
         if found is None:
             raise dg.Failure(f"no labelled product is in {' or '.join(JUDGED_ON)}; assemble a dataset that has some")
         return found
 
-    def right(self, recipe: ClassifierRecipe, classifier: "Classifier", device: "torch.device") -> np.ndarray:
-        """1 where a classifier names a held-out product's leaf, (num_held_out,)."""
-        from ml.classifiers.predicting import predict
-
-        judged, inputs = self.inputs(recipe, (pl.col("split") == self.split) & labelled)
-        best = predict(classifier, inputs, device)[-1].ids[:, 0]
-        named: np.ndarray = best == judged["level_4"].to_numpy()
+    def right(self, name: str) -> np.ndarray:
+        """1 where it names a held-out product's leaf, (num_held_out,)."""
+        judged, best = self.asked.best(name, (pl.col("split") == self.split) & labelled)
+        named: np.ndarray = best[-1].ids[:, 0] == judged["level_4"].to_numpy()
         return named.astype(np.float64)
 
-    def figures(self, classifier: "Classifier", name: str, right: np.ndarray, device: "torch.device") -> dict[str, Any]:
-        """How well it does, and what it costs."""
+    def figures(self, name: str, right: np.ndarray) -> dict[str, Any]:
+        """How well it does, and what it costs: an ensemble costs what its members do together."""
         from ml.classifiers.timing import ms_per_picture
 
-        leaves = self.rows.filter((pl.col("split") == self.split) & labelled)["level_4"]
-        units = self.store.business_values(self.store.taxonomy())
+        store, members = self.asked.store, members_of(name)
+        leaves = self.asked.rows.filter((pl.col("split") == self.split) & labelled)["level_4"]
+        units = store.business_values(store.taxonomy())
         values = np.array([units.get(leaf, 0.0) for leaf in leaves])
         top1 = crossed_estimate(right[None])
-        weights = self.store.local / "classifiers" / name / "weights.safetensors"
+        classifiers = [self.asked.classifier(each) for each in members]
+        weights = [store.local / "classifiers" / each / "weights.safetensors" for each in members]
         return {
             "classifier": name,
             "split": self.split,
@@ -183,7 +182,7 @@ class Classroom:
             "top1_low": top1.low,
             "top1_high": top1.high,
             "value_weighted_accuracy": float(np.average(right, weights=values)) if values.sum() > 0 else None,
-            "num_parameters": sum(parameter.numel() for parameter in classifier.parameters()),
-            "ms_per_picture": ms_per_picture(classifier, device),
-            "mib": weights.stat().st_size / 2**20,
+            "num_parameters": sum(each.numel() for one in classifiers for each in one.parameters()),
+            "ms_per_picture": sum(ms_per_picture(each, self.asked.device) for each in classifiers),
+            "mib": sum(each.stat().st_size for each in weights) / 2**20,
         }

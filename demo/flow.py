@@ -42,7 +42,8 @@ def stages(encoders: Sequence[str], classifiers: Sequence[str], shares: Sequence
         Stage("assemble", ("download_report", "dataset")),
         Stage("encode", ("encoders", "embeddings"), lambda _: encoders),
         Stage("examine", ("encoder_quality", "similarity_index"), lambda _: encoders),
-        Stage("train", ("classifiers", "predictions", "metrics", "confusion"), lambda _: classifiers),
+        Stage("train", ("classifiers",), lambda _: classifiers),
+        Stage("judge", ("predictions", "metrics", "confusion"), lambda _: classifiers),
         # Each run draws `data_efficiency` anew.
         Stage("efficiency", ("share_outcomes",), lambda _: shares),
         Stage("compare", ("comparison", "champion_decisions", "champion", "warehouse")),

@@ -4,7 +4,7 @@ The best class of a level is the ancestor of the best leaf, whatever the heads: 
 others by their probability.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ml.classifiers.classifier import Classifier
-from ml.classifiers.hierarchy import Ids
+from ml.classifiers.hierarchy import Hierarchy, Ids
 from ml.memory import keep_freed_memory
 
 TOP_K = 5
@@ -61,6 +61,19 @@ def predict(
             probabilities=torch.cat([top.values for top in parts]).numpy(),
         )
         for level, parts in enumerate(zip(*best, strict=True))
+    )
+
+
+def best_of(hierarchy: Hierarchy, probabilities: Sequence[NDArray[np.float32]]) -> tuple[LevelPrediction, ...]:
+    """The same of probabilities that somebody else came to, num_levels x (num_examples, num_classes)."""
+    chosen = hierarchy.paths[probabilities[-1].argmax(axis=1)]  # (num_examples, num_levels)
+    best = [
+        _best(torch.from_numpy(level), torch.from_numpy(np.ascontiguousarray(first)))
+        for level, first in zip(probabilities, chosen.T, strict=True)
+    ]
+    return tuple(
+        LevelPrediction(ids=hierarchy.decode(level, top.indices.numpy()), probabilities=top.values.numpy())
+        for level, top in enumerate(best)
     )
 
 

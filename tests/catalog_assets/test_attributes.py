@@ -35,6 +35,7 @@ def test_every_product_has_a_colour_whose_partner_tells_none(store: Store) -> No
     assert told["predicted"].null_count() == 0
     assert set(told["predicted"]) <= {"white", "grey", "black"}
     silent = told.filter(pl.col("product_id").str.starts_with("zwirnwald:"))
+
     assert len(silent) > 0
     assert silent["given"].null_count() == len(silent)
 

@@ -19,10 +19,12 @@ def store(tiny_catalogue: TinyCatalogue, tmp_path_factory: pytest.TempPathFactor
     root = tmp_path_factory.mktemp("classifiers") / "store"
     shutil.copytree(tiny_catalogue.root, root)
     with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
+        defs = definitions(str(root))
         for recipe in RECIPES:
-            definitions(str(root)).resolve_job_def("train").execute_in_process(
-                instance=instance, partition_key=recipe, run_config=QUIET, raise_on_error=True
-            )
+            for job in ("train", "judge"):
+                defs.resolve_job_def(job).execute_in_process(
+                    instance=instance, partition_key=recipe, run_config=QUIET, raise_on_error=True
+                )
     return Store(root=str(root))
 
 

@@ -110,7 +110,7 @@ def test_what_answers_are_made_with_is_recorded_with_the_classifier_s_fingerprin
 ) -> None:
     record = store.read_json("confidence", f"classifier={CLASSIFIER}", "confidence.json")
     assert record is not None
-    assert record["classifier_sha256"] == store.fingerprint("classifiers", CLASSIFIER)
+    assert record["made_from"] == {CLASSIFIER: store.fingerprint("classifiers", CLASSIFIER)}
     assert len(record["temperatures"]) == 4
     assert set(record["thresholds"]) == {"0.8", "0.9", "0.95"}
     assert "requested_coverage" in str(confident.metadata["answers"].value)

@@ -1,11 +1,14 @@
 """Ensembles of the catalogue's classifiers, beside their members."""
 
 import shutil
+from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from catalog.warehouse import query
+from catalog_assets.answering import ensemble_record
 from catalog_assets.definitions import definitions
 from demo.flow import QUIET
 from ml.recipes import CLASSIFIER_RECIPES, ENSEMBLE_RECIPES, ensemble_recipe
@@ -21,9 +24,10 @@ def store(tiny_catalogue: TinyCatalogue, tmp_path_factory: pytest.TempPathFactor
     shutil.copytree(tiny_catalogue.root, root)
     with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
         defs = definitions(str(root))
-        defs.resolve_job_def("combine").execute_in_process(
-            instance=instance, partition_key=ENSEMBLE, run_config=QUIET, raise_on_error=True
-        )
+        for job in ("combine", "judge"):
+            defs.resolve_job_def(job).execute_in_process(
+                instance=instance, partition_key=ENSEMBLE, run_config=QUIET, raise_on_error=True
+            )
         defs.resolve_job_def("compare").execute_in_process(instance=instance, run_config=QUIET, raise_on_error=True)
     return Store(root=str(root))
 
@@ -44,6 +48,34 @@ def test_a_stack_s_member_alone_is_what_the_metrics_say_of_it(store: Store) -> N
     alone = store.scan("ensembles").filter(classifier=member, split="test").collect()["top1"].item()
     judged = store.scan("metrics", [member]).filter(split="test", level=4, metric="top1").collect()["value"].item()
     assert alone == pytest.approx(judged, abs=0.01)  # ties of rounded probabilities may fall otherwise
+
+
+def test_an_ensemble_is_judged_like_any_classifier_and_costs_what_its_members_do(store: Store) -> None:
+    grid = {row["classifier"]: row for row in store.scan("comparison").collect().iter_rows(named=True)}
+    row, members = grid[ENSEMBLE], [grid[name] for name in ENSEMBLE_RECIPES[ENSEMBLE].members]
+    alone = store.scan("ensembles").filter(classifier=ENSEMBLE, split=row["split"]).collect()
+    assert row["kind"] == "ensemble"
+    assert row["top1"] == pytest.approx(alone["top1"].item(), abs=0.01)
+    assert row["ms_per_picture"] == pytest.approx(sum(each["ms_per_picture"] for each in members))
+    predicted = store.predictions(ENSEMBLE).select(pl.col(f"top_{level}").list.first() for level in (1, 2, 3, 4))
+    taxonomy = store.taxonomy()
+    assert all(taxonomy.levels(path[-1]) == path for path in predicted.unique().rows())
+
+
+def test_an_ensemble_asks_for_no_champion_s_place(store: Store) -> None:
+    assert ENSEMBLE not in set(store.scan("champion_decisions").collect()["candidate"])
+
+
+def test_an_ensemble_whose_member_was_trained_again_is_refused(store: Store, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    shutil.copytree(store.local, root)
+    changed = Store(root=str(root))
+    member = ENSEMBLE_RECIPES[ENSEMBLE].members[1]
+    record = changed.read_json("classifiers", member, "classifier.json")
+    assert record is not None
+    changed.write_json({**record, "sha256": "0" * 64}, "classifiers", member, "classifier.json")
+    with pytest.raises(ValueError, match=f"{member} changed since ensemble '{ENSEMBLE}' was made"):
+        ensemble_record(changed, ENSEMBLE)
 
 
 @pytest.mark.parametrize("name", ENSEMBLE_RECIPES)

@@ -84,3 +84,11 @@ def test_one_retraining_at_a_time(store: Store, instance: dg.DagsterInstance) ->
     assemble(instance, 1_200)
     instance.create_run_for_job(train, status=dg.DagsterRunStatus.STARTED)
     assert "in progress" in tick(store, instance)
+
+
+def test_a_student_that_is_champion_is_taught_again(store: Store, instance: dg.DagsterInstance) -> None:
+    crown(store, "student-mnv3", 1_000)
+    assemble(instance, 1_100)
+    request = tick(store, instance)
+    assert isinstance(request, dg.RunRequest)
+    assert (request.job_name, request.partition_key) == ("distil", "student-mnv3")

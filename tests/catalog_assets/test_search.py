@@ -13,7 +13,7 @@ import pytest
 from catalog.search_progress import draw_progress
 from catalog.warehouse import query
 from catalog_assets.definitions import definitions
-from catalog_assets.search import found_recipe
+from catalog_assets.trained import found_recipe, trained_recipe
 from demo.flow import QUIET
 from ml.search.recipe import SEARCH_RECIPES, SearchRecipe
 from resources.store import Store
@@ -121,6 +121,26 @@ def test_sql_answers_which_encoder_is_worth_what(searched: Searched) -> None:
     asked = "SELECT encoder, max(metric) AS best FROM trials WHERE search = ? AND rung = 0 GROUP BY encoder"
     answer = query(root / "catalog.duckdb", asked, [NAME])
     assert set(answer["encoder"]) == set(TINY.space.encoders)
+
+
+def test_what_was_found_is_trained_judged_and_compared_like_any_other_classifier(searched: Searched) -> None:
+    root, name = Path(searched.store.root), f"search-{NAME}"
+    defs = definitions(str(root))
+    with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
+        for job in ("train", "judge"):
+            defs.resolve_job_def(job).execute_in_process(
+                instance=instance, partition_key=name, run_config=QUIET, raise_on_error=True
+            )
+        compared = defs.resolve_job_def("compare").execute_in_process(
+            instance=instance, run_config=QUIET, asset_selection=[dg.AssetKey("comparison")], raise_on_error=True
+        )
+        assert compared.success
+    row = searched.store.scan("comparison").filter(classifier=name).collect().row(0, named=True)
+    found = found_recipe(searched.store, NAME)
+    assert (row["kind"], row["encoder"], row["mode"]) == ("classifier", found.encoder, "finetune")
+    assert row["num_labels"] > 0
+    with pytest.raises(FileNotFoundError, match=r"search 'library' has found no recipe"):
+        trained_recipe(searched.store, "search-library")
 
 
 def test_made_again_it_runs_no_trial_again(searched: Searched) -> None:

@@ -11,7 +11,7 @@ from catalog_assets.definitions import definitions
 from catalog_assets.partitions import of_its_teacher, student_recipes
 from demo.flow import QUIET
 from ml.classifiers.classifier import Classifier
-from ml.recipes import CLASSIFIER_RECIPES, STUDENT_RECIPES
+from ml.recipes import CLASSIFIER_RECIPES, ENSEMBLE_RECIPES, STUDENT_RECIPES
 from resources.store import Store
 from tests.conftest import TinyCatalogue
 
@@ -29,7 +29,12 @@ def store(tiny_catalogue: TinyCatalogue, tmp_path_factory: pytest.TempPathFactor
             defs.resolve_job_def("distil").execute_in_process(
                 instance=instance, partition_key=STUDENT, run_config=QUIET, raise_on_error=True
             )
-        defs.resolve_job_def("compare").execute_in_process(instance=instance, run_config=QUIET, raise_on_error=True)
+        defs.resolve_job_def("judge").execute_in_process(
+            instance=instance, partition_key=STUDENT, run_config=QUIET, raise_on_error=True
+        )
+        compared = defs.resolve_job_def("compare")
+        if not compared.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False).success:
+            compared.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=True)  # it was refused
         made = instance.fetch_materializations(dg.AssetKey("students"), limit=2).records
         first, again = (record.asset_materialization for record in made)
         assert first is not None
@@ -58,15 +63,26 @@ def test_a_teacher_is_asked_once_and_about_pictures_without_a_label_too(store: S
     record = store.read_json("classifiers", STUDENT, "classifier.json")
     assert record is not None
     assert record["num_pictures"] > record["num_labels"]
-    assert record["inputs"]["teacher"] == store.fingerprint("classifiers", "imagenet-lite0-probe")
+    assert record["inputs"]["teacher imagenet-lite0-probe"] == store.fingerprint("classifiers", "imagenet-lite0-probe")
     assert Classifier.load(store.local / "classifiers" / STUDENT).state == "restored"
+
+
+def test_a_student_stands_in_the_grid_and_may_become_champion(store: Store) -> None:
+    row = store.scan("comparison").filter(classifier=STUDENT).collect().row(0, named=True)
+    assert (row["kind"], row["teacher"]) == ("student", "imagenet-lite0-probe")
+    beside = store.scan("students").filter(role="student").collect()
+    assert row["top1"] == pytest.approx(beside["top1"].item())
+    value = store.scan("metrics").filter(split="val", level=4, metric="value_weighted_accuracy").collect()
+    best = value.sort("value", "classifier", descending=[True, False])["classifier"][0]
+    decided = store.scan("champion_decisions").collect()
+    assert best in {*decided["candidate"]}  # whoever leads on validation was asked about
 
 
 @pytest.mark.parametrize("name", STUDENT_RECIPES)
 def test_every_student_has_a_teacher_among_the_classifiers(name: str) -> None:
     recipe = STUDENT_RECIPES[name]
     assert recipe.distillation is not None
-    assert recipe.distillation.teacher in CLASSIFIER_RECIPES
+    assert recipe.distillation.teacher in {*CLASSIFIER_RECIPES, *ENSEMBLE_RECIPES}
     assert name not in CLASSIFIER_RECIPES
 
 
