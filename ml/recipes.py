@@ -322,7 +322,7 @@ FINETUNE_IMAGENET = ClassifierRecipe(
     name="imagenet-lite0-finetune",
     encoder="imagenet-lite0",
     mode="finetune",
-    optimisation=Optimisation(epochs=20, batch_size=128, lr=1.5e-3, warmup_epochs=2, ema_decay=0.999),
+    optimisation=Optimisation(epochs=16, batch_size=128, lr=1.5e-3, warmup_epochs=2, ema_decay=0.999),
     label_smoothing=0.1,
     augmentation=Augmentation(
         crop_scale=(0.6, 1.0), crop_ratio=(0.9, 1.1), jitter_probability=0.0, grey_probability=0.0
