@@ -78,7 +78,7 @@ def quality(root: Path) -> Iterator[Claim]:
     import dagster as dg
 
     from catalog_assets.definitions import definitions
-    from demo.flow import QUIET, bring_up_to_date, register_arrivals, stages
+    from demo.flow import QUIET, Plan, bring_up_to_date, register_arrivals, stages
     from resources.store import Store
 
     data, store, defs = load(DATA), Store(root=str(root)), definitions(str(root))
@@ -88,7 +88,7 @@ def quality(root: Path) -> Iterator[Claim]:
                 root / "inbox", root / "reference", data=data, seed=SEED, shop_url=shop.url, num_products=NUM_PRODUCTS
             )
             register_arrivals(store, instance)
-            plan = stages((ENCODER,), ())
+            plan = stages(Plan(encoders=(ENCODER,), classifiers=()))
             upto = [stage.job for stage in plan].index("encode") + 1
             bring_up_to_date(defs, instance, plan[:upto])
         given = {key: store.scan("products", [key]).collect() for key in store.partitions("products")}

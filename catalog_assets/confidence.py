@@ -27,7 +27,7 @@ from resources.store import Store
 
 if TYPE_CHECKING:
     from ml.classifiers.conformal import BestPaths
-    from ml.classifiers.hierarchy import Hierarchy, Ids
+    from ml.classifiers.hierarchy import Ids
     from ml.distillation import Answers
 
 COVERAGES = (0.8, 0.9, 0.95)
@@ -57,7 +57,7 @@ def confidence(
     that made probabilities fit, they would promise too much.
     """
     name = context.partition_key
-    from ml.classifiers.conformal import conformal_threshold
+    from ml.classifiers.conformal import BestPaths, conformal_threshold
 
     rows = dataset.collect()
     split = "golden" if "golden" in rows["split"] else "test"
@@ -76,12 +76,10 @@ def confidence(
         wanted, hierarchy, said = asked.log_probabilities(name, chosen)
     targets = hierarchy.encode(wanted.select(LEVEL_COLUMNS).to_numpy())
     temperatures = _temperatures(said, targets, fitting)
-    paths = _paths(said[-1], temperatures[-1], hierarchy)
-    scores = _part(paths, choosing).scores(targets[choosing])
-    judged, true = _part(paths, judging), targets[judging]
-    before, after = (
-        _calibration_error(each, true) for each in (_part(_paths(said[-1], 1.0, hierarchy), judging), judged)
-    )
+    paths, as_said = (BestPaths.at_temperature(said[-1], each, hierarchy) for each in (temperatures[-1], 1.0))
+    scores = paths.rows(choosing).scores(targets[choosing])
+    judged, true = paths.rows(judging), targets[judging]
+    before, after = (_calibration_error(each, true) for each in (as_said.rows(judging), judged))
     lines, thresholds = [], {}
     for coverage in COVERAGES:
         threshold = thresholds[f"{coverage:g}"] = conformal_threshold(scores, coverage)
@@ -132,25 +130,6 @@ def _temperatures(said: "Answers", targets: "Ids", fitting: np.ndarray) -> list[
     from ml.classifiers.calibration import fit_temperature
 
     return [fit_temperature(own[fitting], true) for own, true in zip(said, targets[fitting].T, strict=True)]
-
-
-def _paths(leaves: np.ndarray, temperature: float, hierarchy: "Hierarchy") -> "BestPaths":
-    """The best leaves' paths at a temperature, of log-probabilities (num, num_leaves)."""
-    import torch
-
-    from ml.classifiers.calibration import at_temperature
-    from ml.classifiers.conformal import BestPaths
-    from ml.classifiers.levels import Levels
-
-    cooled = torch.from_numpy(at_temperature(leaves, temperature))
-    levels = Levels(hierarchy).marginalise(cooled)
-    return BestPaths.of([level.exp().numpy() for level in levels], hierarchy)
-
-
-def _part(paths: "BestPaths", chosen: np.ndarray) -> "BestPaths":
-    from ml.classifiers.conformal import BestPaths
-
-    return BestPaths(classes=paths.classes[chosen], masses=paths.masses[chosen])
 
 
 def _calibration_error(paths: "BestPaths", targets: "Ids") -> float:

@@ -5,6 +5,7 @@ import dagster as dg
 from catalog_assets.attributes import attribute_classifiers, attribute_metrics, attribute_predictions
 from catalog_assets.champion import champion, champion_decisions
 from catalog_assets.classifiers import classifiers
+from catalog_assets.confidence import confidence
 from catalog_assets.dataset import dataset
 from catalog_assets.download_report import download_report
 from catalog_assets.efficiency import data_efficiency, share_outcomes
@@ -12,6 +13,7 @@ from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.ensembles import ensembles
 from catalog_assets.evaluation import comparison, confusion, metrics, predictions
 from catalog_assets.images import download
+from catalog_assets.label_noise import suspect_labels
 from catalog_assets.multimodal import multimodal
 from catalog_assets.probe import download_probe
 from catalog_assets.products import take
@@ -101,6 +103,18 @@ attributes = dg.define_asset_job(
     description="Train one attribute's classifier, tell the attribute of every product, and judge it.",
 )
 
+calibrate = dg.define_asset_job(
+    "calibrate",
+    selection=dg.AssetSelection.assets(confidence),
+    description="Fit a classifier's confidence on validation products, and see what its answers are worth.",
+)
+
+audit = dg.define_asset_job(
+    "audit",
+    selection=dg.AssetSelection.assets(suspect_labels),
+    description="List the labels that one encoder's embeddings hold for wrong.",
+)
+
 compare = dg.define_asset_job(
     "compare",
     selection=dg.AssetSelection.assets(comparison, champion_decisions, champion, warehouse),
@@ -121,5 +135,5 @@ titles = dg.define_asset_job(
 
 JOBS = [
     *(prepare, take_only, probe, ingest, assemble, encode, examine),
-    *(train, distil, search, combine, judge, compare, attributes, efficiency, titles),
+    *(train, distil, search, combine, judge, calibrate, compare, audit, attributes, efficiency, titles),
 ]

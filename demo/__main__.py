@@ -25,6 +25,7 @@ CLASSIFIERS = (
     "imagenet-lite0-probe",
     "simclr-mnv3-finetune",
 )
+SEARCHES, STUDENTS = ("quick",), ("student-of-search",)
 
 # Random and self-supervised weights of one backbone, on ever more labels; all shares of all encoders are a backfill.
 SHARES = tuple(f"{encoder}|{share}" for encoder in ("random-mnv3", "simclr-mnv3") for share in ("0.01", "0.05", "0.1"))
@@ -72,10 +73,11 @@ def prepare(root: Path, data: FashionMnist, num_products: int) -> None:
 def run(root: Path, data: FashionMnist) -> "Progress":
     """Materialise what is missing or stale, while the shop answers."""
     allow_shop()
-    from demo.flow import run_flow  # once the environment says which store and which addresses
+    from demo.flow import Plan, run_flow  # once the environment says which store and which addresses
 
     with Shop(picture_source(data), seed=SEED, host=SHOP_HOST, port=SHOP_PORT):
-        return run_flow(root, ENCODERS, CLASSIFIERS, SHARES)
+        plan = Plan(encoders=ENCODERS, classifiers=CLASSIFIERS, shares=SHARES, searches=SEARCHES, students=STUDENTS)
+        return run_flow(root, plan)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError  # which Dagster d
 
 from catalog_assets.definitions import definitions
 from catalog_assets.inbox import LookSettings, arrivals, max_delivery_rows, registration
-from catalog_assets.partitions import deliveries
+from catalog_assets.partitions import FOUND_BY, deliveries
 from catalog_assets.staleness import needs_materializing
 from resources.store import Store
 
@@ -27,11 +27,19 @@ class Stage:
     partitions: Callable[[dg.DagsterInstance], Sequence[str | None]] = lambda _: (None,)
 
 
-def stages(encoders: Sequence[str], classifiers: Sequence[str], shares: Sequence[str] = ()) -> list[Stage]:
-    """The design's flow from feed files to the warehouse, for these recipes.
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The recipes that a flow makes, by their names; `shares` are keys of `encoder_shares`."""
 
-    `shares` are keys of `encoder_shares`: what the plot of accuracy by the number of labels is made of.
-    """
+    encoders: Sequence[str]
+    classifiers: Sequence[str]
+    shares: Sequence[str] = ()
+    searches: Sequence[str] = ()
+    students: Sequence[str] = ()
+
+
+def stages(plan: Plan) -> list[Stage]:
+    """The design's flow from feed files to the warehouse; then what searches find and teach, against the champion."""
     return [
         Stage("prepare", ("taxonomy", "taxonomy_moves")),
         Stage(
@@ -40,13 +48,37 @@ def stages(encoders: Sequence[str], classifiers: Sequence[str], shares: Sequence
             lambda instance: instance.get_dynamic_partitions("deliveries"),
         ),
         Stage("assemble", ("download_report", "dataset")),
-        Stage("encode", ("encoders", "embeddings"), lambda _: encoders),
-        Stage("examine", ("encoder_quality", "similarity_index"), lambda _: encoders),
-        Stage("train", ("classifiers",), lambda _: classifiers),
-        Stage("judge", ("predictions", "metrics", "confusion"), lambda _: classifiers),
+        Stage("encode", ("encoders", "embeddings"), lambda _: plan.encoders),
+        Stage("examine", ("encoder_quality", "similarity_index"), lambda _: plan.encoders),
+        *_judged("train", "classifiers", plan.classifiers),
         # Each run draws `data_efficiency` anew.
-        Stage("efficiency", ("share_outcomes",), lambda _: shares),
-        Stage("compare", ("comparison", "champion_decisions", "champion", "warehouse")),
+        Stage("efficiency", ("share_outcomes",), lambda _: plan.shares),
+        COMPARE,
+        *_found(plan),
+    ]
+
+
+COMPARE = Stage("compare", ("comparison", "champion_decisions", "champion", "warehouse"))
+
+
+def _judged(job: str, asset: str, names: Sequence[str]) -> list[Stage]:
+    """What a job trains, and then how it does."""
+    return [
+        Stage(job, (asset,), lambda _: names),
+        Stage("judge", ("predictions", "metrics", "confusion"), lambda _: names),
+    ]
+
+
+def _found(plan: Plan) -> list[Stage]:
+    found = [name for name, search in FOUND_BY.items() if search in plan.searches]
+    if not (found or plan.students):
+        return []
+    return [
+        Stage("search", ("searches",), lambda _: plan.searches),
+        *_judged("train", "classifiers", found),
+        *_judged("distil", "students", plan.students),
+        Stage("calibrate", ("confidence",), lambda _: found),
+        COMPARE,
     ]
 
 
@@ -105,9 +137,9 @@ def _run(defs: dg.Definitions, instance: dg.DagsterInstance, job: str, partition
             return
 
 
-def run_flow(root: Path, encoders: Sequence[str], classifiers: Sequence[str], shares: Sequence[str] = ()) -> Progress:
+def run_flow(root: Path, plan: Plan) -> Progress:
     """Take in what arrived and bring every asset of the store up to date, in the instance of DAGSTER_HOME."""
     with dg.DagsterInstance.get() as instance:
         for problem in register_arrivals(Store(root=str(root)), instance):
             print(problem, file=sys.stderr)
-        return bring_up_to_date(definitions(str(root)), instance, stages(encoders, classifiers, shares))
+        return bring_up_to_date(definitions(str(root)), instance, stages(plan))

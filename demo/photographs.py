@@ -27,7 +27,7 @@ def main() -> int:
     options = parser.parse_args()
     root = store_root()
     allow_shop()
-    from demo.flow import run_flow  # once the environment says which store and which addresses
+    from demo.flow import Plan, run_flow  # once the environment says which store and which addresses
 
     try:
         catalogue = write_clothing(
@@ -40,7 +40,7 @@ def main() -> int:
         )
         print(f"{catalogue.num_products:,} photographs of {catalogue.num_senders} senders")
         with Shop(clothing_pictures(options.folder), host=SHOP_HOST, port=SHOP_PORT, faults=lambda _: None):
-            run_flow(root, ENCODERS, CLASSIFIERS)
+            run_flow(root, Plan(encoders=ENCODERS, classifiers=CLASSIFIERS))
     except (OSError, ValueError) as error:
         print(f"photographs: {error}", file=sys.stderr)
         return 1

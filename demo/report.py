@@ -14,6 +14,13 @@ PUBLISHED = {"invalid link": 0.01, "not downloadable": 0.12}
 EXAMPLE = """SELECT partner_id, count(*) AS products, count(*) FILTER (status = 'ok') AS pictures
 FROM products JOIN outcomes USING (product_id) GROUP BY ALL ORDER BY ALL"""
 
+TRIALS = """SELECT search, encoder, rung, count(*) AS trials, max(metric) AS best, sum(device_seconds) AS device_s
+FROM trials GROUP BY ALL ORDER BY ALL"""
+STUDENTS = """SELECT student, role, classifier, top1, top1_low AS low, top1_high AS high,
+num_parameters / 1e6 AS params_m, ms_per_picture AS ms, mib FROM students ORDER BY student, role"""
+CONFIDENCE = """SELECT classifier, requested_coverage, coverage, coverage_low AS low, coverage_high AS high, mean_depth
+FROM confidence ORDER BY ALL"""
+
 
 def report(root: Path) -> str:
     """Everything the user sees at the end, as text."""
@@ -25,6 +32,7 @@ def _sections(root: Path, database: Path) -> Iterator[str]:
     yield comparison(database)
     champion, reason = query(database, "SELECT classifier, reason FROM champion").row(0)
     yield f"Champion, preferred on the validation split by value: {champion}\n  {reason}"
+    yield from _found(database)
 
     yield _heading("Downloads, beside the published rates")
     yield _table(_downloads(database))
@@ -46,6 +54,23 @@ def _sections(root: Path, database: Path) -> Iterator[str]:
     yield f"tables      {root}/*/  (Parquet)      views   {database}"
     yield f"encoders    {root}/encoders/*/        classifiers   {root}/classifiers/*/  (safetensors + JSON)"
     yield "web UI      make ui                   then http://127.0.0.1:3000 (Dagster), http://127.0.0.1:5000 (MLflow)"
+
+
+def _found(database: Path) -> Iterator[str]:
+    """What a search found, what it taught, and what the champion's judges said; nothing where none was run."""
+    if not {"trials", "students", "confidence"} <= set(
+        query(database, "SELECT view_name FROM duckdb_views()")["view_name"]
+    ):
+        return
+    yield _heading("A search: probes of embeddings, then ever longer trainings of ever fewer candidates")
+    yield _table(query(database, TRIALS))
+    yield _heading("What it taught: a student beside its teacher, on golden")
+    yield _table(query(database, STUDENTS))
+    yield _heading("How often its answers hold when backed off along the taxonomy, on golden")
+    yield _table(query(database, CONFIDENCE))
+    yield _heading("Every decision about the champion")
+    for candidate, reason in query(database, "SELECT candidate, reason FROM champion_decisions").iter_rows():
+        yield f"{candidate}: {reason}"
 
 
 def comparison(database: Path) -> str:

@@ -367,6 +367,12 @@ STUDENT_RECIPES: dict[str, ClassifierRecipe] = {
             name="student-mnv3",
             distillation=Distillation(teacher="imagenet-lite0-probe"),
         ),
+        # Of whatever encoder the search "quick" prefers.
+        replace(
+            CLASSIFIER_RECIPES["simclr-mnv3-finetune"],
+            name="student-of-search",
+            distillation=Distillation(teacher="search-quick"),
+        ),
         replace(
             CLASSIFIER_RECIPES["simclr-mnv3-finetune"],
             name="student-mnv3-of-two",

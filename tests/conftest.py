@@ -4,10 +4,14 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from demo.fashion_mnist import DataUnavailableError, FashionMnist, load
+
+if TYPE_CHECKING:
+    from demo.flow import Plan
 
 REPOSITORY = Path(__file__).parent.parent
 NUM_PRODUCTS = 1_200
@@ -23,6 +27,13 @@ def fashion_mnist() -> FashionMnist:
         return load(REPOSITORY / ".data")
     except DataUnavailableError as error:
         pytest.skip(str(error))
+
+
+def tiny_plan() -> "Plan":
+    """The recipes of the tiny catalogue."""
+    from demo.flow import Plan
+
+    return Plan(encoders=ENCODERS, classifiers=CLASSIFIERS, shares=SHARES)
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,6 @@ def tiny_catalogue(fashion_mnist: FashionMnist, tmp_path_factory: pytest.TempPat
             num_products=NUM_PRODUCTS,
         )
         assert register_arrivals(Store(root=str(root)), instance) == []
-        progress = bring_up_to_date(definitions(str(root)), instance, stages(ENCODERS, CLASSIFIERS, SHARES))
+        progress = bring_up_to_date(definitions(str(root)), instance, stages(tiny_plan()))
         assert not progress.refused
         yield TinyCatalogue(root=root, home=home, shop_port=shop.port, num_runs=progress.num_runs)

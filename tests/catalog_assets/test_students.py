@@ -8,7 +8,7 @@ import pytest
 
 from catalog.warehouse import query
 from catalog_assets.definitions import definitions
-from catalog_assets.partitions import of_its_teacher, student_recipes
+from catalog_assets.partitions import FOUND_BY, of_its_teacher, student_recipes
 from demo.flow import QUIET
 from ml.classifiers.classifier import Classifier
 from ml.recipes import CLASSIFIER_RECIPES, ENSEMBLE_RECIPES, STUDENT_RECIPES
@@ -82,7 +82,7 @@ def test_a_student_stands_in_the_grid_and_may_become_champion(store: Store) -> N
 def test_every_student_has_a_teacher_among_the_classifiers(name: str) -> None:
     recipe = STUDENT_RECIPES[name]
     assert recipe.distillation is not None
-    assert recipe.distillation.teacher in {*CLASSIFIER_RECIPES, *ENSEMBLE_RECIPES}
+    assert recipe.distillation.teacher in {*CLASSIFIER_RECIPES, *FOUND_BY, *ENSEMBLE_RECIPES}
     assert name not in CLASSIFIER_RECIPES
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from catalog_assets.definitions import definitions
 from demo.clothing import clothing_pictures, write_clothing
-from demo.flow import bring_up_to_date, register_arrivals, stages
+from demo.flow import Plan, bring_up_to_date, register_arrivals, stages
 from demo.place import allow_shop
 from demo.shop import Shop
 from resources.store import Store
@@ -38,7 +38,7 @@ def test_photographs_of_many_senders_become_a_judged_classifier(tmp_path: Path) 
         )
         store = Store(root=str(root))
         assert register_arrivals(store, instance) == []
-        plan = stages(["imagenet-lite0"], ["imagenet-lite0-probe"])
+        plan = stages(Plan(encoders=["imagenet-lite0"], classifiers=["imagenet-lite0-probe"]))
         assert not bring_up_to_date(definitions(str(root)), instance, plan).refused
 
     dataset = store.scan("dataset").join(store.scan("products").select("product_id", "item_group_id"), on="product_id")
