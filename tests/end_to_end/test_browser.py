@@ -28,6 +28,7 @@ def test_a_person_finds_lineage_materializes_backfills_and_sees_confusions(
         sees_the_lineage(page, screenshots)
         sees_the_confusion_picture(page, screenshots)
         sees_what_an_encoder_is_worth(page, screenshots)
+        sees_how_sure_a_classifier_is_and_why_it_is_champion(page, screenshots)
         with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
             materializes_a_delivery(page, instance, screenshots)
             backfills_all_deliveries(page, instance, screenshots)
@@ -61,6 +62,17 @@ def sees_what_an_encoder_is_worth(page: Page, screenshots: Path) -> None:
         if asset != "encoders":  # the others end with a picture: the map, the neighbours, the plot
             unfolds_a_picture(page)
         page.shoot(screenshots / f"{asset}.png")
+
+
+def sees_how_sure_a_classifier_is_and_why_it_is_champion(page: Page, screenshots: Path) -> None:
+    page.open(f"/assets/metrics?view=partitions&partition={CLASSIFIERS[0]}")
+    page.see("calibration")
+    unfolds_a_picture(page)
+    page.shoot(screenshots / "calibration.png")
+    page.open("/assets/champion_decisions")
+    page.see("decisions, newest first")
+    page.see("is the first champion")
+    page.shoot(screenshots / "champion.png")
 
 
 def materializes_a_delivery(page: Page, instance: dg.DagsterInstance, screenshots: Path) -> None:
