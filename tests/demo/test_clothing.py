@@ -109,7 +109,7 @@ senders = st.sampled_from(["1", "2", "3", "4", None])
 @given(st.lists(senders, max_size=40), st.integers(0, 50))
 def test_a_sample_is_of_whole_senders_and_never_too_large(taken_by: list[str | None], num: int) -> None:
     photographs = [
-        Photograph(picture_id=str(index), label=None, google_id=None, sender=sender)
+        Photograph(picture_id=str(index), label=None, google_id=None, sender=sender, age_group=None)
         for index, sender in enumerate(taken_by)
     ]
     sample = sample_senders(photographs, num)
