@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ml.search.halving import Run
 from ml.search.ledger import Attempt, Ledger, State
@@ -96,6 +97,10 @@ class News:
     def __init__(self, ledger: Ledger, listener: OnAttempt | None) -> None:
         self._ledger, self._listener = ledger, listener
         self._told: set[int] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles all that it is given; a listener may hold what cannot be, and nobody hears it elsewhere."""
+        return {**vars(self), "_listener": None}
 
     def tell(self) -> None:
         """Look for attempts that have ended since the last look."""

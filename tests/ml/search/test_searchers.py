@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -36,8 +37,14 @@ def test_the_goal_ends_a_search(searcher: str, ledger: Ledger) -> None:
 
 def test_all_trials_run_and_the_best_that_finished_wins(searcher: str, ledger: Ledger, tmp_path: Path) -> None:
     told: list[tuple[Candidate, Attempt]] = []
+    lock = threading.Lock()  # so that nobody can pickle who listens
+
+    def listen(candidate: Candidate, attempt: Attempt) -> None:
+        with lock:
+            told.append((candidate, attempt))
+
     recipe = replace(SEARCH, searcher=searcher)
-    outcome = run_search(recipe, Formula(calls=tmp_path / "calls"), ledger, "data", lambda *each: told.append(each))
+    outcome = run_search(recipe, Formula(calls=tmp_path / "calls"), ledger, "data", listen)
     assert outcome.reason == "trials"
     assert len(ledger.proposals()) == SEARCH.max_trials
     assert [attempt.number for _, attempt in told] == [attempt.number for attempt in ledger.attempts()]
