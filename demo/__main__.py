@@ -25,7 +25,7 @@ CLASSIFIERS = (
     "imagenet-lite0-probe",
     "simclr-mnv3-finetune",
 )
-SEARCHES, STUDENTS = ("quick",), ("student-of-search",)
+SEARCHES, STUDENTS, ENSEMBLES = ("quick",), ("student-of-search",), ("stack",)
 
 # Random and self-supervised weights of one backbone, on ever more labels; all shares of all encoders are a backfill.
 SHARES = tuple(f"{encoder}|{share}" for encoder in ("random-mnv3", "simclr-mnv3") for share in ("0.01", "0.05", "0.1"))
@@ -76,7 +76,14 @@ def run(root: Path, data: FashionMnist) -> "Progress":
     from demo.flow import Plan, run_flow  # once the environment says which store and which addresses
 
     with Shop(picture_source(data), seed=SEED, host=SHOP_HOST, port=SHOP_PORT):
-        plan = Plan(encoders=ENCODERS, classifiers=CLASSIFIERS, shares=SHARES, searches=SEARCHES, students=STUDENTS)
+        plan = Plan(
+            encoders=ENCODERS,
+            classifiers=CLASSIFIERS,
+            shares=SHARES,
+            searches=SEARCHES,
+            students=STUDENTS,
+            ensembles=ENSEMBLES,
+        )
         return run_flow(root, plan)
 
 

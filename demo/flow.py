@@ -36,10 +36,11 @@ class Plan:
     shares: Sequence[str] = ()
     searches: Sequence[str] = ()
     students: Sequence[str] = ()
+    ensembles: Sequence[str] = ()
 
 
 def stages(plan: Plan) -> list[Stage]:
-    """The design's flow from feed files to the warehouse; then what searches find and teach, against the champion."""
+    """The design's flow from feed files to the warehouse; then what is found, taught and combined."""
     return [
         Stage("prepare", ("taxonomy", "taxonomy_moves")),
         Stage(
@@ -71,12 +72,13 @@ def _judged(job: str, asset: str, names: Sequence[str]) -> list[Stage]:
 
 def _found(plan: Plan) -> list[Stage]:
     found = [name for name, search in FOUND_BY.items() if search in plan.searches]
-    if not (found or plan.students):
+    if not (found or plan.students or plan.ensembles):
         return []
     return [
         Stage("search", ("searches",), lambda _: plan.searches),
         *_judged("train", "classifiers", found),
         *_judged("distil", "students", plan.students),
+        *_judged("combine", "ensembles", plan.ensembles),
         Stage("calibrate", ("confidence",), lambda _: found),
         COMPARE,
     ]
