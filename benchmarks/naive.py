@@ -7,12 +7,12 @@ learn from those senders' labels and are judged on the test senders' photographs
 """
 
 import json
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.claims import at_least_times, figure, publish
-from benchmarks.peers import LIGHTLY, environment
 from benchmarks.processes import measure
 
 EPOCHS, MANY_EPOCHS = 5, 50
@@ -58,8 +58,7 @@ def main() -> None:
 def pretrained(way: str, epochs: int, place: Path) -> Pretrained:
     """One way in a process of its own."""
     answer = place / "answer.json"
-    python = environment("lightly", LIGHTLY, borrows=True) / "python"
-    command = [str(python), "-m", "benchmarks.naive_pretraining", way, str(epochs), str(answer)]
+    command = [sys.executable, "-m", "benchmarks.naive_pretraining", way, str(epochs), str(answer)]
     peak_mib = measure(command, place / "log").peak_mib
     made = Pretrained(**json.loads(answer.read_text()), peak_mib=peak_mib)
     print(way, epochs, made, flush=True)

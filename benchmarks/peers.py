@@ -6,7 +6,6 @@ import sysconfig
 from pathlib import Path
 
 BENCH = Path(__file__).parent.parent / ".bench"
-LIGHTLY = "lightly==1.6.0"  # what it requires would bring an antlr4 that Dagster does not work with
 
 
 def environment(name: str, *requirements: str, borrows: bool = False) -> Path:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.claims import Claim, at_least, at_least_times, at_most_times, beside, publish
-from benchmarks.peers import LIGHTLY, environment
 from benchmarks.pretraining_recipes import NUM_PICTURES
 from benchmarks.processes import measure
 
@@ -69,8 +68,7 @@ def mine(method: str, backbone: str, folder: Path, place: Path) -> dict[str, flo
 def peer(method: str, backbone: str, num_workers: int, folder: Path, place: Path) -> float:
     """lightly's pictures a second."""
     answer = place / "peer.json"
-    python = environment("lightly", LIGHTLY, borrows=True) / "python"
-    command = [str(python), "-m", "benchmarks.pretraining_peer", method, backbone, str(folder)]
+    command = [sys.executable, "-m", "benchmarks.pretraining_peer", method, backbone, str(folder)]
     measure([*command, str(num_workers), str(answer)], place / "log")
     rate = float(json.loads(answer.read_text())["rate"])
     print(f"lightly, {method} {backbone}, {num_workers} workers: {rate:.0f} pictures/s", flush=True)
