@@ -88,7 +88,7 @@ class Case:
         scored = {"classifier": name, "split": "val", "level": 4, "metric": "value_weighted_accuracy", "value": value}
         self.store.write(pl.DataFrame([scored]), "metrics", name)
         names = self.store.partitions("metrics")
-        self.store.write(pl.DataFrame({"classifier": names}), "comparison")
+        self.store.write(pl.DataFrame({"classifier": names, "kind": "classifier"}), "comparison")
 
     def run(self) -> dg.ExecuteInProcessResult:
         comparison = dg.AssetSpec("comparison", metadata={"dagster/io_manager_key": "tables"})
