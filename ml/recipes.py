@@ -371,6 +371,7 @@ STUDENT_RECIPES: dict[str, ClassifierRecipe] = {
         replace(
             CLASSIFIER_RECIPES["simclr-mnv3-finetune"],
             name="student-of-search",
+            optimisation=Optimisation(epochs=30, batch_size=64, lr=4e-3, warmup_epochs=3),
             distillation=Distillation(teacher="search-quick"),
         ),
         replace(
