@@ -18,7 +18,7 @@ from ml.classifiers.template import Template
 from ml.encoders import build
 from ml.memory import keep_freed_memory
 from ml.recipes import FINETUNE_5PCT, IMAGENET_LITE0, RANDOM_MNV3, EncoderRecipe
-from ml.training.finetuning import ClassificationTask, Examples
+from ml.training.classification import ClassificationTask, Examples
 from ml.training.optimisers import build_optimiser
 
 NUM_LEAVES, BATCH, NUM_STEPS = 5_000, 64, 12

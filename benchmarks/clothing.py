@@ -35,7 +35,8 @@ from ml.search.metrics import Score
 from ml.search.objective import PROBE_WEIGHT_DECAYS, Finetuning, Material
 from ml.search.recipe import SearchRecipe
 from ml.search.space import Space
-from ml.training.finetuning import Examples, Watch, train_classifier
+from ml.training.classification import Examples
+from ml.training.finetuning import Watch, train_classifier
 from ml.vectors import Labelled
 from resources.compute import num_cores
 

@@ -18,7 +18,8 @@ from ml.classifiers.conformal import BestPaths, conformal_threshold
 from ml.distillation import answers
 from ml.encoders import build, embed
 from ml.recipes import IMAGENET_LITE0, PROBE
-from ml.training.finetuning import Examples, train_classifier
+from ml.training.classification import Examples
+from ml.training.finetuning import train_classifier
 from resources.compute import num_cores
 
 COVERAGES = (0.8, 0.9, 0.95)

@@ -19,7 +19,8 @@ from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
 from ml.encoders import build
 from ml.recipes import FINETUNE_IMAGENET, IMAGENET_LITE0, fingerprint
-from ml.training.finetuning import Examples, Watch, train_classifier
+from ml.training.classification import Examples
+from ml.training.finetuning import Watch, train_classifier
 from resources.compute import num_cores
 
 MIN_TOP1, MAX_MINUTES = 0.945, 60.0

@@ -42,7 +42,8 @@ from ml.recipes import (
     pretrained_by,
     share_recipe,
 )
-from ml.training.finetuning import Examples, train_classifier
+from ml.training.classification import Examples
+from ml.training.finetuning import train_classifier
 from ml.training.pretraining import Watch, pretrain
 from resources.compute import num_cores
 

@@ -53,7 +53,8 @@ def attribute_classifiers(
     """Classifiers of an attribute of products, one per recipe, over an encoder of the library."""
     recipe = attribute_recipe(context.partition_key)
     from ml.encoders import Encoder
-    from ml.training.finetuning import Examples, Watch, train_classifier
+    from ml.training.classification import Examples
+    from ml.training.finetuning import Watch, train_classifier
 
     rows = dataset.collect()
     labels = attribute_labels(rows, store.scan("products"), recipe.column)

@@ -19,7 +19,7 @@ from resources.store import Store
 from resources.tracking import Tracking
 
 if TYPE_CHECKING:
-    from ml.training.finetuning import Examples
+    from ml.training.classification import Examples
 
 LEVEL_COLUMNS = ["level_1", "level_2", "level_3", "level_4"]
 
@@ -131,7 +131,7 @@ def _training(recipe: ClassifierRecipe, rows: pl.DataFrame, store: Store, pictur
 def _examples(
     recipe: ClassifierRecipe, rows: pl.DataFrame, chosen: pl.Expr, store: Store, pictures: Pictures
 ) -> "Examples":
-    from ml.training.finetuning import Examples
+    from ml.training.classification import Examples
 
     wanted, inputs = inputs_of(recipe, rows, chosen, store, pictures)
     return Examples(inputs=inputs, labels=wanted.select(LEVEL_COLUMNS).to_numpy())

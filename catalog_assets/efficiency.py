@@ -43,7 +43,8 @@ def share_outcomes(
     name, share = _keys(context)
     from ml.classifiers.predicting import predict
     from ml.encoders import Encoder
-    from ml.training.finetuning import Examples, Watch, train_classifier
+    from ml.training.classification import Examples
+    from ml.training.finetuning import Watch, train_classifier
 
     rows = dataset.collect()
     split = "golden" if "golden" in rows["split"] else "test"

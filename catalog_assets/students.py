@@ -61,7 +61,8 @@ def students(
     from ml.classifiers.timing import ms_per_picture
     from ml.distillation import as_seen_by
     from ml.encoders import Encoder
-    from ml.training.finetuning import Examples, Watch, train_classifier
+    from ml.training.classification import Examples
+    from ml.training.finetuning import Watch, train_classifier
 
     teacher = recipe.distillation.teacher
     folder = store.local / "classifiers" / recipe.name

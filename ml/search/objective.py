@@ -107,7 +107,8 @@ class Finetuning:
     def _tuned(self, candidate: Candidate, epochs: int, checkpoint: Path, device: "torch.device") -> float:
         from ml.classifiers.predicting import predict
         from ml.encoders import Encoder
-        from ml.training.finetuning import Examples, Watch, train_classifier
+        from ml.training.classification import Examples
+        from ml.training.finetuning import Watch, train_classifier
 
         material = self.library[candidate.encoder]
         pixels = material.mapped_pixels()

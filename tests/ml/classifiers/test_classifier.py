@@ -12,7 +12,8 @@ from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
 from ml.encoders import build
 from ml.recipes import ClassifierRecipe
-from ml.training.finetuning import Examples, initial_classifier, train_classifier
+from ml.training.classification import Examples
+from ml.training.finetuning import initial_classifier, train_classifier
 from ml.training.pretraining import pretrain
 from tests.ml.tiny import TINY_ENCODER, TINY_FINETUNE, TINY_SIMCLR, striped
 

@@ -12,7 +12,8 @@ from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
 from ml.encoders import build
 from ml.recipes import EncoderRecipe, Mixing, Optimisation
-from ml.training.finetuning import Examples, train_classifier
+from ml.training.classification import Examples
+from ml.training.finetuning import train_classifier
 from tests.ml.tiny import TINY_FINETUNE, striped
 
 CPU = torch.device("cpu")

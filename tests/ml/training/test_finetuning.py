@@ -19,7 +19,8 @@ from ml.classifiers.predicting import predict
 from ml.distillation import answers, soft_loss
 from ml.encoders import build, embed
 from ml.recipes import PLAIN, PROBE, Distillation, Execution, Mixing, Optimisation
-from ml.training.finetuning import Examples, Watch, initial_classifier, train_classifier
+from ml.training.classification import Examples
+from ml.training.finetuning import Watch, initial_classifier, train_classifier
 from ml.training.optimisers import build_optimiser
 from tests.ml.tiny import TINY_ENCODER, TINY_FINETUNE, striped
 

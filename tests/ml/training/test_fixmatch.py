@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ml.encoders import build
 from ml.recipes import Augmentation, FixMatch
-from ml.training.finetuning import Examples, Watch, train_classifier
+from ml.training.classification import Examples
+from ml.training.finetuning import Watch, train_classifier
 from ml.training.fixmatch import consistency_loss
 from tests.ml.tiny import TINY_ENCODER, TINY_FINETUNE, striped
 

@@ -11,7 +11,8 @@ from torch import nn
 from ml.classifiers.predicting import predict
 from ml.encoders import build
 from ml.recipes import Optimisation
-from ml.training.finetuning import Examples, Watch, train_classifier
+from ml.training.classification import Examples
+from ml.training.finetuning import Watch, train_classifier
 from ml.training.stopping import EarlyStopping
 from tests.ml.tiny import TINY_ENCODER, TINY_FINETUNE, striped
 
