@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -25,7 +26,7 @@ from resources.tracking import Tracking
 
 if TYPE_CHECKING:
     from ml.classifiers.hierarchy import Hierarchy
-    from ml.distillation import Answers
+    from ml.distillation import Answers, Features
 
 JUDGED_ON = ("golden", "test")  # the first of them that has products
 NO_LABEL = -1
@@ -75,7 +76,8 @@ def students(
         known, said = room.answers(teacher)
         _, pixels = room.asked.inputs(recipe.name, IN_TRAINING)
         hierarchy = Hierarchy.of_labels(labels)
-        examples = Examples(inputs=pixels, labels=labels, answers=as_seen_by(hierarchy, known, said))
+        features = room.features(teacher) if recipe.distillation.feature_weight else None
+        examples = Examples(inputs=pixels, labels=labels, answers=as_seen_by(hierarchy, known, said), features=features)
         watch = Watch(checkpoint=folder / "checkpoint.pt", on_epoch=log.epochs(recipe.name, context.log.info))
         encoder = Encoder.load(store.local / "encoders" / recipe.encoder)
         made = train_classifier(recipe, encoder, examples, session.device, watch)
@@ -139,15 +141,37 @@ class Classroom:
         store, members = self.asked.store, members_of(teacher)
         if teacher in ENSEMBLE_RECIPES:
             ensemble_record(store, teacher)  # refuses members that changed
-        pictures = self.asked.rows.filter(IN_TRAINING)
-        of = [*(store.fingerprint("classifiers", each) for each in members)]
-        of += [*pictures["product_id"], *pictures["sha256"]]
-        version = hashlib.sha256("\n".join(of).encode()).hexdigest()[:16]
-        path = store.local / "cache" / "answers" / f"{teacher}-{version}.npz"
+        path = self._kept(teacher, ".npz")
         if not path.exists():
             save_answers(path, self.asked.log_probabilities(teacher, IN_TRAINING)[2])
         known = joint([self.asked.classifier(each).hierarchy for each in members])
         return known, load_answers(path)
+
+    def features(self, teacher: str) -> "Features":
+        """A teacher's embeddings of the same pictures, its members' side by side, made once too."""
+        from ml.encoders import embed
+
+        path = self._kept(teacher, ".npy")
+        if not path.exists():
+            parts = []
+            for member in members_of(teacher):
+                _, inputs = self.asked.inputs(member, IN_TRAINING)
+                encoder = self.asked.classifier(member).encoder
+                parts.append(embed(encoder, inputs, self.asked.device) if inputs.ndim == 4 else inputs)
+            part = path.with_name(f".{path.name}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(part, np.concatenate(parts, axis=1))
+            part.replace(path)
+        held: Features = np.load(path)
+        return held
+
+    def _kept(self, teacher: str, suffix: str) -> Path:
+        """Where what a teacher says of the pictures in training is kept, for it and for them as they are."""
+        store, pictures = self.asked.store, self.asked.rows.filter(IN_TRAINING)
+        of = [store.fingerprint("classifiers", each) for each in members_of(teacher)]
+        of += [*pictures["product_id"], *pictures["sha256"]]
+        version = hashlib.sha256("\n".join(of).encode()).hexdigest()[:16]
+        return store.local / "cache" / "answers" / f"{teacher}-{version}{suffix}"
 
     @property
     def split(self) -> str:

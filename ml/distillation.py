@@ -18,6 +18,7 @@ from ml.classifiers.hierarchy import Hierarchy
 from ml.memory import keep_freed_memory
 from ml.pixels import PixelRows
 
+Features = NDArray[np.float32]  # a teacher's embeddings (num_pictures, dim), its members' side by side
 Answers = tuple[NDArray[np.float16], ...]  # log-probabilities, num_levels x (num_pictures, num_classes)
 
 BATCH = 64
@@ -94,3 +95,13 @@ def soft_loss(
         teacher = F.log_softmax(theirs.float() / temperature, dim=1)
         loss = loss + weight * temperature**2 * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
     return loss
+
+
+def similarity_loss(embeddings: Tensor, features: Tensor) -> Tensor:
+    """How unlike a student and its teacher hold the pictures of a batch for alike: equation 4 of Tung and Mori 2019.
+
+    Embeddings (batch, dim) of both, whose dimensions may differ: rows of the matrices of products within the batch are
+    brought to length 1, and their squared differences averaged over all pairs.
+    """
+    own, theirs = (F.normalize(each @ each.T, dim=1) for each in (embeddings.float(), features.float()))
+    return (own - theirs).square().mean()

@@ -131,12 +131,14 @@ class Distillation:
     """What a student takes from a teacher, a classifier or an ensemble (Hinton et al. 2015, arXiv:1503.02531).
 
     Its loss is `soft_weight` times the distance to the teacher's answers at `temperature`, and the rest times that to
-    the labels, where there are any.
+    the labels, where there are any. With a `feature_weight` it also learns which pictures its teacher holds for alike
+    (Tung and Mori 2019, arXiv:1907.09682; they weigh it by thousands, for its mean is over all pairs of a batch).
     """
 
     teacher: str
     temperature: float = 2.0
     soft_weight: float = 0.8
+    feature_weight: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -366,6 +368,11 @@ STUDENT_RECIPES: dict[str, ClassifierRecipe] = {
             CLASSIFIER_RECIPES["simclr-mnv3-finetune"],
             name="student-mnv3",
             distillation=Distillation(teacher="imagenet-lite0-probe"),
+        ),
+        replace(
+            CLASSIFIER_RECIPES["simclr-mnv3-finetune"],
+            name="student-mnv3-features",
+            distillation=Distillation(teacher="imagenet-lite0-probe", feature_weight=1_000.0),
         ),
         # Of whatever encoder the search "quick" prefers.
         replace(

@@ -48,13 +48,16 @@ class Classifier(nn.Module):
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Scores, num_levels x (batch, num_classes), of pictures (batch, 3, h, w) or embeddings."""
-        embeddings = inputs
-        if inputs.ndim == 4:
-            with autocast(self.execution, inputs.device):
-                embeddings = self.encoder(inputs).float()
+        embeddings = self.embed(inputs) if inputs.ndim == 4 else inputs
         standard = (embeddings - self.shift) / self.scale
         logits: tuple[Tensor, ...] = self.heads(self.predictor(self.projector(standard)))
         return logits
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """Its encoder's embeddings (batch, dim) of pictures (batch, 3, h, w), in the precision of its training."""
+        with autocast(self.execution, pictures.device):
+            embeddings: Tensor = self.encoder(pictures).float()
+        return embeddings
 
     def train(self, mode: bool = True) -> "Classifier":
         """In training, what is frozen keeps its statistics and drops nothing."""

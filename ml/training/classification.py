@@ -11,7 +11,7 @@ from torch import Tensor
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.hierarchy import Ids
 from ml.classifiers.losses import Training, loss_named, top_k_accuracy
-from ml.distillation import Answers, soft_loss
+from ml.distillation import Answers, Features, similarity_loss, soft_loss
 from ml.pixels import PixelRows
 from ml.recipes import ClassifierRecipe
 from ml.training.mixing import mix
@@ -26,13 +26,15 @@ class Examples:
     """Examples: pixels (n, 3, h, w) or embeddings (n, dim), and taxonomy ids (n, num_levels), -1 without a label.
 
     `values` are business values by leaf id. `answers` are a teacher's, over the classes of these labels' hierarchy;
-    only where there are any, may examples lack a label. `unlabelled` pixels are FixMatch's.
+    only where there are any, may examples lack a label. `features` are its embeddings. `unlabelled` pixels are
+    FixMatch's.
     """
 
     inputs: NDArray[np.uint8] | NDArray[np.float32]
     labels: Ids
     values: Mapping[int, float] | None = None
     answers: Answers | None = None
+    features: Features | None = None
     unlabelled: PixelRows | None = None
 
     def __post_init__(self) -> None:
@@ -46,7 +48,8 @@ class Examples:
     def first(self, num: int) -> "Examples":
         """The first so many examples."""
         answers = None if self.answers is None else tuple(level[:num] for level in self.answers)
-        return replace(self, inputs=self.inputs[:num], labels=self.labels[:num], answers=answers)
+        features = None if self.features is None else self.features[:num]
+        return replace(self, inputs=self.inputs[:num], labels=self.labels[:num], answers=answers, features=features)
 
 
 class ClassificationTask:
@@ -75,8 +78,9 @@ class ClassificationTask:
         if self._recipe.augmentation is not None:
             inputs = random_view(inputs, self._recipe.augmentation)
         if self._recipe.mixing is None:
-            scores = self._classifier(inputs)
-            loss = self._loss(scores, targets, said)
+            embeddings = self._classifier.embed(inputs) if inputs.ndim == 4 else inputs
+            scores = self._classifier(embeddings)
+            loss = self._loss(scores, targets, said) + self._unlikeness(embeddings, rows)
         else:
             mixed = mix(inputs, self._recipe.mixing)
             scores = self._classifier(mixed.pictures)
@@ -118,6 +122,14 @@ class ClassificationTask:
             return loss
         soft = soft_loss(scores, said, distillation.temperature, self._recipe.depth_weights)
         return (1 - distillation.soft_weight) * loss + distillation.soft_weight * soft
+
+    def _unlikeness(self, embeddings: Tensor, rows: NDArray[np.int64]) -> Tensor | float:
+        """Of what the student and its teacher hold for alike, in its weight."""
+        distillation = self._recipe.distillation
+        if distillation is None or not distillation.feature_weight or self._train.features is None:
+            return 0.0
+        features = torch.from_numpy(self._train.features[rows]).to(embeddings.device)
+        return distillation.feature_weight * similarity_loss(embeddings, features)
 
 
 def _figures(scores: Sequence[Tensor], targets: Tensor) -> Mapping[str, Tensor]:

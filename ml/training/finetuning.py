@@ -47,6 +47,14 @@ def initial_classifier(recipe: ClassifierRecipe, encoder: Encoder, train: Exampl
     for part, given in (("distillation", train.answers), ("semi_supervised", train.unlabelled)):
         if getattr(recipe, part) is not None and given is None:
             raise ValueError(f"classifier {recipe.name!r} learns by {part}, and its examples bring nothing for it")
+    if recipe.distillation is not None and recipe.distillation.feature_weight:
+        if train.features is None:
+            raise ValueError(f"classifier {recipe.name!r} learns by features, and its examples bring none of a teacher")
+        if recipe.mixing is not None:
+            raise ValueError(
+                f"classifier {recipe.name!r} learns by features of pictures as they are, and mixes pictures; leave out "
+                "its mixing or its feature_weight"
+            )
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(recipe.seed)
         classifier = Classifier(encoder, Hierarchy.of_labels(train.labels), Template.of(recipe))
@@ -90,7 +98,9 @@ def train_classifier(
     checkpoint = None
     if watch.checkpoint is not None:
         start = [tensor.numpy() for tensor in encoder.state_dict().values()]
-        given = [*(examples.answers or ()), *([] if examples.unlabelled is None else [examples.unlabelled])]
+        given = [
+            each for each in (*(examples.answers or ()), examples.features, examples.unlabelled) if each is not None
+        ]
         made_from = fingerprint_arrays(examples.inputs, examples.labels, *given, *start)
         checkpoint = Checkpoint(path=watch.checkpoint, fingerprint=f"{fingerprint(recipe)}-{made_from}")
     stopping = EarlyStopping(patience=recipe.patience) if recipe.patience is not None else None

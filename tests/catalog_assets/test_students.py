@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from catalog.warehouse import query
@@ -76,6 +77,17 @@ def test_a_student_stands_in_the_grid_and_may_become_champion(store: Store) -> N
     best = value.sort("value", "classifier", descending=[True, False])["classifier"][0]
     decided = store.scan("champion_decisions").collect()
     assert best in {*decided["candidate"]}  # whoever leads on validation was asked about
+
+
+def test_a_teacher_s_features_are_made_once_too(store: Store) -> None:
+    with dg.DagsterInstance.from_config(str(store.local / "dagster")) as instance:
+        definitions(store.root).resolve_job_def("distil").execute_in_process(
+            instance=instance, partition_key="student-mnv3-features", run_config=QUIET, raise_on_error=True
+        )
+    [path] = (store.local / "cache" / "answers").glob("imagenet-lite0-probe-*.npy")
+    in_training = store.scan("dataset").filter(split="train").collect()
+    assert np.load(path, mmap_mode="r").shape == (len(in_training), 1280)
+    assert (store.local / "classifiers" / "student-mnv3-features" / "weights.safetensors").exists()
 
 
 @pytest.mark.parametrize("name", STUDENT_RECIPES)

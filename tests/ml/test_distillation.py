@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.classifiers.hierarchy import Hierarchy
-from ml.distillation import IMPOSSIBLE, as_seen_by, soft_loss
+from ml.distillation import IMPOSSIBLE, as_seen_by, similarity_loss, soft_loss
 
 
 def oracle(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> float:
@@ -42,3 +42,19 @@ def test_a_student_sees_only_the_classes_that_it_knows() -> None:
     assert seen[0, 2] == IMPOSSIBLE
     with pytest.raises(ValueError, match="share no class of level 1"):
         as_seen_by(Hierarchy.of_labels(np.array([[9]])), teacher, said)
+
+
+def test_the_similarity_loss_is_that_of_the_paper_and_sees_no_rotation_or_scale() -> None:
+    rng = np.random.default_rng(0)
+    student, teacher = rng.normal(size=(6, 5)), rng.normal(size=(6, 9))
+
+    def gram(embeddings: np.ndarray) -> np.ndarray:
+        products = embeddings @ embeddings.T
+        return products / np.linalg.norm(products, axis=1, keepdims=True)
+
+    expected = ((gram(student) - gram(teacher)) ** 2).sum() / 6**2
+    ours = similarity_loss(torch.from_numpy(student), torch.from_numpy(teacher)).item()
+    assert ours == pytest.approx(expected, rel=1e-5)
+    rotation = np.linalg.qr(rng.normal(size=(9, 9)))[0]
+    turned = torch.from_numpy(3 * teacher @ rotation)
+    assert similarity_loss(turned, torch.from_numpy(teacher)).item() == pytest.approx(0, abs=1e-10)

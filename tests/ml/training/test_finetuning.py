@@ -16,7 +16,7 @@ from ml.classifiers.heads import HEADS
 from ml.classifiers.hierarchy import UNKNOWN
 from ml.classifiers.losses import LOSSES
 from ml.classifiers.predicting import predict
-from ml.distillation import answers, soft_loss
+from ml.distillation import answers, similarity_loss, soft_loss
 from ml.encoders import build, embed
 from ml.recipes import PLAIN, PROBE, Distillation, Execution, Mixing, Optimisation
 from ml.training.classification import Examples
@@ -144,6 +144,33 @@ def test_a_student_takes_its_teacher_s_answers_for_pictures_without_a_label() ->
         return soft_loss(own, theirs, 1.0, recipe.depth_weights).item()
 
     assert apart(student.classifier) < 0.8 * apart(alone.classifier)
+
+
+def test_a_student_of_features_holds_for_alike_what_its_teacher_does() -> None:
+    optimisation = Optimisation(epochs=40, batch_size=16, lr=3e-3)
+    teacher = build(replace(TINY_ENCODER, seed=1))
+    features = embed(teacher, PIXELS, CPU)
+    said = tuple(np.zeros((len(PIXELS), num), dtype=np.float16) for num in (1, 2, 4, 4))  # nothing is likelier
+    unseen, _ = striped(40, seed=1)
+    wanted = torch.from_numpy(embed(teacher, unseen, CPU))
+    unlike = {}
+    for weight in (0.0, 1000.0):
+        distillation = Distillation(teacher="teacher", soft_weight=1.0, feature_weight=weight)
+        recipe = replace(TINY_FINETUNE, optimisation=optimisation, distillation=distillation)
+        examples = replace(EXAMPLES, answers=said, features=features)
+        student = train_classifier(recipe, build(TINY_ENCODER), examples, CPU).classifier
+        unlike[weight] = similarity_loss(torch.from_numpy(embed(student.encoder, unseen, CPU)), wanted).item()
+    assert unlike[1000.0] < 0.5 * unlike[0.0]
+
+
+def test_a_student_of_features_is_refused_without_any_and_with_mixed_pictures() -> None:
+    recipe = replace(TINY_FINETUNE, distillation=Distillation(teacher="teacher", feature_weight=1.0))
+    said = tuple(np.zeros((len(PIXELS), num), dtype=np.float16) for num in (1, 2, 4, 4))
+    with pytest.raises(ValueError, match="learns by features, and its examples bring none of a teacher"):
+        train_classifier(recipe, build(TINY_ENCODER), replace(EXAMPLES, answers=said), CPU)
+    examples = replace(EXAMPLES, answers=said, features=np.zeros((len(PIXELS), 3), dtype=np.float32))
+    with pytest.raises(ValueError, match="leave out its mixing or its feature_weight"):
+        train_classifier(replace(recipe, mixing=Mixing()), build(TINY_ENCODER), examples, CPU)
 
 
 def test_a_student_without_answers_to_all_its_pictures_is_refused() -> None:
