@@ -11,6 +11,7 @@ import polars as pl
 
 from catalog.block_sums import Floats, sums_by_class
 from catalog.bootstrap import NUM_RESAMPLES, blocks_of, interval, resampled_counts
+from catalog.judged import places_of
 from catalog.scores import weighted_recall
 
 LEAF_LEVEL = 4
@@ -71,7 +72,8 @@ def compare(
     pairs = _paired(candidate, champion)
     hits = [pairs.select(pl.col("true") == pl.col(side)).to_series().to_numpy() for side in ("best", "best_other")]
     only_candidate, only_champion = int((hits[0] & ~hits[1]).sum()), int((hits[1] & ~hits[0]).sum())
-    leaves, true = np.unique(pairs["true"].to_numpy(), return_inverse=True)
+    leaves = pairs["true"].unique().sort().to_numpy()
+    true = places_of(pairs["true"].to_numpy(), leaves)
     worth = np.array([values.get(leaf, 0.0) for leaf in leaves.tolist()])
     if not worth.any():
         raise ValueError("the difference by value is undefined: no category of the labels has a business value")

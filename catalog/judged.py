@@ -82,12 +82,12 @@ class Judged:
     @cached_property
     def true(self) -> Places:
         """The labels as positions in `classes`, (n,)."""
-        return _places(self.true_ids, self.classes)
+        return places_of(self.true_ids, self.classes)
 
     @cached_property
     def predicted(self) -> Places:
         """The best predictions as positions in `classes`, (n,)."""
-        return _places(self.predicted_ids, self.classes)
+        return places_of(self.predicted_ids, self.classes)
 
     @cached_property
     def hits(self) -> NDArray[np.bool_]:
@@ -96,7 +96,7 @@ class Judged:
         return hits
 
 
-def _places(ids: Ids, classes: Ids) -> Places:
+def places_of(ids: Ids, classes: Ids) -> Places:
     """The position of each id in the ascending `classes`."""
     if classes[0] < 0 or classes[-1] >= _MAX_TABLE:
         return np.searchsorted(classes, ids)
