@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from benchmarks.claims import Claim, at_most, figure, publish
 from benchmarks.starting_weights import DEVICE, fashion
 from catalog.proportions import wilson_interval
-from ml.classifiers.calibration import expected_calibration_error, fit_temperature
+from catalog.scores import expected_calibration_error
+from ml.classifiers.calibration import fit_temperature
 from ml.classifiers.conformal import BestPaths, conformal_threshold
 from ml.distillation import answers
 from ml.encoders import build, embed

@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 
 from catalog.block_sums import NUM_BINS, BlockSums
+from catalog.proportions import wilson_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_Z = 1.959964  # of a normal distribution's middle 95 %
 _INK, _FAINT_INK, _PAPER, _GREY, _BLUE = "#1a2a3a", "#6b7885", "#ffffff", "#c9cfd6", "#3b7dba"
 
 
@@ -26,8 +26,7 @@ def calibration_curve(sums: BlockSums) -> pl.DataFrame:
     num, hits, confidence = (each.sum(axis=0) for each in (sums.num_in_bin, sums.hits_in_bin, sums.confidence_in_bin))
     filled = np.flatnonzero(num)
     num, accuracy, mean = num[filled], hits[filled] / num[filled], confidence[filled] / num[filled]
-    centre = (accuracy + _Z**2 / (2 * num)) / (1 + _Z**2 / num)
-    half = _Z * np.sqrt(accuracy * (1 - accuracy) / num + (_Z / (2 * num)) ** 2) / (1 + _Z**2 / num)
+    low, high = zip(*map(wilson_interval, hits[filled].astype(int).tolist(), num.astype(int).tolist()), strict=True)
     return pl.DataFrame(
         {
             "bin_low": filled / NUM_BINS,
@@ -35,8 +34,8 @@ def calibration_curve(sums: BlockSums) -> pl.DataFrame:
             "num": num.astype(np.int64),
             "confidence": mean,
             "accuracy": accuracy,
-            "accuracy_low": np.clip(centre - half, 0, 1),
-            "accuracy_high": np.clip(centre + half, 0, 1),
+            "accuracy_low": low,
+            "accuracy_high": high,
         }
     )
 

@@ -27,7 +27,7 @@ class Judged:
     true_ids: Ids
     predicted_ids: Ids
     in_top5: NDArray[np.bool_]
-    confidences: NDArray[np.float32]
+    confidences: NDArray[np.floating]
 
     def __post_init__(self) -> None:
         shapes = {array.shape for array in (self.true_ids, self.predicted_ids, self.in_top5, self.confidences)}

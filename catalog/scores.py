@@ -97,6 +97,13 @@ def calibration_error(of: Summed) -> Floats:
     return errors
 
 
+def expected_calibration_error(confidences: Floats, are_right: NDArray[np.bool_]) -> float:
+    """The same of single answers: their confidences and whether they are right, (n,). ValueError for none."""
+    one = np.ones(len(are_right), dtype=np.int64)
+    judged = Judged(true_ids=one, predicted_ids=1 * are_right, in_top5=are_right, confidences=confidences)
+    return float(calibration_error(summed(judged, 0 * one))[0])
+
+
 METRICS: dict[str, Metric] = {
     "top1": top1,
     "top5": top5,

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from catalog.proportions import wilson_interval
+from catalog.scores import expected_calibration_error
 from catalog.splits import are_choosing
 from catalog_assets.answering import Answering, members_of
 from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, labelled
@@ -134,6 +135,4 @@ def _temperatures(said: "Answers", targets: "Ids", fitting: np.ndarray) -> list[
 
 def _calibration_error(paths: "BestPaths", targets: "Ids") -> float:
     """Of the best leaves."""
-    from ml.classifiers.calibration import expected_calibration_error
-
     return expected_calibration_error(paths.masses[:, -1].clip(0, 1), paths.classes[:, -1] == targets[:, -1])

@@ -14,7 +14,6 @@ LEAST, MOST = 0.05, 20.0  # where every picture is right, or none better than by
 TOLERANCE = 1e-6
 MAX_STEPS = 60
 LEAST_LOG = -60.0  # what was ruled out, as if it were all but ruled out
-NUM_BINS = 15
 
 
 def fit_temperature(log_probabilities: NDArray[np.floating], targets: Ids) -> float:
@@ -53,21 +52,6 @@ def fit_temperature(log_probabilities: NDArray[np.floating], targets: Ids) -> fl
 def at_temperature(log_probabilities: NDArray[np.floating], temperature: float) -> Floats:
     """Log-probabilities (num, num_classes) at a temperature; above 1 all are less sure."""
     return _normalised(_finite(log_probabilities) / temperature)
-
-
-def expected_calibration_error(confidences: Floats, are_right: NDArray[np.bool_], num_bins: int = NUM_BINS) -> float:
-    """How far confidences (num,) are from the share of right ones, on average over equally wide bins by their size.
-
-    Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning"; 15 bins as Guo et al.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if len(confidences) == 0:
-        raise ValueError("there is no prediction whose confidence could be compared with how often it is right")
-    places = np.minimum((confidences * num_bins).astype(np.intp), num_bins - 1)
-    gaps = np.bincount(places, confidences - are_right, num_bins)
-    return float(np.abs(gaps).sum() / len(confidences))
 
 
 def _finite(log_probabilities: NDArray[np.floating]) -> Floats:

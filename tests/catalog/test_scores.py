@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from catalog.bootstrap import blocks_of
 from catalog.judged import Judged
-from catalog.scores import METRICS, Summed, score, score_means, summed
+from catalog.scores import METRICS, Summed, expected_calibration_error, score, score_means, summed
 from catalog.taxonomy import Taxonomy
 
 TREE = Taxonomy.parse("1 - A\n2 - A > B\n3 - A > C\n4 - A > C > D\n5 - E\n", "test")
@@ -228,3 +228,21 @@ def test_a_table_of_scores_has_the_columns_of_metrics() -> None:
         "ci_high": pl.Float64,
         "num_samples": pl.Int64,
     }
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60))
+def test_the_calibration_error_is_the_one_counted_bin_by_bin(pairs: list[tuple[float, bool]]) -> None:
+    by_hand, num_bins = 0.0, 15
+    for number in range(num_bins):
+        members = [pair for pair in pairs if min(int(pair[0] * num_bins), num_bins - 1) == number]
+        if members:
+            confidence = sum(pair[0] for pair in members) / len(members)
+            accuracy = sum(pair[1] for pair in members) / len(members)
+            by_hand += len(members) / len(pairs) * abs(confidence - accuracy)
+    confidences, right = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
+    assert expected_calibration_error(confidences, right) == pytest.approx(by_hand, abs=1e-9)
+
+
+def test_without_a_prediction_there_is_no_calibration_error() -> None:
+    with pytest.raises(ValueError, match="there is no sample to score"):
+        expected_calibration_error(np.array([]), np.array([], dtype=bool))

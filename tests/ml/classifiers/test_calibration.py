@@ -1,11 +1,12 @@
-"""Calibration: the temperature against a grid, the error against bins counted one by one."""
+"""Calibration: the temperature, against a grid of others."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.classifiers.calibration import at_temperature, expected_calibration_error, fit_temperature
+from catalog.scores import expected_calibration_error
+from ml.classifiers.calibration import at_temperature, fit_temperature
 from ml.classifiers.hierarchy import UNKNOWN
 
 
@@ -77,24 +78,3 @@ def test_classes_that_training_never_saw_are_left_out_and_without_any_other_it_i
         fit_temperature(log_probabilities[:5], np.full(5, UNKNOWN))
     with pytest.raises(ValueError, match="none of 0 validation pictures"):
         fit_temperature(log_probabilities[:0], targets[:0])
-
-
-@given(
-    st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60),
-    st.integers(1, 20),
-)
-def test_the_error_is_the_one_counted_bin_by_bin(pairs: list[tuple[float, bool]], num_bins: int) -> None:
-    by_hand = 0.0
-    for number in range(num_bins):
-        members = [pair for pair in pairs if min(int(pair[0] * num_bins), num_bins - 1) == number]
-        if members:
-            confidence = sum(pair[0] for pair in members) / len(members)
-            accuracy = sum(pair[1] for pair in members) / len(members)
-            by_hand += len(members) / len(pairs) * abs(confidence - accuracy)
-    confidences, right = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
-    assert expected_calibration_error(confidences, right, num_bins) == pytest.approx(by_hand, abs=1e-9)
-
-
-def test_without_a_prediction_there_is_no_error() -> None:
-    with pytest.raises(ValueError, match="no prediction whose confidence"):
-        expected_calibration_error(np.array([]), np.array([], dtype=bool))
