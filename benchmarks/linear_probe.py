@@ -49,7 +49,10 @@ def main() -> None:
         beside(f"{what}: passes over the embeddings", ours["passes"], peer["passes"], ""),
         beside(f"{what}: peak memory of the process", our_mib / 1024, peer_mib / 1024, "GiB"),
     ]
-    publish("linear_probe", claims)
+    if vars(options) == {name: parser.get_default(name) for name in vars(options)}:
+        publish("linear_probe", claims)
+    else:
+        print(*claims, sep="\n")
 
 
 def run(side: str, place: Path, *arguments: str) -> tuple[dict[str, float], float]:
