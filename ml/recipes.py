@@ -347,6 +347,14 @@ CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
             optimisation=Optimisation(epochs=12, batch_size=64, lr=4e-3, warmup_epochs=2),
         ),
         FINETUNE_IMAGENET,
+        # For few labels, or photographs at a high resolution: the first blocks stay as ImageNet left them.
+        replace(
+            FINETUNE_IMAGENET,
+            name="imagenet-lite0-partial",
+            tuned_share=0.5,
+            optimisation=replace(FINETUNE_IMAGENET.optimisation, layer_decay=0.8),
+            patience=3,
+        ),
         # Heads whose levels agree; a mistake high up in the taxonomy costs more.
         replace(FINETUNE_5PCT, name="simclr-mnv3-hierarchical-5pct", heads="conditional", loss="hierarchical"),
         replace(FINETUNE_5PCT, name="simclr-mnv3-fixmatch-5pct", semi_supervised=FixMatch()),

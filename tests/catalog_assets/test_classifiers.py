@@ -11,7 +11,7 @@ from demo.flow import QUIET
 from resources.store import Store
 from tests.conftest import TinyCatalogue
 
-RECIPES = ("simclr-mnv3-hierarchical-5pct", "simclr-mnv3-fixmatch-5pct")
+RECIPES = ("simclr-mnv3-hierarchical-5pct", "simclr-mnv3-fixmatch-5pct", "imagenet-lite0-partial")
 
 
 @pytest.fixture(scope="module")
