@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import numpy as np
 import polars as pl
 
 from catalog_assets.classifiers import inputs_of
+from catalog_assets.partitions import of_the_same_classifier, of_the_same_ensemble, of_the_same_student
 from catalog_assets.trained import trained_recipe
 from ml.recipes import ENSEMBLE_RECIPES
 from resources.pictures import Pictures
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
     from ml.distillation import Answers
     from ml.ensembles import Probabilities
 
+# What is made from whoever answers under a name is made from one of these, which share their names with it.
+WHOEVER_ANSWERS = [
+    dg.AssetDep("classifiers", partition_mapping=of_the_same_classifier),
+    dg.AssetDep("students", partition_mapping=of_the_same_student),
+    dg.AssetDep("ensembles", partition_mapping=of_the_same_ensemble),
+]
 LEAST = 1e-12  # a probability whose logarithm float16 holds
 
 

@@ -13,6 +13,7 @@ from catalog.scores import score, summed
 from catalog_assets.classifiers import inputs_of
 from catalog_assets.conditions import when_upstream_changes
 from catalog_assets.encoders import embeddings, encoders
+from catalog_assets.evaluation import HELD_OUT
 from catalog_assets.history import data_version
 from catalog_assets.markdown import table
 from catalog_assets.partitions import attribute_recipes, of_an_attribute_s_encoder
@@ -24,7 +25,6 @@ from resources.store import Store
 from resources.tracking import Tracking
 
 IN_TRAINING = pl.col("split") == "train"
-HELD_OUT = ("val", "test", "golden")
 FOLDER = "attribute_classifiers"
 
 of_products = dg.AssetDep("products", partition_mapping=dg.AllPartitionMapping())

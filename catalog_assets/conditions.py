@@ -4,11 +4,10 @@ import dagster as dg
 
 # Like AutomationCondition.eager(), but a delivery whose feed was refused stays missing for ever, and must not hold up
 # the others; and nothing that is merely missing is started: what has never been made is made on request.
-when_upstream_changes = (
-    dg.AutomationCondition.any_deps_updated().since_last_handled()
-    & ~dg.AutomationCondition.any_deps_in_progress()
-    & ~dg.AutomationCondition.in_progress()
-).with_label("when upstream changes")
+_at_rest = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
+when_upstream_changes = (dg.AutomationCondition.any_deps_updated().since_last_handled() & _at_rest).with_label(
+    "when upstream changes"
+)
 
 # For a partition of a recipe: only where one was already made from the recipe.
 refresh_when_upstream_changes = (when_upstream_changes & ~dg.AutomationCondition.missing()).with_label(
@@ -21,6 +20,5 @@ when_trained = (
     dg.AutomationCondition.any_deps_updated()
     .ignore(dg.AssetSelection.assets("dataset", "taxonomy"))
     .since_last_handled()
-    & ~dg.AutomationCondition.any_deps_in_progress()
-    & ~dg.AutomationCondition.in_progress()
+    & _at_rest
 ).with_label("when trained")

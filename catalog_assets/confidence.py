@@ -9,18 +9,11 @@ import polars as pl
 from catalog.proportions import wilson_interval
 from catalog.scores import expected_calibration_error
 from catalog.splits import are_choosing
-from catalog_assets.answering import Answering, members_of
-from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, labelled
+from catalog_assets.answering import WHOEVER_ANSWERS, Answering, members_of
+from catalog_assets.classifiers import LEVEL_COLUMNS, labelled
 from catalog_assets.conditions import refresh_when_upstream_changes
-from catalog_assets.ensembles import ensembles
 from catalog_assets.markdown import table
-from catalog_assets.partitions import (
-    judged_classifiers,
-    of_the_same_classifier,
-    of_the_same_ensemble,
-    of_the_same_student,
-)
-from catalog_assets.students import students
+from catalog_assets.partitions import judged_classifiers
 from catalog_assets.versions import content_version
 from resources.compute import Compute
 from resources.pictures import Pictures
@@ -36,11 +29,7 @@ CALIBRATED_ON = "val"
 
 
 @dg.asset(
-    deps=[
-        dg.AssetDep(classifiers, partition_mapping=of_the_same_classifier),
-        dg.AssetDep(students, partition_mapping=of_the_same_student),
-        dg.AssetDep(ensembles, partition_mapping=of_the_same_ensemble),
-    ],
+    deps=WHOEVER_ANSWERS,
     partitions_def=judged_classifiers,
     io_manager_key="tables",
     pool="device",

@@ -11,18 +11,11 @@ from catalog.calibration_curve import draw_calibration
 from catalog.confusion import draw_confusion, largest_confusions, leaf_table, most_valuable, read_confusion
 from catalog.judging import judge
 from catalog.scores import METRICS
-from catalog_assets.answering import Answering, members_of
-from catalog_assets.classifiers import LEVEL_COLUMNS, classifiers, labelled
+from catalog_assets.answering import WHOEVER_ANSWERS, Answering, members_of
+from catalog_assets.classifiers import LEVEL_COLUMNS, labelled
 from catalog_assets.conditions import when_trained, when_upstream_changes
-from catalog_assets.ensembles import ensembles
 from catalog_assets.markdown import picture, records, table
-from catalog_assets.partitions import (
-    judged_classifiers,
-    of_the_same_classifier,
-    of_the_same_ensemble,
-    of_the_same_student,
-)
-from catalog_assets.students import students
+from catalog_assets.partitions import judged_classifiers
 from catalog_assets.taxonomies import taxonomy
 from catalog_assets.versions import content_version
 from ml.recipes import ENSEMBLE_RECIPES
@@ -36,11 +29,7 @@ SHOWN_LEAVES = 50  # the most valuable ones
 
 
 @dg.asset(
-    deps=[
-        dg.AssetDep(classifiers, partition_mapping=of_the_same_classifier),
-        dg.AssetDep(students, partition_mapping=of_the_same_student),
-        dg.AssetDep(ensembles, partition_mapping=of_the_same_ensemble),
-    ],
+    deps=WHOEVER_ANSWERS,
     partitions_def=judged_classifiers,
     pool="device",
     group_name="evaluation",

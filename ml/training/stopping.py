@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 JUDGED_BY = "validation_accuracy"
@@ -37,11 +36,10 @@ class EarlyStopping:
         else:
             self.num_worse += 1
 
-    @torch.no_grad()
     def take_best(self, module: nn.Module) -> None:
         """Gives the module the best weights, if any evaluation took place."""
-        for name, tensor in module.state_dict().items() if self.weights else ():
-            tensor.copy_(self.weights[name])
+        if self.weights:
+            module.load_state_dict(self.weights)
 
     def state(self) -> dict[str, Any]:
         """What a resumed run goes on from."""

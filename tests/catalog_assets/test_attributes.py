@@ -9,7 +9,7 @@ import pytest
 from catalog.warehouse import query
 from catalog_assets.definitions import definitions
 from demo.flow import QUIET
-from ml.recipes import ATTRIBUTE_RECIPES, attribute_recipe
+from ml.recipes import ATTRIBUTE_RECIPES, AttributeRecipe, attribute_recipe
 from resources.store import Store
 from tests.conftest import TinyCatalogue
 
@@ -62,5 +62,5 @@ def test_an_unknown_attribute_is_refused_with_the_known() -> None:
 
 
 @pytest.mark.parametrize("recipe", ATTRIBUTE_RECIPES.values(), ids=ATTRIBUTE_RECIPES)
-def test_an_attribute_has_one_level(recipe: object) -> None:
-    assert len(ATTRIBUTE_RECIPES[recipe.name].classifier.depth_weights) == 1  # type: ignore[attr-defined]
+def test_an_attribute_has_one_level(recipe: AttributeRecipe) -> None:
+    assert len(recipe.classifier.depth_weights) == 1
