@@ -13,12 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ml.classifiers.calibration import at_temperature
 from ml.classifiers.hierarchy import Hierarchy, Ids
-from ml.classifiers.levels import Levels
 
 Floats = NDArray[np.float64]
 
@@ -42,15 +40,16 @@ class BestPaths:
         classes = hierarchy.paths[levels[-1].argmax(axis=1)]
         rows = np.arange(len(classes))
         masses = np.stack([own[rows, best] for own, best in zip(levels, classes.T, strict=True)], axis=1)
-        return cls(classes=classes, masses=np.minimum.accumulate(masses.astype(np.float64), axis=1))
+        masses = masses.astype(np.float64).clip(max=1.0)  # sums may come out a rounding error above, and `NEVER` is 1
+        return cls(classes=classes, masses=np.minimum.accumulate(masses, axis=1))
 
     @classmethod
     def at_temperature(
         cls, log_probabilities: NDArray[np.floating], temperature: float, hierarchy: Hierarchy
     ) -> "BestPaths":
         """Of leaves' log-probabilities (num, num_leaves) at a temperature."""
-        cooled = torch.from_numpy(at_temperature(log_probabilities, temperature))
-        return cls.of([level.exp().numpy() for level in Levels(hierarchy).marginalise(cooled)], hierarchy)
+        cooled = np.exp(at_temperature(log_probabilities, temperature))
+        return cls.of(hierarchy.marginalise(cooled), hierarchy)
 
     def rows(self, chosen: NDArray[np.intp]) -> "BestPaths":
         """Those of some pictures."""

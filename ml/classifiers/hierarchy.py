@@ -65,6 +65,16 @@ class Hierarchy:
         """The taxonomy ids on the path of each leaf: (num_leaves, num_levels)."""
         return np.stack([self.decode(level, classes) for level, classes in enumerate(self.paths.T)], axis=1)
 
+    def marginalise(self, leaves: NDArray[np.floating]) -> tuple[NDArray[np.floating], ...]:
+        """Probabilities of every level, root first, of those of leaves (num, num_leaves): sums of what lies below."""
+        levels = [leaves]
+        for parents, num in zip(reversed(self.parents), reversed(self.num_classes[:-1]), strict=True):
+            own = np.array(parents, dtype=np.int64)
+            order = np.argsort(own, kind="stable")
+            starts = np.searchsorted(own[order], np.arange(num))  # no parent is without a child
+            levels.append(np.add.reduceat(levels[-1][:, order], starts, axis=1))
+        return tuple(reversed(levels))
+
     def encode(self, labels: Ids) -> Ids:
         """Class indices (num_examples, num_levels) of taxonomy ids; `UNKNOWN` where training saw no such id.
 

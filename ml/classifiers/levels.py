@@ -27,19 +27,20 @@ class Levels(nn.Module):
 
     def marginalise(self, leaves: Tensor) -> tuple[Tensor, ...]:
         """Log-probabilities of every level, root first, of those of leaves (batch, num_leaves)."""
-        levels = [leaves]
+        levels = [leaves.t()]
         for level in range(len(self.num_classes) - 1, 0, -1):
             levels.append(group_logsumexp(levels[-1], self.parents(level), self.num_classes[level - 1]))
-        return tuple(reversed(levels))
+        return tuple(each.t() for each in reversed(levels))
 
     def share_out(self, logits: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Log-probabilities of every level whose logits tell each class from its siblings alone."""
-        levels = [logits[0].log_softmax(dim=1)]
+        levels = [logits[0].log_softmax(dim=1).t()]
         for level, own in enumerate(logits[1:], start=1):
             parents = self.parents(level)
-            among_siblings = own - group_logsumexp(own, parents, self.num_classes[level - 1])[:, parents]
-            levels.append(levels[-1][:, parents] + among_siblings)
-        return tuple(levels)
+            siblings = group_logsumexp(own.t(), parents, self.num_classes[level - 1])
+            among_siblings = own.t() - _of_groups(siblings, parents)
+            levels.append(_of_groups(levels[-1], parents) + among_siblings)
+        return tuple(each.t() for each in levels)
 
     def along_paths(self, levels: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
         """Scores of leaves, (batch, num_leaves): log-probabilities of each path's classes, weighted and added."""
@@ -50,9 +51,18 @@ class Levels(nn.Module):
 
 
 def group_logsumexp(values: Tensor, groups: Tensor, num_groups: int) -> Tensor:
-    """log sum exp over the columns of each group: (batch, n) and group numbers (n,) -> (batch, num_groups)."""
-    index = groups.expand(len(values), -1)
-    highest = values.detach().new_full((len(values), num_groups), -torch.inf)
-    highest = highest.scatter_reduce(1, index, values.detach(), "amax").clamp(min=torch.finfo(values.dtype).min)
-    exponentials = (values - highest.gather(1, index)).exp()
-    return torch.zeros_like(highest).scatter_add(1, index, exponentials).log() + highest
+    """log sum exp over the rows of each group: (n, batch) and group numbers (n,) -> (num_groups, batch).
+
+    Rows, not columns, since PyTorch moves a whole row at once where an index repeats along it.
+    """
+    values = values.contiguous()
+    index = groups.unsqueeze(1).expand_as(values)
+    highest = values.detach().new_full((num_groups, values.shape[1]), -torch.inf)
+    highest = highest.scatter_reduce(0, index, values.detach(), "amax").clamp(min=torch.finfo(values.dtype).min)
+    exponentials = (values - _of_groups(highest, groups)).exp()
+    return torch.zeros_like(highest).scatter_add(0, index, exponentials).log() + highest
+
+
+def _of_groups(values: Tensor, groups: Tensor) -> Tensor:
+    """What each row's group has: (num_groups, batch) and group numbers (n,) -> (n, batch)."""
+    return values.gather(0, groups.unsqueeze(1).expand(-1, values.shape[1]))

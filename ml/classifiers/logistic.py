@@ -2,9 +2,10 @@
 
 It minimises the mean cross entropy + weight_decay * |weight|^2 / 2 with a free bias: what scikit-learn's
 `LogisticRegression(C=1 / (weight_decay * num))` minimises. L-BFGS starts from a guess of the Hessian that whitens the
-embeddings: a class's own is the mean of p (1 - p) x x', so `CURVATURE` * covariance + weight_decay is near it, and its
-inverse evens out directions of which some vary a thousand times as much as others. Far from the minimum a large
-problem is computed in bfloat16, where the device is faster at that.
+embeddings: a class's own is the mean of p (1 - p) x x', so the mean of p (1 - p) * covariance + weight_decay is near
+it, and its inverse evens out directions of which some vary a thousand times as much as others. That mean falls by
+orders of magnitude on the way down, and is told anew every few passes. Far from the minimum a large problem is
+computed in bfloat16, where the device is faster at that.
 
 Beside the embeddings (num, dim) it holds their bfloat16 copy, 2 * MEMORY + 6 times the weights, two (dim, dim)
 matrices and at most MAX_LOGITS logits.
@@ -18,11 +19,13 @@ from torch import Tensor
 
 from ml.classifiers.quasi_newton import Descent
 
-CURVATURE = 0.1  # of p (1 - p): of 0.01 to 1, it took the fewest passes on three synthetic problems
-ROWS_PER_DIM = 8  # to estimate the covariance from
+CURVATURE = 0.1  # of p (1 - p), at first: of 0.01 to 1, it took the fewest passes on three synthetic problems
+LEAST_CURVATURE = 1e-9  # of a class that is told from all others
+PASSES_PER_GUESS = 12
+ROWS_PER_DIM = 8  # to estimate covariance and curvature from
 MAX_LOGITS = 1 << 22  # held at once: 16 MiB of float32, about what caches hold
 MIN_PRODUCTS = 1 << 32  # multiplications a pass from which a copy in bfloat16 and a timing are worth it
-LOW_TOLERANCE, LOW_PASSES = 1e-3, 100  # of bfloat16: beyond, its rounding errors hide the way
+LOW_TOLERANCE, LOW_PASSES = 1e-4, 100  # of bfloat16: beyond, its rounding errors hide the way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +81,16 @@ def fit_logistic(
     if start is not None:
         at[:, :-1], at[:, -1] = start.weight, start.bias + start.weight @ mean
     full = _Objective(inputs, targets, weight_decay, mean)
-    guess = _Whitening(inputs, mean, weight_decay)
+    guess = _Whitening(inputs, mean, weight_decay, num_classes)
     if 2 * inputs.numel() * num_classes >= MIN_PRODUCTS and is_faster_in_bfloat16(inputs, num_classes):
         descent = Descent(full.in_bfloat16(), at, guess)
-        descent.run(LOW_TOLERANCE, min(LOW_PASSES, stopping.max_passes))
+        _descend(
+            descent, guess, full, Stopping(tolerance=LOW_TOLERANCE, max_passes=min(LOW_PASSES, stopping.max_passes))
+        )
         descent.go_on_with(full)
     else:
         descent = Descent(full, at, guess)
-    is_converged = descent.run(stopping.tolerance, stopping.max_passes)
+    is_converged = _descend(descent, guess, full, stopping)
     weight = descent.at[:, :-1].clone()
     return Logistic(
         weight=weight,
@@ -95,6 +100,16 @@ def fit_logistic(
         num_passes=descent.num_passes,
         is_converged=is_converged,
     )
+
+
+def _descend(descent: Descent, guess: "_Whitening", full: "_Objective", stopping: Stopping) -> bool:
+    """Whether it converged; the guess is told of the curvature every few passes."""
+    while descent.num_passes < stopping.max_passes:
+        if descent.run(stopping.tolerance, min(stopping.max_passes, descent.num_passes + PASSES_PER_GUESS)):
+            return True
+        guess.curvature = full.curvature(descent.at)
+        descent.guess_anew()
+    return False
 
 
 class _Objective:
@@ -112,6 +127,16 @@ class _Objective:
         for rounded, part in zip(torch.split(copy, 4096), torch.split(self.inputs, 4096), strict=True):
             rounded.copy_(part - self.mean)
         return _Objective(copy, self.targets[:, 0], self.weight_decay, torch.zeros_like(self.mean))
+
+    def curvature(self, at: Tensor) -> Tensor:
+        """The mean of p (1 - p) of each class, (num_classes,), by a sample of the rows."""
+        rows = drawn(self.inputs)
+        weight, summed = at[:, :-1], at.new_zeros(len(at))
+        bias = at[:, -1] - weight @ self.mean
+        for part in torch.split(rows, max(1, MAX_LOGITS // len(at))):
+            p = torch.addmm(bias, part, weight.T).softmax(dim=1)
+            summed += (p * (1 - p)).sum(dim=0)
+        return (summed / len(rows)).clamp(min=LEAST_CURVATURE)
 
     def __call__(self, at: Tensor) -> tuple[float, Tensor]:
         weight, rows = at[:, :-1], max(1, MAX_LOGITS // len(at))
@@ -135,22 +160,28 @@ class _Objective:
 
 
 class _Whitening:
-    """The guessed inverse Hessian: the same (dim, dim) block for each class, and a number for each bias."""
+    """The guessed inverse Hessian: for each class a multiple of the covariance and the weight decay, inverted.
 
-    def __init__(self, inputs: Tensor, mean: Tensor, weight_decay: float) -> None:
-        num, dim = inputs.shape
-        drawn = inputs[:: max(1, num // (ROWS_PER_DIM * dim))] - mean
-        guess = (drawn.T @ drawn).mul_(CURVATURE / len(drawn))
-        guess.diagonal().add_(weight_decay)
+    In the covariance's own directions it is diagonal, so that another curvature, (num_classes,), costs nothing.
+    """
+
+    def __init__(self, inputs: Tensor, mean: Tensor, weight_decay: float, num_classes: int) -> None:
+        rows = drawn(inputs) - mean
+        variances, self.directions = torch.linalg.eigh((rows.T @ rows).div_(len(rows)))
         # A direction that hardly varies must not be taken for one along which any step is free.
-        guess.diagonal().add_(1e-6 * guess.diagonal().mean())
-        self.block = torch.cholesky_inverse(torch.linalg.cholesky(guess))
+        self.variances = variances.clamp(min=0) + 1e-6 * variances.mean()
+        self.weight_decay = weight_decay
+        self.curvature = inputs.new_full((num_classes,), CURVATURE)
 
     def __call__(self, direction: Tensor) -> Tensor:
-        whitened = torch.empty_like(direction)
-        torch.mm(direction[:, :-1], self.block, out=whitened[:, :-1])
-        whitened[:, -1] = direction[:, -1] / CURVATURE
-        return whitened
+        along = direction[:, :-1] @ self.directions
+        along /= torch.outer(self.curvature, self.variances).add_(self.weight_decay)
+        return torch.cat([along @ self.directions.T, direction[:, -1:] / self.curvature[:, None]], dim=1)
+
+
+def drawn(inputs: Tensor) -> Tensor:
+    """Some rows, evenly spread: enough to estimate a covariance from."""
+    return inputs[:: max(1, len(inputs) // (ROWS_PER_DIM * inputs.shape[1]))]
 
 
 def is_faster_in_bfloat16(inputs: Tensor, num_classes: int) -> bool:

@@ -40,6 +40,12 @@ class Descent:
         self.num_passes += 1
         self.loss, self.gradient = objective(self.at)
 
+    def guess_anew(self) -> None:
+        """The guess has changed: what was learned stays, and scales it."""
+        if self._pairs:
+            _, change, inverse = self._pairs[-1]
+            self._scale = 1 / inverse / float((change * self.guess(change)).sum())
+
     def run(self, tolerance: float, max_passes: int) -> bool:
         """Step until the decrement is at most `tolerance`, or rounding errors hide any further decrease: then True.
 
