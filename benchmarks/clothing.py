@@ -20,7 +20,7 @@ from catalog.splits import split_of
 from demo.clothing import read_labels
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
-from ml.encoders import Encoder, build, embed
+from ml.encoders import build, embed
 from ml.probes import fit_linear_probes
 from ml.recipes import (
     IMAGENET_LITE0,
@@ -144,14 +144,19 @@ def probed(clothes: Clothes, embeddings: NDArray[np.float32]) -> NDArray[np.int6
 
 
 def tuned(clothes: Clothes, recipe: ClassifierRecipe) -> NDArray[np.int64]:
-    """The test photographs' labels by a fine-tuned classifier, or by the one that an earlier run left."""
+    """The test photographs' labels by a fine-tuned classifier."""
+    best: NDArray[np.int64] = predict(trained(clothes, recipe), clothes.pixels[clothes.test], DEVICE)[-1].ids[:, 0]
+    return best
+
+
+def trained(clothes: Clothes, recipe: ClassifierRecipe) -> Classifier:
+    """A fine-tuned classifier, or the one that an earlier run left."""
     folder = PLACE / f"{recipe.name}-{fingerprint(recipe)[:12]}"
     if not (folder / "classifier.json").exists():
         examples = Examples(inputs=clothes.pixels[clothes.training], labels=clothes.labels[clothes.training])
         watch = Watch(checkpoint=folder / "checkpoint.pt", on_epoch=_tell)
-        train_classifier(recipe, Encoder.load(PLACE / "encoder"), examples, DEVICE, watch).classifier.save(folder, {})
-    best: NDArray[np.int64] = predict(Classifier.load(folder), clothes.pixels[clothes.test], DEVICE)[-1].ids[:, 0]
-    return best
+        train_classifier(recipe, build(ENCODER), examples, DEVICE, watch).classifier.save(folder, {})
+    return Classifier.load(folder)
 
 
 def objective(clothes: Clothes) -> Finetuning:

@@ -3,8 +3,8 @@
 make bench NAME=linear_probe
 
 The embeddings are drawn: a centre a leaf and noise about it, in directions whose variance falls as a power of their
-rank, as an encoder's does, then rotated and standardised; a tenth of the labels are wrong. Ours ends by its own estimate
-that a ten-thousandth of the loss is left to be won; scikit-learn is stopped as soon as it has come as far.
+rank, as an encoder's does, then rotated and standardised; a tenth of the labels are wrong. Ours ends by its own
+estimate that a ten-thousandth of the loss is left to be won; scikit-learn is stopped as soon as it has come as far.
 """
 
 import argparse

@@ -48,6 +48,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("confusion", ("classifier",)),
             Table("calibration", ("classifier",)),
             Table("confidence", ("classifier",)),
+            Table("universal_catalogue", ("delivery",)),
+            Table("drift", ("delivery",)),
             Table("comparison"),
             Table("champion_decisions"),
             Table("students", ("student",)),

@@ -198,6 +198,39 @@ QUESTIONS: dict[str, Question] = {
         ORDER BY classifier, split, place, num DESC, predicted_id
         """,
     ),
+    "catalogue_disagreements": Question(  # with partners' labels, what sells most first
+        ("universal_catalogue", "products", "taxonomy"),
+        """
+        SELECT product_id, products.partner_id AS partner, title, image_url, delivery,
+               labelled.path AS partner_path, catalogue.path AS catalogue_path, catalogue.probability, depth,
+               business_value
+        FROM universal_catalogue AS catalogue
+        JOIN products USING (product_id, delivery)
+        JOIN taxonomy AS labelled ON labelled.category_id = partner_category_id
+        WHERE catalogue.category_id IS NOT NULL
+          AND NOT starts_with(labelled.path || ' > ', catalogue.path || ' > ')
+        ORDER BY business_value DESC NULLS LAST, catalogue.probability DESC, product_id
+        """,
+    ),
+    "catalogue_coverage": Question(  # how deep answers go, by partner
+        ("universal_catalogue", "products"),
+        """
+        SELECT partner_id AS partner, depth, count(*) AS num, avg(probability) AS probability,
+               count(*) / sum(count(*)) OVER (PARTITION BY partner_id) AS share
+        FROM universal_catalogue JOIN products USING (product_id, delivery)
+        GROUP BY partner_id, depth
+        ORDER BY partner, depth
+        """,
+    ),
+    "products_without_picture": Question(  # and why
+        ("products", "outcomes"),
+        """
+        SELECT products.*, coalesce(status, 'not asked for yet') AS reason
+        FROM products LEFT JOIN outcomes USING (product_id, delivery)
+        WHERE status IS DISTINCT FROM 'ok'
+        ORDER BY partner_id, reason, product_id
+        """,
+    ),
     "moved_labels": Question(  # of products whose label a former version of the taxonomy explains
         ("products", "taxonomy_moves"),
         """

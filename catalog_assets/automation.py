@@ -1,4 +1,4 @@
-"""Sensors: new feed files are taken in, and enough new labels start a retraining."""
+"""Sensors: feeds are taken in, new labels start a retraining, and a new champion labels everything anew."""
 
 import json
 from collections.abc import Iterator
@@ -6,16 +6,20 @@ from collections.abc import Iterator
 import dagster as dg
 
 from catalog.deliveries import MAX_DELIVERY_ROWS
+from catalog_assets.catalogue import TABLE, label_version
+from catalog_assets.deployment import current_deployment
 from catalog_assets.history import latest
 from catalog_assets.inbox import MAX_LOOK_S, LookSettings, arrivals, registration
-from catalog_assets.jobs import distil, ingest, take_only, train
+from catalog_assets.jobs import distil, ingest, label, take_only, train
 from catalog_assets.partitions import deliveries
 from catalog_assets.trained import trained_recipe
 from ml.recipes import STUDENT_RECIPES
+from resources.labeller import Labeller
 from resources.store import Store
 
 INPUT_DATASET = "dagster/input_data_version/dataset"  # the tag under which Dagster records what an asset was made from
 RETRAINING = [train, distil]
+DELIVERIES_AT_ONCE = 10
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -93,6 +97,53 @@ def retraining_sensor(
             job_name=(distil if name in STUDENT_RECIPES else train).name,
             tags={"shelfsight/reason": f"{new} new labels since {name} was trained"},
         )
+
+
+@dg.sensor(job=label, minimum_interval_seconds=20, default_status=dg.DefaultSensorStatus.RUNNING)
+def relabelling_sensor(
+    context: dg.SensorEvaluationContext, store: Store, labeller: Labeller
+) -> dg.SensorResult | dg.SkipReason:
+    """A new deployment answers for every delivery again, some at a time, so that new feeds need not wait for all.
+
+    A sensor cannot start a backfill, and one run for all of them would hold the device for as long as they take. What
+    was never labelled is left to the condition of `universal_catalogue`.
+    """
+    try:
+        _, facts = current_deployment(store)
+    except FileNotFoundError as error:
+        return dg.SkipReason(str(error))
+    version = label_version(facts, labeller)
+    cursor = json.loads(context.cursor or "{}")
+    asked = set(cursor.get("asked", [])) if cursor.get("version") == version else set()
+    in_progress = context.instance.get_runs_count(dg.RunsFilter(job_name=label.name, statuses=IN_PROGRESS))
+    waiting = [
+        key
+        for key in context.instance.get_dynamic_partitions(str(deliveries.name))
+        if key not in asked and store.holds(TABLE, key)
+    ]
+    behind = [key for key in waiting if _version_of(store, key) != version]
+    progress = f"{len(asked)} deliveries were asked for with {facts['classifier']!r} as {facts['variant']}"
+    if in_progress:
+        return dg.SkipReason(f"{in_progress} labelling runs are in progress; {progress}, {len(behind)} wait")
+    batch = behind[:DELIVERIES_AT_ONCE]
+    told = json.dumps({"version": version, "asked": sorted({*asked, *(set(waiting) - set(behind)), *batch})})
+    if not batch:
+        context.update_cursor(told)
+        return dg.SkipReason(f"every delivery has the categories of {facts['classifier']!r} as {facts['variant']}")
+    reason = f"labelled by another version than {version}"
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(run_key=f"{key}:{version}", partition_key=key, tags={"shelfsight/reason": reason})
+            for key in batch
+        ],
+        cursor=told,
+    )
+
+
+def _version_of(store: Store, delivery: str) -> str | None:
+    """The version that a delivery's categories are of; None where it has no row."""
+    versions = store.scan(TABLE, [delivery]).select("version").head(1).collect()["version"]
+    return versions[0] if len(versions) else None
 
 
 def _embedded(instance: dg.DagsterInstance, encoder: str, dataset_version: str) -> bool:

@@ -8,12 +8,15 @@ import dagster as dg
 
 from catalog_assets import (
     attributes,
+    catalogue,
     champion,
     checks,
     classifiers,
     confidence,
     dataset,
+    deployment,
     download_report,
+    drift,
     efficiency,
     encoders,
     ensembles,
@@ -31,15 +34,25 @@ from catalog_assets import (
     titles,
     warehouse,
 )
-from catalog_assets.automation import ArrivalPolicy, RetrainingPolicy, feed_sensor, retraining_sensor
+from catalog_assets.alerting import failure_sensor
+from catalog_assets.automation import (
+    ArrivalPolicy,
+    RetrainingPolicy,
+    feed_sensor,
+    relabelling_sensor,
+    retraining_sensor,
+)
 from catalog_assets.checks import GroupingPolicy
 from catalog_assets.console import console
+from catalog_assets.deployment import COVERAGES
 from catalog_assets.inbox import max_delivery_rows
 from catalog_assets.jobs import JOBS
+from resources.alerts import Alerts
 from resources.compute import Compute
 from resources.feed_taker import FeedTaker, SparkFeedTaker
 from resources.fetcher import Fetcher, SparkFetcher
 from resources.io import TableIO
+from resources.labeller import Labeller, SparkLabeller
 from resources.pictures import Pictures
 from resources.spark import Spark
 from resources.store import Store
@@ -67,12 +80,15 @@ ASSET_MODULES = [
     titles,
     multimodal,
     champion,
+    deployment,
+    catalogue,
+    drift,
     warehouse,
 ]
 
 
 def engine(reference: str) -> dict[str, object]:
-    """What reads feeds and downloads, on the engine that ``SHELFSIGHT_ENGINE`` names."""
+    """What reads feeds, downloads and labels, on the engine that ``SHELFSIGHT_ENGINE`` names."""
     settings: dict[str, Any] = {
         "allowed_networks": os.environ.get("SHELFSIGHT_ALLOWED_NETWORKS", ""),
         "contact": os.environ.get("SHELFSIGHT_CONTACT", ""),
@@ -84,13 +100,17 @@ def engine(reference: str) -> dict[str, object]:
     }
     name = os.environ.get("SHELFSIGHT_ENGINE", "local")
     if name == "local":
-        return {"feed_taker": FeedTaker(), "fetcher": Fetcher(**settings)}
+        return {"feed_taker": FeedTaker(), "fetcher": Fetcher(**settings), "labeller": Labeller(coverage=coverage())}
     if name == "spark":
         spark = Spark(
             master=os.environ.get("SHELFSIGHT_SPARK_MASTER", "local[*]"),
             environment=os.environ.get("SHELFSIGHT_SPARK_ENVIRONMENT", ""),
         )
-        return {"feed_taker": SparkFeedTaker(spark=spark), "fetcher": SparkFetcher(spark=spark, **settings)}
+        return {
+            "feed_taker": SparkFeedTaker(spark=spark),
+            "fetcher": SparkFetcher(spark=spark, **settings),
+            "labeller": SparkLabeller(spark=spark, coverage=coverage()),
+        }
     raise ValueError(f"unknown SHELFSIGHT_ENGINE {name!r}; it is local or spark")
 
 
@@ -106,6 +126,14 @@ def compute() -> Compute:
     )
 
 
+def coverage() -> float:
+    """How often the universal catalogue's answers have to be right."""
+    asked = float(os.environ.get("SHELFSIGHT_COVERAGE", "0.9"))
+    if asked not in COVERAGES:
+        raise ValueError(f"SHELFSIGHT_COVERAGE is {asked:g}; it is one of {', '.join(map(str, COVERAGES))}")
+    return asked
+
+
 def resources(root: str) -> dict[str, object]:
     """The resources over one store; environment variables turn the knobs that differ between places."""
     store = Store(root=root)
@@ -116,6 +144,7 @@ def resources(root: str) -> dict[str, object]:
         "pictures": Pictures(store=store, max_pixels_gib=float(os.environ.get("SHELFSIGHT_MAX_PIXELS_GIB", "64"))),
         **engine(str(store.reference)),
         "compute": compute(),
+        "alerts": Alerts(webhook=os.environ.get("SHELFSIGHT_WEBHOOK", "")),
         "tracking": Tracking(
             uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow / 'mlflow.db'}"),
             artifacts=str(mlflow / "artifacts"),
@@ -139,6 +168,8 @@ def definitions(root: str) -> dg.Definitions:
         sensors=[
             feed_sensor,
             retraining_sensor,
+            relabelling_sensor,
+            failure_sensor,
             dg.AutomationConditionSensorDefinition(
                 "automation",
                 target=dg.AssetSelection.all(),

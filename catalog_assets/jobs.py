@@ -3,11 +3,14 @@
 import dagster as dg
 
 from catalog_assets.attributes import attribute_classifiers, attribute_metrics, attribute_predictions
+from catalog_assets.catalogue import universal_catalogue
 from catalog_assets.champion import champion, champion_decisions
 from catalog_assets.classifiers import classifiers
 from catalog_assets.confidence import confidence
 from catalog_assets.dataset import dataset
+from catalog_assets.deployment import deployment
 from catalog_assets.download_report import download_report
+from catalog_assets.drift import drift
 from catalog_assets.efficiency import data_efficiency, share_outcomes
 from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.ensembles import ensembles
@@ -121,6 +124,30 @@ compare = dg.define_asset_job(
     description="Compare all classifiers, name the champion, refresh the warehouse's views.",
 )
 
+deploy = dg.define_asset_job(
+    "deploy",
+    selection=dg.AssetSelection.assets(deployment),
+    description="Export the champion, and choose the form in which it answers fastest on this machine.",
+)
+
+label = dg.define_asset_job(
+    "label",
+    selection=dg.AssetSelection.assets(universal_catalogue),
+    description="Let the deployed champion tell the category of one delivery's products.",
+)
+
+watch = dg.define_asset_job(
+    "watch",
+    selection=dg.AssetSelection.assets(drift),
+    description="Set one delivery's categories beside those of the training products.",
+)
+
+refresh = dg.define_asset_job(
+    "refresh",
+    selection=dg.AssetSelection.assets(warehouse),
+    description="Refresh the warehouse's views, where a table is new.",
+)
+
 efficiency = dg.define_asset_job(
     "efficiency",
     selection=dg.AssetSelection.assets(share_outcomes, data_efficiency),
@@ -136,4 +163,5 @@ titles = dg.define_asset_job(
 JOBS = [
     *(prepare, take_only, probe, ingest, assemble, encode, examine),
     *(train, distil, search, combine, judge, calibrate, compare, audit, attributes, efficiency, titles),
+    *(deploy, label, watch, refresh),
 ]

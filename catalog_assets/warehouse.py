@@ -21,6 +21,8 @@ from resources.store import Store
         "comparison",
         "data_efficiency",
         "champion",
+        "universal_catalogue",
+        "drift",
     ],
     group_name="evaluation",
     kinds={"duckdb"},

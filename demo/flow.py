@@ -20,11 +20,12 @@ QUIET: dict[str, object] = {"loggers": {"console": {"config": {}}}}
 
 @dataclass(frozen=True)
 class Stage:
-    """A job, the assets it makes, and the partitions in question."""
+    """A job, the assets it makes, and the partitions in question; one that `follows` runs after any other one has."""
 
     job: str
     assets: tuple[str, ...]
     partitions: Callable[[dg.DagsterInstance], Sequence[str | None]] = lambda _: (None,)
+    follows: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Plan:
 
 
 def stages(plan: Plan) -> list[Stage]:
-    """The design's flow from feed files to the warehouse; then what is found, taught and combined."""
+    """The design's flow from feeds to the warehouse; what is found, taught and combined; categories for all."""
     return [
         Stage("prepare", ("taxonomy", "taxonomy_moves")),
         Stage(
@@ -56,10 +57,28 @@ def stages(plan: Plan) -> list[Stage]:
         Stage("efficiency", ("share_outcomes",), lambda _: plan.shares),
         COMPARE,
         *_found(plan),
+        *(UNIVERSAL if plan.classifiers else []),
     ]
 
 
 COMPARE = Stage("compare", ("comparison", "champion_decisions", "champion", "warehouse"))
+
+
+# Of every delivery that was downloaded; then the views know of it.
+UNIVERSAL = [
+    Stage("deploy", ("deployment",)),
+    Stage(
+        "label",
+        ("universal_catalogue",),
+        lambda instance: sorted(instance.get_materialized_partitions(dg.AssetKey("outcomes"))),
+    ),
+    Stage(
+        "watch",
+        ("drift",),
+        lambda instance: sorted(instance.get_materialized_partitions(dg.AssetKey("universal_catalogue"))),
+    ),
+    Stage("refresh", ("warehouse",), follows=True),
+]
 
 
 def _judged(job: str, asset: str, names: Sequence[str]) -> list[Stage]:
@@ -106,7 +125,8 @@ def bring_up_to_date(defs: dg.Definitions, instance: dg.DagsterInstance, plan: S
     progress = Progress()
     for stage in plan:
         for partition in stage.partitions(instance):
-            if not any(needs_materializing(defs, instance, asset, partition) for asset in stage.assets):
+            is_due = stage.follows and progress.num_runs > 0
+            if not is_due and not any(needs_materializing(defs, instance, asset, partition) for asset in stage.assets):
                 continue
             label = f"{stage.job}[{partition}]" if partition else stage.job
             print(f"── {label}", flush=True)

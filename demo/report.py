@@ -18,6 +18,8 @@ TRIALS = """SELECT search, encoder, rung, count(*) AS trials, max(metric) AS bes
 FROM trials GROUP BY ALL ORDER BY ALL"""
 STUDENTS = """SELECT student, role, classifier, top1, top1_low AS low, top1_high AS high,
 num_parameters / 1e6 AS params_m, ms_per_picture AS ms, mib FROM students ORDER BY student, role"""
+UNIVERSAL = """SELECT depth, sum(num)::BIGINT AS products, avg(probability) AS probability
+FROM catalogue_coverage GROUP BY depth ORDER BY depth"""
 CONFIDENCE = """SELECT classifier, requested_coverage, coverage, coverage_low AS low, coverage_high AS high, mean_depth
 FROM confidence ORDER BY ALL"""
 
@@ -46,6 +48,8 @@ def _sections(root: Path, database: Path) -> Iterator[str]:
     yield _heading("The three largest confusions of the champion on golden")
     yield from _confusions(database, champion)
 
+    yield from _universal(database)
+
     yield _heading("Ask it yourself (DuckDB, read-only; the answer is of this moment)")
     yield f"{EXAMPLE};"
     yield _table(query(database, EXAMPLE))
@@ -71,6 +75,19 @@ def _found(database: Path) -> Iterator[str]:
     yield _heading("Every decision about the champion")
     for candidate, reason in query(database, "SELECT candidate, reason FROM champion_decisions").iter_rows():
         yield f"{candidate}: {reason}"
+
+
+def _universal(database: Path) -> Iterator[str]:
+    """How many products got a category, and how deep; nothing where no champion was deployed."""
+    if "catalogue_coverage" not in set(query(database, "SELECT view_name FROM duckdb_views()")["view_name"]):
+        return
+    yield _heading("The universal catalogue: a category for every product with a picture, as deep as is 90 % sure")
+    yield _table(query(database, UNIVERSAL))
+    num, classifier, version = query(
+        database, "SELECT count(*), any_value(classifier), any_value(version) FROM universal_catalogue"
+    ).row(0)
+    differ = query(database, "SELECT count(*) FROM catalogue_disagreements").item()
+    yield f"{num:,} products by {classifier} ({version}); {differ:,} of them otherwise than their partner says"
 
 
 def comparison(database: Path) -> str:

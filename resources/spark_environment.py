@@ -18,6 +18,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import catalog
+import ml
+import resources
 
 REQUIREMENTS = (
     "aiohttp",
@@ -26,6 +28,7 @@ REQUIREMENTS = (
     "multidict",
     "numpy",
     "opencv-python-headless",
+    "openvino",
     "pillow",
     "polars",
     "protego",
@@ -52,9 +55,9 @@ def build(archive: Path, *, python: str | None = None, extra: tuple[str, ...] = 
         site_packages = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
         pip = (sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install", "--quiet")
         _run(*pip, "--disable-pip-version-check", "-c", str(versions), *REQUIREMENTS, *extra)
-        shutil.copytree(
-            Path(catalog.__file__).parent, site_packages / "catalog", ignore=shutil.ignore_patterns("__pycache__")
-        )
+        for package in (catalog, ml, resources):
+            folder = Path(str(package.__file__)).parent
+            shutil.copytree(folder, site_packages / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
         archive.parent.mkdir(parents=True, exist_ok=True)
         venv_pack.pack(
             str(environment), output=str(archive), force=True, compress_level=_COMPRESS_LEVEL, python_prefix=python

@@ -11,7 +11,8 @@
     embeddings/encoder=NAME/ encoder_quality/encoder=NAME/ similarity_index/NAME/ (faiss + JSON)
     predictions/classifier=NAME/split=S/ metrics/ confusion/
     share_outcomes/encoder=NAME/share=S/ data_efficiency/
-    champion/champion.json          catalog.duckdb (views only)
+    champion/champion.json          deployment/current.json, deployment/SHA256/ (ONNX, OpenVINO, JSON)
+    universal_catalogue/delivery=KEY/   catalog.duckdb (views only)
 """
 
 import json

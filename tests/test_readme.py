@@ -9,11 +9,18 @@ from catalog.feeds import FEED_READERS
 from catalog.scores import METRICS
 from catalog.warehouse import query
 from ml.classifiers.heads import HEADS
+from ml.deployment.variants import VARIANTS
 from ml.methods import METHODS
 from tests.conftest import REPOSITORY, TinyCatalogue
 
 README = (REPOSITORY / "README.md").read_text()
-REGISTRIES = {"FEED_READERS": FEED_READERS, "METRICS": METRICS, "METHODS": METHODS, "HEADS": HEADS}
+REGISTRIES = {
+    "FEED_READERS": FEED_READERS,
+    "METRICS": METRICS,
+    "METHODS": METHODS,
+    "HEADS": HEADS,
+    "VARIANTS": VARIANTS,
+}
 
 
 def blocks(language: str) -> list[str]:

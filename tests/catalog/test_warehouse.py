@@ -103,6 +103,7 @@ def test_there_is_a_view_for_every_table_that_has_files_and_for_every_question_t
         "worst_confusions",
         "value_by_level",
         "valuable_confusion",
+        "products_without_picture",
         "disagreements",
     ]
     for view in views:

@@ -22,7 +22,10 @@ def store(tiny_catalogue: TinyCatalogue) -> Store:
 
 
 def test_every_stage_runs_once(tiny_catalogue: TinyCatalogue) -> None:
-    assert tiny_catalogue.num_runs == NUM_FEEDS + 2 * len(ENCODERS) + 2 * len(CLASSIFIERS) + len(SHARES) + 3
+    per_recipe = 2 * len(ENCODERS) + 2 * len(CLASSIFIERS) + len(SHARES)
+    assert tiny_catalogue.num_runs == 3 * NUM_FEEDS + per_recipe + len(
+        ("prepare", "assemble", "compare", "deploy", "refresh")
+    )
 
 
 def test_a_second_call_runs_nothing(tiny_catalogue: TinyCatalogue) -> None:

@@ -1,0 +1,86 @@
+"""Drift: how far what a delivery was taken for has moved from what the training products were taken for.
+
+Both are answers of the same classifier, so that its mistakes are in both. The measure is the population stability
+index, sum (p - q) ln (p / q) over categories (Siddiqi 2006, Credit Risk Scorecards), of which 0.25 counts as a large
+shift. Two samples of the same products differ too: under no shift the index is 1 / n + 1 / m times a chi-squared
+variable of num_categories - 1 degrees of freedom (Yurdakul 2018), and what is above its mean is what counts here.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+LARGE = 0.25
+PSEUDO_COUNT = 0.5  # of each category, so that one that is missing on one side has a finite weight
+SHOWN_CATEGORIES = 15
+
+_INK, _BLUE, _ORANGE = "#1a2a3a", "#3b7dba", "#d9702b"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """The index of a delivery beside the training products, and the mean that it would have without any shift."""
+
+    index: float
+    by_chance: float
+    shares: pl.DataFrame  # category_id, found, expected: a row a category, the largest contribution first
+
+    @property
+    def beyond_chance(self) -> float:
+        """What is left of the index."""
+        return max(0.0, self.index - self.by_chance)
+
+
+def shift(found: pl.Series, expected: pl.Series) -> Shift:
+    """How the categories of a delivery's products (n,) are distributed beside those of the training products (m,).
+
+    Raises:
+        ValueError: one of both has no product.
+    """
+    if not (len(found) and len(expected)):
+        raise ValueError(f"{len(found)} products beside {len(expected)} of training; each side needs at least one")
+    counts = pl.concat(
+        [
+            pl.DataFrame({"category_id": found, "found": 1, "expected": 0}),
+            pl.DataFrame({"category_id": expected, "found": 0, "expected": 1}),
+        ]
+    )
+    counts = counts.group_by("category_id").agg(pl.col("found", "expected").sum()).sort("category_id")
+    p, q = (_shares(counts[name].to_numpy()) for name in ("found", "expected"))
+    contributions = (p - q) * np.log(p / q)
+    by_chance = (len(counts) - 1) * (1 / len(found) + 1 / len(expected))
+    shares = counts.with_columns(
+        pl.col("found") / len(found), pl.col("expected") / len(expected), contribution=pl.Series(contributions)
+    ).sort("contribution", "category_id", descending=[True, False])
+    return Shift(index=float(contributions.sum()), by_chance=by_chance, shares=shares)
+
+
+def draw_shift(shares: pl.DataFrame, title: str) -> bytes:
+    """Shares of the categories that moved most, as a PNG; `shares` has name, found and expected, largest first."""
+    from matplotlib.figure import Figure
+
+    shown = shares.head(SHOWN_CATEGORIES)[::-1]
+    figure = Figure(figsize=(8, 1.2 + 0.36 * len(shown)), layout="constrained")
+    axes = figure.add_subplot()
+    places = np.arange(len(shown))
+    axes.barh(places + 0.2, 100 * shown["found"].to_numpy(), height=0.38, color=_BLUE, label="this delivery")
+    axes.barh(places - 0.2, 100 * shown["expected"].to_numpy(), height=0.38, color=_ORANGE, label="training products")
+    axes.set_yticks(places, [name[:40] for name in shown["name"]], color=_INK)
+    axes.xaxis.set_major_formatter("{x:g} %")
+    axes.set_title(title, loc="left", color=_INK)
+    axes.legend(frameon=False, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _shares(counts: NDArray[np.integer]) -> NDArray[np.float64]:
+    smoothed = counts + PSEUDO_COUNT
+    shares: NDArray[np.float64] = smoothed / smoothed.sum()
+    return shares

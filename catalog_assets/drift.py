@@ -1,0 +1,108 @@
+"""Drift: whether a delivery's products are still what the champion was trained on."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from catalog.drift import LARGE, Shift, draw_shift, shift
+from catalog_assets.catalogue import universal_catalogue
+from catalog_assets.conditions import refresh_with_its_delivery
+from catalog_assets.markdown import picture, table
+from catalog_assets.partitions import deliveries
+from catalog_assets.versions import content_version
+from resources.store import Store
+
+MIN_PRODUCTS = 50  # of a delivery; fewer say nothing of its shares
+MAX_UNSURE_OVER = 0.1  # by how much the share without a leaf may exceed that of the training products
+SHIFT_CHECK, SURE_CHECK = "categories_have_not_shifted", "as_sure_as_in_training"
+
+
+@dg.asset(
+    deps=[universal_catalogue],
+    partitions_def=deliveries,
+    io_manager_key="tables",
+    group_name="catalogue",
+    kinds={"polars", "matplotlib"},
+    code_version="1",
+    automation_condition=refresh_with_its_delivery,
+    check_specs=[
+        dg.AssetCheckSpec(
+            SHIFT_CHECK, asset="drift", description=f"Population stability index, beyond chance, below {LARGE}."
+        ),
+        dg.AssetCheckSpec(
+            SURE_CHECK,
+            asset="drift",
+            description=f"The share without a sure leaf is at most {MAX_UNSURE_OVER:.0%} above that of training.",
+        ),
+    ],
+)
+def drift(
+    context: dg.AssetExecutionContext, dataset: pl.LazyFrame, store: Store
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+    """A delivery's categories beside those of the training products, as the same deployment answers for both."""
+    delivery = context.partition_key
+    own = store.scan("universal_catalogue", [delivery]).collect()
+    training = dataset.filter(pl.col("split") == "train").select("product_id")
+    reference = store.scan("universal_catalogue").join(training, on="product_id").collect()
+    same = own["version"].unique().to_list()
+    reference = reference.filter(pl.col("version").is_in(same))
+    if own.is_empty() or reference.is_empty():
+        raise dg.Failure(
+            f"{len(own)} answers of {delivery!r} and {len(reference)} of training products by the same deployment; "
+            "materialise universal_catalogue of all deliveries first"
+        )
+    moved = shift(own["leaf_id"], reference["leaf_id"])
+    unsure, unsure_before = (_share_unsure(each) for each in (own, reference))
+    frame = pl.DataFrame(
+        {
+            "delivery": [delivery],
+            "num_products": [len(own)],
+            "num_training": [len(reference)],
+            "stability_index": [moved.index],
+            "by_chance": [moved.by_chance],
+            "beyond_chance": [moved.beyond_chance],
+            "share_unsure": [unsure],
+            "share_unsure_training": [unsure_before],
+        }
+    )
+    named = _named(moved, store)
+    plot = draw_shift(named, f"{delivery}: stability index {moved.beyond_chance:.2f} beyond chance")
+    yield dg.MaterializeResult(
+        value=frame,
+        data_version=content_version(frame),
+        metadata={
+            "what moved": dg.MetadataValue.md(picture(plot, "shares of leaves")),
+            "shares": dg.MetadataValue.md(table(named.head(20))),
+            "beyond chance": moved.beyond_chance,
+            "share unsure": unsure,
+        },
+    )
+    is_small = len(own) < MIN_PRODUCTS
+    small = f"; {len(own)} products are too few to judge by" if is_small else ""
+    yield dg.AssetCheckResult(
+        check_name=SHIFT_CHECK,
+        passed=is_small or moved.beyond_chance < LARGE,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{moved.index:.3f}, of which {moved.by_chance:.3f} by chance; most in {named['name'][0]!r}{small}",
+        metadata={"beyond_chance": moved.beyond_chance},
+    )
+    yield dg.AssetCheckResult(
+        check_name=SURE_CHECK,
+        passed=is_small or unsure <= unsure_before + MAX_UNSURE_OVER,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{unsure:.1%} without a sure leaf, {unsure_before:.1%} of training products{small}",
+        metadata={"share_unsure": unsure, "share_unsure_training": unsure_before},
+    )
+
+
+def _share_unsure(labels: pl.DataFrame) -> float:
+    """The share of products whose answer is not the leaf."""
+    return int(labels["category_id"].ne_missing(labels["leaf_id"]).sum()) / len(labels)
+
+
+def _named(moved: Shift, store: Store) -> pl.DataFrame:
+    names = store.scan("taxonomy").select("category_id", "name").collect()
+    return moved.shares.join(names, on="category_id", how="left", maintain_order="left").select(
+        pl.col("name").fill_null(pl.col("category_id").cast(pl.String)), "found", "expected", "contribution"
+    )

@@ -1,0 +1,153 @@
+"""Deploying: a classifier exported, its forms timed and judged on this machine, and the best of them made to answer."""
+
+import json
+import platform
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.artefacts import write_flushed
+from ml.classifiers.calibration import fit_temperature
+from ml.classifiers.classifier import Classifier
+from ml.classifiers.conformal import BestPaths, conformal_threshold
+from ml.classifiers.hierarchy import Ids
+from ml.deployment.deployment import FACTS_FILE, Deployment, fingerprint
+from ml.deployment.exporting import export
+from ml.deployment.variants import VARIANTS, Machine, Runner
+from ml.pixels import PixelRows
+
+MAX_LOST_POINTS = 0.5  # of top-1 on validation pictures, beside the classifier as it was trained
+NUM_JUDGED = 2_048  # pictures at most that every form answers for
+NUM_CALIBRATION = 320  # pictures that tell how far activations go
+NUM_WARM_UP, NUM_TIMED = 2, 9  # batches
+PLAIN = "torch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Labelled validation pictures: pixels (num, 3, side, side), uint8, and labels (num, num_levels), root first.
+
+    Those that `fits`, (num,), fit the temperature; the others choose the thresholds.
+    """
+
+    pixels: PixelRows
+    labels: Ids
+    fits: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """A form of the classifier on this machine, beside the plain one: speed, accuracy, size."""
+
+    variant: str
+    pictures_per_s: float
+    top1: float
+    lost_points: float
+    bytes: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it answers nearly as well as the plain one."""
+        return self.lost_points <= MAX_LOST_POINTS
+
+
+def deploy(
+    classifier: Classifier,
+    folder: Path,
+    validation: Validation,
+    machine: Machine,
+    coverages: Sequence[float],
+    facts: Mapping[str, Any],
+) -> Mapping[str, Any]:
+    """Write a deployment into a folder and return its facts; `facts` are the caller's own, and go along.
+
+    Raises:
+        ValueError: too few validation pictures to fit a temperature by and to choose thresholds by.
+    """
+    fits = validation.fits
+    if not (fits.any() and not fits.all()):
+        raise ValueError(
+            f"{fits.sum()} validation pictures to fit a temperature, {(~fits).sum()} to choose thresholds; each needs "
+            "some: label some validation products"
+        )
+    pixels = validation.pixels
+    judged = spread(len(pixels), NUM_JUDGED)
+    export(classifier, folder, pixels[spread(len(pixels), NUM_CALIBRATION)])
+    targets = classifier.hierarchy.encode(validation.labels)
+    forms, runners = forms_of(folder, pixels[judged], targets[judged, -1], machine)
+    chosen = max((form for form in forms if form.is_good), key=lambda form: form.pictures_per_s)
+    said = runners[chosen.variant](pixels[np.arange(len(pixels))])
+    temperature = fit_temperature(said[fits], targets[fits, -1])
+    paths = BestPaths.at_temperature(said[~fits], temperature, classifier.hierarchy)
+    scores = paths.scores(targets[~fits])
+    written: dict[str, Any] = {
+        **facts,
+        "resolution": classifier.encoder.resolution,
+        "level_ids": classifier.hierarchy.ids,
+        "level_parents": classifier.hierarchy.parents,
+        "temperature": temperature,
+        "thresholds": {f"{each:g}": conformal_threshold(scores, each) for each in coverages},
+        "num_validation": len(pixels),
+        "num_judged": len(judged),
+        "variant": chosen.variant,
+        "forms": [asdict(form) for form in forms],
+        "machine": {**asdict(machine), "processor": platform.processor() or platform.machine()},
+        "files": {
+            file: fingerprint(folder / file)
+            for file in sorted({file for each in VARIANTS.values() for file in each.files})
+        },
+    }
+    write_flushed(folder / FACTS_FILE, (json.dumps(written, indent=2, sort_keys=True) + "\n").encode())
+    return written
+
+
+def lost_points(folder: Path, classifier: Classifier, validation: Validation, machine: Machine) -> float:
+    """What a deployment, read from its folder, loses of the plain form's top-1 on the pictures that judge forms."""
+    deployed = Deployment.load(folder, machine)
+    judged = spread(len(validation.pixels), NUM_JUDGED)
+    targets = classifier.hierarchy.encode(validation.labels[judged])[:, -1]
+    right = (deployed.log_probabilities(validation.pixels[judged]).argmax(axis=1) == targets).mean()
+    [plain] = [form["top1"] for form in deployed.facts["forms"] if form["variant"] == PLAIN]
+    return float(100 * (plain - right))
+
+
+def forms_of(
+    folder: Path, pixels: NDArray[np.uint8], targets: NDArray[np.int64], machine: Machine
+) -> tuple[list[Form], dict[str, Runner]]:
+    """Every form that this device runs, the plain one first, and what runs it."""
+    names = [name for name, each in VARIANTS.items() if machine.device in each.devices]
+    runners = {name: VARIANTS[name].loaded(folder, machine) for name in names}
+    right = {name: float((run(pixels).argmax(axis=1) == targets).mean()) for name, run in runners.items()}
+    batch = np.ascontiguousarray(pixels[np.arange(machine.batch_size) % len(pixels)])
+    forms = [
+        Form(
+            variant=name,
+            pictures_per_s=machine.batch_size / _batch_s(run, batch),
+            top1=right[name],
+            lost_points=100 * (right[PLAIN] - right[name]),
+            bytes=sum((folder / file).stat().st_size for file in VARIANTS[name].files),
+        )
+        for name, run in runners.items()
+    ]
+    return forms, runners
+
+
+def _batch_s(run: Runner, batch: NDArray[np.uint8]) -> float:
+    """Seconds of a batch: the median."""
+    taken = []
+    for _ in range(NUM_WARM_UP + NUM_TIMED):
+        started = time.perf_counter()
+        run(batch)
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken[NUM_WARM_UP:])
+
+
+def spread(num: int, most: int) -> NDArray[np.intp]:
+    """At most so many positions of `num`, evenly spread."""
+    return np.unique(np.linspace(0, num - 1, min(num, most)).astype(np.intp))

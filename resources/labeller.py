@@ -1,0 +1,59 @@
+"""The labeller: where a deployment answers for a delivery's pictures, on this machine or on Spark's executors."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from upath import UPath
+
+from resources.compute import num_cores
+from resources.spark import Spark
+
+MIN_FOR_PROCESSES = 512  # pictures; fewer are decoded before decoding processes would have started
+BATCH_SIZE = 32
+Report = Callable[[int, int], None]  # pictures labelled, of all
+
+
+class Labeller(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Labels on this machine: processes decode, and the network computes in this one, on the device of its choice."""
+
+    coverage: float = 0.9  # how often an answer has to be right
+
+    def label(self, wanted: pl.DataFrame, images: UPath, deployment: Path, on_progress: Report) -> pl.DataFrame:
+        """Rows of `resources.labelling.LABELS` of these products (product_id, shard), in their order."""
+        from ml.deployment.decoders import Decoders
+        from ml.deployment.deployment import FACTS_FILE, Deployment
+        from ml.deployment.variants import Machine
+        from resources.labelling import LABELS, label, pictures_of
+
+        device = json.loads((deployment / FACTS_FILE).read_text())["machine"]["device"]
+        machine = Machine(device=device, num_threads=num_cores(), batch_size=BATCH_SIZE)
+        loaded = Deployment.load(deployment, machine)
+        num_processes = num_cores() if len(wanted) >= MIN_FOR_PROCESSES else 0
+        parts, done = [pl.DataFrame(schema=LABELS)], 0
+        with Decoders(num_processes, loaded.resolution) as decoders:
+            for part in label(loaded, pictures_of(images, wanted), self.coverage, decoders, BATCH_SIZE):
+                parts.append(part)
+                done += len(part)
+                on_progress(done, len(wanted))
+        return pl.concat(parts)
+
+
+class SparkLabeller(Labeller):
+    """The same on the executors of a Spark cluster, which reach the store as this machine does."""
+
+    spark: Spark
+
+    def label(self, wanted: pl.DataFrame, images: UPath, deployment: Path, on_progress: Report) -> pl.DataFrame:
+        """What `Labeller.label` gives. Raises SparkJobError where a task fails."""
+        from resources.labelling import LABELS
+        from resources.spark_labelling import label_on
+
+        if wanted.is_empty():
+            return pl.DataFrame(schema=LABELS)
+        told = dg.get_dagster_logger().info
+        made = label_on(self.spark.session, wanted, images, deployment, self.coverage, told)
+        on_progress(len(made), len(wanted))
+        return made

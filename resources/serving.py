@@ -1,0 +1,70 @@
+"""Serving: a deployment as an MLflow model, which `mlflow models serve` and `spark_udf` run without this project."""
+
+import io
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ml
+from resources.tracking import Tracking
+
+MODEL = "deployment"
+# By the file that a form is read from: what it takes to run it.
+NEEDED = {"onnx": ("onnxruntime",), "openvino": ("openvino",), "torch": ("torch", "torchvision", "timm", "safetensors")}
+ALWAYS = ("mlflow", "numpy", "pandas", "pillow")
+
+
+def save_served(deployment: Path, variant: str, path: Path) -> None:
+    """Write a deployment as an MLflow model, with its signature, an example, and a copy of what it imports."""
+    import mlflow.pyfunc
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+
+    answers: dict[str, Any] = {
+        "category_id": DataType.long,
+        "depth": DataType.long,
+        "probability": DataType.double,
+        "leaf_id": DataType.long,
+        "leaf_probability": DataType.double,
+    }
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(DataType.binary, "picture")]),
+        outputs=Schema([ColSpec(kind, name, required=name != "category_id") for name, kind in answers.items()]),
+        params=ParamSchema([ParamSpec("coverage", DataType.double, 0.9)]),
+    )
+    mlflow.pyfunc.save_model(
+        path,
+        python_model=str(Path(__file__).parent / "served_model.py"),
+        artifacts={"deployment": str(deployment)},
+        code_paths=[str(Path(ml.__file__).parent)],
+        signature=signature,
+        input_example=pd.DataFrame({"picture": [_example()]}),
+        pip_requirements=requirements(variant),
+    )
+
+
+def register_served(tracking: Tracking, run_id: str, deployment: Path, facts: Mapping[str, Any]) -> str:
+    """Make a deployment a version of the registered model `deployment`, with the alias `current`; its number."""
+    with tempfile.TemporaryDirectory() as place:
+        model = Path(place) / "model"
+        save_served(deployment, facts["variant"], model)
+        tags = {name: str(facts[name]) for name in ("classifier", "classifier_sha256", "variant")}
+        return tracking.register(MODEL, run_id, sorted(model.iterdir()), tags)
+
+
+def requirements(variant: str) -> list[str]:
+    """What a form takes to run, in the versions that it was judged in."""
+    kind = variant.partition("-")[0]
+    return [f"{name}=={version(name)}" for name in (*ALWAYS, *NEEDED[kind])]
+
+
+def _example() -> bytes:
+    """A picture, grey and small."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "grey").save(buffer, "JPEG")
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""The command `shelfsight`: what people ask of a catalogue from a terminal."""

@@ -1,0 +1,223 @@
+"""The deployment and the universal catalogue, made of the tiny catalogue's champion."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from catalog.warehouse import query, write_warehouse
+from catalog_assets.definitions import ASSET_MODULES, resources
+from catalog_assets.deployment import CHECK, current_deployment
+from catalog_assets.drift import SHIFT_CHECK, SURE_CHECK
+from demo.flow import QUIET
+from ml.deployment.variants import VARIANTS
+from resources.store import Store
+from tests.conftest import TinyCatalogue
+
+ASSETS = dg.load_assets_from_modules(ASSET_MODULES)
+
+
+def made(
+    store: Store, instance: dg.DagsterInstance, asset: str, partition: str | None = None, *, raises: bool = True
+) -> dg.ExecuteInProcessResult:
+    return dg.materialize(
+        ASSETS,
+        selection=dg.AssetSelection.assets(asset),
+        partition_key=partition,
+        resources=resources(store.root),
+        instance=instance,
+        run_config=QUIET,
+        raise_on_error=raises,
+    )
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
+    [event] = result.asset_materializations_for_node(asset)
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+@pytest.fixture(scope="module")
+def store(tiny_catalogue: TinyCatalogue, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    root = tmp_path_factory.mktemp("catalogue") / "store"
+    shutil.copytree(tiny_catalogue.root, root)
+    for made_by_the_flow in ("deployment", "universal_catalogue"):
+        shutil.rmtree(root / made_by_the_flow)
+    return Store(root=str(root))
+
+
+@pytest.fixture(scope="module")
+def instance(store: Store) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.from_config(str(Path(store.root) / "dagster")) as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def delivery(store: Store) -> str:
+    """The largest one."""
+    counted = store.scan("outcomes").filter(status="ok").group_by("delivery").len().sort("len").collect()
+    return str(counted["delivery"][-1])
+
+
+@pytest.fixture(scope="module")
+def nothing_deployed(store: Store, instance: dg.DagsterInstance, delivery: str) -> str:
+    """What is said before anything is deployed."""
+    with pytest.raises(FileNotFoundError) as refused:
+        made(store, instance, "universal_catalogue", delivery)
+    return str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def deployed(nothing_deployed: str, store: Store, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    return made(store, instance, "deployment")
+
+
+@pytest.fixture(scope="module")
+def labelled(
+    deployed: dg.ExecuteInProcessResult, store: Store, instance: dg.DagsterInstance, delivery: str
+) -> dg.ExecuteInProcessResult:
+    return made(store, instance, "universal_catalogue", delivery)
+
+
+def test_without_a_deployment_it_says_what_to_make(nothing_deployed: str) -> None:
+    assert nothing_deployed == "nothing is deployed; materialise the asset 'deployment' first"
+
+
+def test_the_deployment_tells_every_form_and_its_check_passes(
+    deployed: dg.ExecuteInProcessResult, store: Store
+) -> None:
+    [check] = deployed.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == (CHECK, True)
+    folder, facts = current_deployment(store)
+    champion = store.read_json("champion", "champion.json")
+    assert champion is not None
+    assert (facts["classifier"], facts["classifier_sha256"]) == (champion["classifier"], champion["sha256"])
+    assert {form["variant"] for form in facts["forms"]} == {
+        name for name, each in VARIANTS.items() if "cpu" in each.devices
+    }
+    assert {file.name for file in folder.iterdir()} == {*facts["files"], "deployment.json"}
+
+
+@pytest.mark.usefixtures("labelled")
+def test_every_picture_has_a_row_and_its_category_lies_on_the_path_to_its_leaf(store: Store, delivery: str) -> None:
+    rows = store.scan("universal_catalogue", [delivery]).collect()
+    pictures = store.scan("outcomes", [delivery]).filter(status="ok").collect()
+    assert sorted(rows["product_id"]) == sorted(pictures["product_id"])
+    answered = rows.filter(pl.col("category_id").is_not_null())
+    assert len(answered) > len(rows) / 2
+    tree = store.taxonomy()
+    for row in answered.iter_rows(named=True):
+        assert row["category_id"] in tree.levels(row["leaf_id"])
+        assert row["path"] == tree.path(row["category_id"])
+        assert row["leaf_path"].startswith(row["path"])
+        assert row["probability"] >= row["leaf_probability"] - 1e-6
+        assert [each["probability"] for each in row["alternatives"]] == sorted(
+            (each["probability"] for each in row["alternatives"]), reverse=True
+        )
+    assert rows.filter(pl.col("category_id").is_null(), pl.col("depth") > 0).is_empty()
+
+
+@pytest.mark.usefixtures("labelled")
+def test_answers_are_the_champion_s(store: Store, delivery: str) -> None:
+    """Of golden, test and validation pictures, whose predictions the store holds."""
+    _, facts = current_deployment(store)
+    said = store.predictions(facts["classifier"]).select("product_id", best=pl.col("top_4").list.first())
+    both = store.scan("universal_catalogue", [delivery]).collect().join(said, on="product_id")
+    assert len(both) > 20
+    assert (both["best"] == both["leaf_id"]).mean() > 0.85  # 8 bits differ from 32 where a picture is a close call
+
+
+def test_a_second_run_asks_about_no_picture_again(
+    labelled: dg.ExecuteInProcessResult, store: Store, instance: dg.DagsterInstance, delivery: str
+) -> None:
+    before = store.scan("universal_catalogue", [delivery]).collect()
+    again = metadata(made(store, instance, "universal_catalogue", delivery), "universal_catalogue")
+    assert (again["answered now"], again["answered before"]) == (0, len(before))
+    assert store.scan("universal_catalogue", [delivery]).collect().equals(before)
+    assert metadata(labelled, "universal_catalogue")["answered now"] == len(before)
+
+
+@pytest.mark.usefixtures("labelled")
+def test_only_new_pictures_are_asked_about(store: Store, instance: dg.DagsterInstance, delivery: str) -> None:
+    rows = store.scan("universal_catalogue", [delivery]).collect()
+    other = pl.when(pl.col("product_id") == rows["product_id"][3]).then(pl.lit("another")).otherwise("sha256")
+    store.write(rows.drop("delivery").with_columns(other.alias("sha256"))[2:], "universal_catalogue", delivery)
+    again = metadata(made(store, instance, "universal_catalogue", delivery), "universal_catalogue")
+    assert again["answered now"] == 3  # two that were missing, one whose picture has changed
+    assert store.scan("universal_catalogue", [delivery]).collect().equals(rows)
+
+
+@pytest.mark.usefixtures("labelled")
+def test_its_views_answer(store: Store, delivery: str) -> None:
+    database = Path(store.root) / "catalog.duckdb"
+    write_warehouse(database, store.root)
+    coverage = query(database, "SELECT * FROM catalogue_coverage")
+    assert coverage["num"].sum() == len(store.scan("universal_catalogue").collect())
+    assert coverage.group_by("partner").agg(pl.col("share").sum())["share"].to_list() == pytest.approx([1.0])
+    without = query(database, "SELECT reason, count(*) AS num FROM products_without_picture GROUP BY reason")
+    bad = store.scan("outcomes").filter(pl.col("status") != "ok").collect()
+    assert without["num"].sum() == len(bad)
+    rows = store.scan("universal_catalogue", [delivery]).collect()
+    tree = store.taxonomy()
+    differ = [
+        row["product_id"]
+        for row in rows.filter(
+            pl.col("category_id").is_not_null(), pl.col("partner_category_id").is_not_null()
+        ).iter_rows(named=True)
+        if row["category_id"] not in tree.lineage(row["partner_category_id"])
+    ]
+    told = query(database, "SELECT product_id, business_value FROM catalogue_disagreements")
+    assert sorted(told["product_id"]) == sorted(differ)
+    assert told["business_value"].to_list() == sorted(told["business_value"], reverse=True)
+
+
+@pytest.mark.usefixtures("labelled")
+def test_a_flipped_byte_stops_the_labelling_and_keeps_what_there_is(
+    store: Store, instance: dg.DagsterInstance, delivery: str
+) -> None:
+    folder, facts = current_deployment(store)
+    before = store.scan("universal_catalogue", [delivery]).collect()
+    file = folder / VARIANTS[facts["variant"]].files[-1]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    store.write(before.drop("delivery")[5:], "universal_catalogue", delivery)
+    with pytest.raises(ValueError, match=r"has the fingerprint .*; materialise the asset 'deployment' again"):
+        made(store, instance, "universal_catalogue", delivery)
+    assert len(store.scan("universal_catalogue", [delivery]).collect()) == len(before) - 5
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    made(store, instance, "universal_catalogue", delivery)
+    assert store.scan("universal_catalogue", [delivery]).collect().equals(before)
+
+
+def test_a_deployment_tells_where_it_lies(deployed: dg.ExecuteInProcessResult, store: Store) -> None:
+    folder, _ = current_deployment(store)
+    pointer = json.loads((Path(store.root) / "deployment" / "current.json").read_text())
+    assert pointer == {"folder": folder.name}
+    assert metadata(deployed, "deployment")["folder"] == str(folder)
+
+
+@pytest.mark.usefixtures("labelled")
+def test_drift_sets_a_delivery_beside_the_training_products(
+    store: Store, instance: dg.DagsterInstance, tiny_catalogue: TinyCatalogue, delivery: str
+) -> None:
+    others = Path(store.root) / "universal_catalogue"
+    for folder in (tiny_catalogue.root / "universal_catalogue").iterdir():
+        if folder.name != f"delivery={delivery}":
+            shutil.copytree(folder, others / folder.name, dirs_exist_ok=True)
+    before = store.scan("universal_catalogue", [delivery]).collect()
+    calm = made(store, instance, "drift", delivery)
+    [row] = store.scan("drift", [delivery]).collect().to_dicts()
+    assert row["num_products"] == len(before)
+    assert row["beyond_chance"] == pytest.approx(max(0.0, row["stability_index"] - row["by_chance"]))
+    assert {check.check_name: check.passed for check in calm.get_asset_check_evaluations()}[SHIFT_CHECK]
+    leaf = before["leaf_id"].mode()[0]
+    moved = before.drop("delivery").with_columns(leaf_id=pl.lit(leaf, pl.Int64), category_id=pl.lit(None, pl.Int64))
+    store.write(moved, "universal_catalogue", delivery)
+    checks = made(store, instance, "drift", delivery).get_asset_check_evaluations()
+    assert {check.check_name: check.passed for check in checks} == {SHIFT_CHECK: False, SURE_CHECK: False}
+    store.write(before.drop("delivery"), "universal_catalogue", delivery)

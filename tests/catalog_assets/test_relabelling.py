@@ -1,0 +1,107 @@
+"""The relabelling sensor: a new deployment asks for every delivery again, some at a time, and once each."""
+
+import dagster as dg
+import polars as pl
+
+from catalog_assets.automation import DELIVERIES_AT_ONCE, relabelling_sensor
+from catalog_assets.catalogue import TABLE, label_version
+from catalog_assets.partitions import deliveries
+from resources.labeller import Labeller
+from resources.store import Store
+
+NUM = 2 * DELIVERIES_AT_ONCE + 3
+KEYS = [f"hansen.feed-{number:02}" for number in range(NUM)]
+LABELLER = Labeller(coverage=0.9)
+
+
+def deploy(store: Store, sha256: str) -> str:
+    """A deployment's record; the version that its labels have."""
+    facts = {"classifier": "probe", "classifier_sha256": sha256, "variant": "onnx"}
+    store.write_json(facts, "deployment", sha256[:16], "deployment.json")
+    store.write_json({"folder": sha256[:16]}, "deployment", "current.json")
+    return label_version(facts, LABELLER)
+
+
+def labelled(store: Store, instance: dg.DagsterInstance, keys: list[str], version: str = "former") -> None:
+    instance.add_dynamic_partitions(str(deliveries.name), keys)
+    for key in keys:
+        store.write(pl.DataFrame({"product_id": [f"{key}:1"], "version": [version]}), TABLE, key)
+
+
+def tick(store: Store, instance: dg.DagsterInstance, cursor: str | None) -> tuple[list[dg.RunRequest], str, str | None]:
+    """What the sensor requests, why it requests nothing, and its cursor from then on."""
+    context = dg.build_sensor_context(
+        instance=instance, cursor=cursor, resources={"store": store, "labeller": LABELLER}
+    )
+    answer = relabelling_sensor(context)
+    if isinstance(answer, dg.SkipReason):
+        return [], str(answer.skip_message), context.cursor
+    assert isinstance(answer, dg.SensorResult)
+    return list(answer.run_requests or []), "", answer.cursor
+
+
+def test_without_a_deployment_there_is_nothing_to_ask_for(store: Store, instance: dg.DagsterInstance) -> None:
+    assert tick(store, instance, None)[1] == "nothing is deployed; materialise the asset 'deployment' first"
+
+
+def test_every_delivery_is_asked_for_once_and_some_at_a_time(store: Store, instance: dg.DagsterInstance) -> None:
+    labelled(store, instance, KEYS)
+    version = deploy(store, "a" * 64)
+    asked: list[str] = []
+    cursor = None
+    for expected in (DELIVERIES_AT_ONCE, DELIVERIES_AT_ONCE, 3):
+        requests, _, cursor = tick(store, instance, cursor)
+        assert len(requests) == expected
+        assert all(each.tags["shelfsight/reason"].endswith(version) for each in requests)
+        asked += [str(each.partition_key) for each in requests]
+    assert sorted(asked) == KEYS
+    requests, reason, _ = tick(store, instance, cursor)
+    assert (requests, reason) == ([], "every delivery has the categories of 'probe' as onnx")
+
+
+def test_what_this_deployment_has_answered_is_not_asked_for(store: Store, instance: dg.DagsterInstance) -> None:
+    version = deploy(store, "a" * 64)
+    labelled(store, instance, KEYS[:1], version)
+    labelled(store, instance, KEYS[1:3])
+    requests, _, _ = tick(store, instance, None)
+    assert [each.partition_key for each in requests] == KEYS[1:3]
+
+
+def test_a_new_deployment_asks_for_all_again(store: Store, instance: dg.DagsterInstance) -> None:
+    labelled(store, instance, KEYS[:2])
+    deploy(store, "a" * 64)
+    first, _, cursor = tick(store, instance, None)
+    deploy(store, "b" * 64)
+    second, _, _ = tick(store, instance, cursor)
+    assert [each.partition_key for each in first] == [each.partition_key for each in second] == KEYS[:2]
+    assert {each.run_key for each in first}.isdisjoint({each.run_key for each in second})
+
+
+def test_a_delivery_that_was_never_labelled_is_left_to_the_asset_s_own_condition(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    labelled(store, instance, KEYS[:1])
+    instance.add_dynamic_partitions(str(deliveries.name), [KEYS[1]])
+    deploy(store, "a" * 64)
+    requests, _, _ = tick(store, instance, None)
+    assert [each.partition_key for each in requests] == KEYS[:1]
+
+
+@dg.op
+def nothing() -> None:
+    """Stands in for a labelling that is under way."""
+
+
+@dg.job
+def label() -> None:
+    nothing()
+
+
+def test_the_next_batch_waits_for_the_runs_of_the_last(store: Store, instance: dg.DagsterInstance) -> None:
+    labelled(store, instance, KEYS)
+    deploy(store, "a" * 64)
+    _, _, cursor = tick(store, instance, None)
+    instance.create_run_for_job(label, status=dg.DagsterRunStatus.STARTED)
+    requests, reason, _ = tick(store, instance, cursor)
+    assert requests == []
+    assert reason.startswith(f"1 labelling runs are in progress; {DELIVERIES_AT_ONCE} deliveries were asked for")
