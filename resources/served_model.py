@@ -27,7 +27,8 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined
         machine = Machine(num_threads=os.cpu_count() or 1, batch_size=8)
         self._deployment = Deployment.load(Path(context.artifacts["deployment"]), machine)
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    # MLflow would make a signature of type hints; this one's is written where the model is saved.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """A row for each picture; `params` may ask for another coverage than 0.9."""
         from ml.pixels import decode_pixels
 

@@ -97,6 +97,7 @@ def test_each_trained_thing_has_a_finished_mlflow_run_tagged_with_its_dagster_ru
         *(f"encoders[{name}]" for name in ENCODERS),
         *(f"classifiers[{name}]" for name in CLASSIFIERS),
         *(f"share_outcomes[{key}]" for key in SHARES),
+        "deployment",
     }
     with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
         for run in runs.values():

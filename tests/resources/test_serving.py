@@ -16,13 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.deployment.deploying import deploy
 from ml.deployment.deployment import Deployment
 from ml.deployment.variants import Machine
 from ml.pixels import decode_pixels
 from resources.serving import requirements, save_served
 from tests.conftest import REPOSITORY
-from tests.ml.deployment.test_variants import drawn_classifier, validation_of
+from tests.ml.deployment.drawn import drawn_deployment
 
 ANSWERS = ("category_id", "depth", "probability", "leaf_id", "leaf_probability")
 
@@ -37,7 +36,7 @@ def jpeg(seed: int) -> bytes:
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("deployment")
-    deploy(drawn_classifier("flat"), folder, validation_of(40), Machine(batch_size=8), (0.8, 0.9), {})
+    drawn_deployment(folder, "flat", Machine(batch_size=8))
     return folder
 
 

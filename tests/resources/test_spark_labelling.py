@@ -9,14 +9,13 @@ import polars as pl
 import pytest
 from upath import UPath
 
-from ml.deployment.deploying import deploy
 from ml.deployment.deployment import FACTS_FILE
 from ml.deployment.variants import VARIANTS, Machine
 from resources.labeller import BATCH_SIZE, Labeller
 from resources.labelling import LABELS
 from resources.spark_jobs import SparkJobError
 from resources.spark_labelling import label_on
-from tests.ml.deployment.test_variants import drawn_classifier, validation_of
+from tests.ml.deployment.drawn import drawn_deployment
 from tests.resources.test_serving import jpeg
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ NUM, SHARD_ROWS = 130, 50
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("deployment") / "0123456789abcdef"
-    machine = Machine(batch_size=BATCH_SIZE)
-    deploy(drawn_classifier("conditional"), folder, validation_of(40), machine, (0.8, 0.9), {})
+    drawn_deployment(folder, "conditional", Machine(batch_size=BATCH_SIZE))
     return folder
 
 

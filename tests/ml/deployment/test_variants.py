@@ -13,8 +13,6 @@ import torch
 
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.heads import HEADS
-from ml.classifiers.hierarchy import Hierarchy
-from ml.classifiers.template import Template
 from ml.deployment.deploying import MAX_LOST_POINTS, Validation, deploy, lost_points
 from ml.deployment.deployment import FACTS_FILE, Deployment
 from ml.deployment.exporting import export
@@ -22,7 +20,7 @@ from ml.deployment.variants import VARIANTS, Machine, variant
 from ml.encoders import build
 from ml.training.classification import Examples
 from ml.training.finetuning import train_classifier
-from tests.ml.classifiers.trees import tree_labels
+from tests.ml.deployment.drawn import drawn_classifier
 from tests.ml.tiny import RESOLUTION, TINY_ENCODER, TINY_FINETUNE, striped
 
 CPU = torch.device("cpu")
@@ -31,15 +29,6 @@ ON_CPU = [name for name, each in VARIANTS.items() if "cpu" in each.devices]
 # Of log-probabilities between 0 and some -10: float32 in another order, 8 bits of mantissa, 8 bits in all.
 FARTHEST = {"torch": 1e-6, "onnx": 1e-3, "openvino-bf16": 0.2, "openvino-int8": 1.0}
 COVERAGES = (0.8, 0.9)
-
-
-def drawn_classifier(heads: str, num: int = 48) -> Classifier:
-    classifier = Classifier(build(TINY_ENCODER), Hierarchy.of_labels(tree_labels(3, num=num)), Template(heads=heads))
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for weight in classifier.heads.parameters():
-            weight.copy_(0.3 * torch.randn(weight.shape, generator=generator))
-    return classifier.eval()
 
 
 def validation_of(num: int) -> Validation:
