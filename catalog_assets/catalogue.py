@@ -94,7 +94,9 @@ def universal_catalogue(
 
 def label_version(facts: Mapping[str, Any], labeller: Labeller) -> str:
     """What answers, and how sure it has to be: rows of another version are answered anew."""
-    return f"{facts['classifier_sha256'][:16]}-{facts['variant']}-{labeller.coverage:g}"
+    coverage = f"{labeller.coverage:g}"
+    calibration = f"{facts['temperature']:.4f}-{facts['thresholds'][coverage]:.4f}"
+    return f"{facts['classifier_sha256'][:16]}-{facts['variant']}-{coverage}-{calibration}"
 
 
 def _held(store: Store, delivery: str, version: str) -> pl.DataFrame:

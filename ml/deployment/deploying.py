@@ -26,6 +26,7 @@ MAX_LOST_POINTS = 0.5  # of top-1 on validation pictures, beside the classifier 
 NUM_JUDGED = 2_048  # pictures at most that every form answers for
 NUM_CALIBRATION = 320  # pictures that tell how far activations go
 NUM_WARM_UP, NUM_TIMED = 2, 9  # batches
+AT_ONCE = 1_024  # pictures in memory
 PLAIN = "torch"
 
 
@@ -82,7 +83,8 @@ def deploy(
     targets = classifier.hierarchy.encode(validation.labels)
     forms, runners = forms_of(folder, pixels[judged], targets[judged, -1], machine)
     chosen = max((form for form in forms if form.is_good), key=lambda form: form.pictures_per_s)
-    said = runners[chosen.variant](pixels[np.arange(len(pixels))])
+    run = runners[chosen.variant]
+    said = np.concatenate([run(pixels[start : start + AT_ONCE]) for start in range(0, len(pixels), AT_ONCE)])
     temperature = fit_temperature(said[fits], targets[fits, -1])
     paths = BestPaths.at_temperature(said[~fits], temperature, classifier.hierarchy)
     scores = paths.scores(targets[~fits])

@@ -1,7 +1,11 @@
 """The deployment and the universal catalogue, made of the tiny catalogue's champion."""
 
+import base64
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from catalog_assets.deployment import CHECK, current_deployment
 from catalog_assets.drift import SHIFT_CHECK, SURE_CHECK
 from demo.flow import QUIET
 from ml.deployment.variants import VARIANTS
+from resources.pictures import Pictures
 from resources.store import Store
 from tests.conftest import TinyCatalogue
 
@@ -221,3 +226,31 @@ def test_drift_sets_a_delivery_beside_the_training_products(
     checks = made(store, instance, "drift", delivery).get_asset_check_evaluations()
     assert {check.check_name: check.passed for check in checks} == {SHIFT_CHECK: False, SURE_CHECK: False}
     store.write(before.drop("delivery"), "universal_catalogue", delivery)
+
+
+@pytest.mark.usefixtures("labelled")
+def test_the_registered_model_answers_as_the_catalogue_does(store: Store, delivery: str, tmp_path: Path) -> None:
+    rows = store.scan("universal_catalogue", [delivery]).sort("product_id").head(3).collect()
+    pictures = Pictures(store=store).read(
+        store.scan("outcomes", [delivery])
+        .join(rows.lazy().select("product_id"), on="product_id")
+        .sort("product_id")
+        .collect()
+    )
+    (tmp_path / "pictures.json").write_text(json.dumps([base64.b64encode(each).decode() for each in pictures]))
+    script = (
+        "import json, mlflow, pandas; model = mlflow.pyfunc.load_model('models:/deployment@current'); "
+        "asked = pandas.DataFrame({'picture': json.load(open('pictures.json'))}); "
+        "asked['picture'] = [__import__('base64').b64decode(each) for each in asked['picture']]; "
+        "print(json.dumps(model.predict(asked)['leaf_id'].tolist()))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{store.root}/mlflow/mlflow.db"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert json.loads(told.stdout) == rows["leaf_id"].to_list()

@@ -14,9 +14,15 @@ KEYS = [f"hansen.feed-{number:02}" for number in range(NUM)]
 LABELLER = Labeller(coverage=0.9)
 
 
-def deploy(store: Store, sha256: str) -> str:
+def deploy(store: Store, sha256: str, threshold: float = 0.7) -> str:
     """A deployment's record; the version that its labels have."""
-    facts = {"classifier": "probe", "classifier_sha256": sha256, "variant": "onnx"}
+    facts = {
+        "classifier": "probe",
+        "classifier_sha256": sha256,
+        "variant": "onnx",
+        "temperature": 1.5,
+        "thresholds": {"0.9": threshold},
+    }
     store.write_json(facts, "deployment", sha256[:16], "deployment.json")
     store.write_json({"folder": sha256[:16]}, "deployment", "current.json")
     return label_version(facts, LABELLER)
@@ -85,6 +91,15 @@ def test_a_delivery_that_was_never_labelled_is_left_to_the_asset_s_own_condition
     deploy(store, "a" * 64)
     requests, _, _ = tick(store, instance, None)
     assert [each.partition_key for each in requests] == KEYS[:1]
+
+
+def test_the_same_classifier_with_another_threshold_asks_for_all_again(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    labelled(store, instance, KEYS[:2], deploy(store, "a" * 64))
+    assert tick(store, instance, None)[0] == []
+    deploy(store, "a" * 64, threshold=0.8)
+    assert len(tick(store, instance, None)[0]) == 2
 
 
 @dg.op

@@ -3,7 +3,11 @@
 import io
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,3 +74,29 @@ def test_leaving_the_block_ends_the_processes() -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_the_processes_end_with_a_parent_that_is_killed() -> None:
+    script = (
+        "import sys, time\nfrom ml.deployment.decoders import Decoders\n"
+        f"decoders = Decoders(2, {SIDE}).__enter__()\n"
+        "print(*decoders.pids, flush=True)\ntime.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(pids) == 2
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while any(is_running(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"{pids} go on without their parent"
+        time.sleep(0.1)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process goes on; one that waits to be buried does not."""
+    status = Path(f"/proc/{pid}/status")
+    try:
+        return "State:\tZ" not in status.read_text()
+    except OSError:
+        return False
