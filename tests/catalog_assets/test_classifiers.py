@@ -1,6 +1,7 @@
 """Classifiers of the catalogue that learn by other losses, heads and pictures than the demo's."""
 
 import shutil
+from dataclasses import replace
 
 import dagster as dg
 import polars as pl
@@ -8,6 +9,7 @@ import pytest
 
 from catalog_assets.definitions import definitions
 from demo.flow import QUIET
+from ml.recipes import CLASSIFIER_RECIPES
 from resources.store import Store
 from tests.conftest import TinyCatalogue
 
@@ -18,9 +20,12 @@ RECIPES = ("simclr-mnv3-hierarchical-5pct", "simclr-mnv3-fixmatch-5pct", "imagen
 def store(tiny_catalogue: TinyCatalogue, tmp_path_factory: pytest.TempPathFactory) -> Store:
     root = tmp_path_factory.mktemp("classifiers") / "store"
     shutil.copytree(tiny_catalogue.root, root)
-    with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
+    with pytest.MonkeyPatch.context() as patched, dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
         defs = definitions(str(root))
         for recipe in RECIPES:
+            # Five percent of the tiny catalogue's labels are ten: what they teach is luck.
+            enough = replace(CLASSIFIER_RECIPES[recipe], label_fraction=0.5)
+            patched.setitem(CLASSIFIER_RECIPES, recipe, enough)
             for job in ("train", "judge"):
                 defs.resolve_job_def(job).execute_in_process(
                     instance=instance, partition_key=recipe, run_config=QUIET, raise_on_error=True
@@ -40,4 +45,4 @@ def test_every_prediction_is_one_path_of_the_taxonomy(store: Store, recipe: str)
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_it_learned_something(store: Store, recipe: str) -> None:
     judged = store.scan("metrics", [recipe]).filter(split="test", level=4, metric="top1").collect()
-    assert judged["value"].item() > 0.1  # chance of ten leaves: there are a few dozen labels
+    assert judged["value"].item() > 0.2  # ten leaves, and a few dozen labels

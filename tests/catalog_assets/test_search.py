@@ -23,7 +23,7 @@ NAME = "quick"
 TINY = replace(
     SEARCH_RECIPES[NAME],
     searcher="optuna",  # the quickest to start; what searchers have in common is tested beside them
-    base=replace(SEARCH_RECIPES[NAME].base, label_fraction=0.05),
+    base=replace(SEARCH_RECIPES[NAME].base, label_fraction=0.5),
     space=replace(SEARCH_RECIPES[NAME].space, epochs=(3,), augmentation=(0.0,)),
     bracket_size=4,
     max_trials=4,
@@ -69,9 +69,7 @@ def test_every_rung_of_every_trial_is_a_row(searched: Searched) -> None:
     assert rows["search"].unique().to_list() == [NAME]
     assert rows["trial"].n_unique() == TINY.max_trials
     assert set(rows["encoder"]) == set(TINY.space.encoders)
-    probed = rows.filter(rung=0)["metric"]  # embeddings know some of the clothes, and chance is 0.1
-    assert probed.is_between(0.1, 1.0).all()
-    assert probed.max() > 0.3
+    assert rows.filter(rung=0)["metric"].is_between(0.3, 1.0).all()  # probes of embeddings know some of the clothes
     assert rows["rung"].to_list() == [0, 0, 0, 0, 1, 1, 2]
     assert rows.filter(pl.col("rung") > 0)["epochs"].to_list() == [1, 1, 3]
     assert rows["state"].unique().to_list() == ["finished"]

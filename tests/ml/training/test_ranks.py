@@ -1,5 +1,6 @@
 """Ranks: two processes do together what one does with the whole batch."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     for num, folder in folders.items():
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num}"] if num > 1 else []
         command = [sys.executable, *launcher, "-m", "tests.ml.training.gradients_on_ranks", str(folder), *CASES]
-        subprocess.run(command, check=True)
+        # MKL then adds up in one order on every processor, and for every size of a batch.
+        subprocess.run(command, check=True, env={**os.environ, "MKL_CBWR": "COMPATIBLE"})
     return folders
 
 
@@ -32,7 +34,7 @@ def test_two_ranks_are_one_rank_of_twice_the_batch(case: str, trained: dict[int,
     one, two = (load_file(trained[num] / f"{case}.safetensors") for num in (1, 2))
     assert one.keys() == two.keys()
     gradients = [name for name in one if name.startswith("gradient ")]
-    assert difference(one, two, gradients) < 2e-3  # sums come in another order, and batch norms amplify that
+    assert difference(one, two, gradients) < 1e-4  # sums come in another order, and batch norms amplify that
     assert torch.allclose(two["losses"], one["losses"], rtol=1e-3)
     others = [name for name in one if name not in gradients and one[name].is_floating_point()]
     assert difference(one, two, others) < 1e-3
