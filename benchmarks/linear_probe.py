@@ -3,8 +3,7 @@
 make bench NAME=linear_probe
 
 The embeddings are drawn: a centre a leaf and noise about it, in directions whose variance falls as a power of their
-rank, as an encoder's does, then rotated and standardised; a tenth of the labels are wrong. Ours ends by its own
-estimate that a ten-thousandth of the loss is left to be won; scikit-learn is stopped as soon as it has come as far.
+rank, as an encoder's does, then rotated and standardised; a tenth of the labels are wrong.
 """
 
 import argparse
@@ -22,7 +21,7 @@ from benchmarks.processes import measure
 SHARE_WRONG = 0.1
 SPREAD = 1.5  # of a picture about its leaf's centre, as a multiple of the centres' own
 CHUNK = 10_000
-SLACK = 1e-6  # of the loss that ours ends with: so much higher counts as the same, for scikit-learn
+SLACK = 1e-4  # of the loss that ours ends with: so much higher counts as the same, for scikit-learn
 MAX_RATIO = 1 / 3
 
 

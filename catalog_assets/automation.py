@@ -7,12 +7,12 @@ import dagster as dg
 
 from catalog.deliveries import MAX_DELIVERY_ROWS
 from catalog_assets.catalogue import TABLE, label_version
-from catalog_assets.deployment import current_deployment
 from catalog_assets.history import latest
 from catalog_assets.inbox import MAX_LOOK_S, LookSettings, arrivals, registration
 from catalog_assets.jobs import distil, ingest, label, take_only, train
 from catalog_assets.partitions import deliveries
 from catalog_assets.trained import trained_recipe
+from ml.deployment.deployment import current_folder, facts_of
 from ml.recipes import STUDENT_RECIPES
 from resources.labeller import Labeller
 from resources.store import Store
@@ -109,7 +109,7 @@ def relabelling_sensor(
     was never labelled is left to the condition of `universal_catalogue`.
     """
     try:
-        _, facts = current_deployment(store)
+        facts = facts_of(current_folder(store.local))
     except FileNotFoundError as error:
         return dg.SkipReason(str(error))
     version = label_version(facts, labeller)

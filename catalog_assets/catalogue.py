@@ -8,10 +8,10 @@ import dagster as dg
 import polars as pl
 
 from catalog_assets.conditions import when_pictures_change
-from catalog_assets.deployment import current_deployment
 from catalog_assets.markdown import table
 from catalog_assets.partitions import deliveries
 from catalog_assets.versions import content_version
+from ml.deployment.deployment import current_folder, facts_of
 from resources.labeller import Labeller
 from resources.store import Store
 
@@ -36,7 +36,8 @@ def universal_catalogue(
     Pictures that this deployment has answered for already are not asked about again.
     """
     delivery = context.partition_key
-    folder, facts = current_deployment(store)
+    folder = current_folder(store.local)
+    facts = facts_of(folder)
     made_by = {"classifier": facts["classifier"], "classifier_sha256": facts["classifier_sha256"]}
     version = label_version(facts, labeller)
     pictures = (

@@ -43,10 +43,11 @@ from catalog_assets.automation import (
     retraining_sensor,
 )
 from catalog_assets.checks import GroupingPolicy
+from catalog_assets.confidence import COVERAGES
 from catalog_assets.console import console
-from catalog_assets.deployment import COVERAGES
 from catalog_assets.inbox import max_delivery_rows
 from catalog_assets.jobs import JOBS
+from catalog_assets.retention import retain
 from resources.alerts import Alerts
 from resources.compute import Compute
 from resources.feed_taker import FeedTaker, SparkFeedTaker
@@ -164,7 +165,7 @@ def definitions(root: str) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSET_MODULES),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
-        jobs=JOBS,
+        jobs=[*JOBS, retain],
         sensors=[
             feed_sensor,
             retraining_sensor,

@@ -1,7 +1,5 @@
 """Jobs: the stages of the flow, each one run a partition."""
 
-from typing import Any
-
 import dagster as dg
 
 from catalog_assets.attributes import attribute_classifiers, attribute_metrics, attribute_predictions
@@ -23,7 +21,6 @@ from catalog_assets.multimodal import multimodal
 from catalog_assets.probe import download_probe
 from catalog_assets.products import take
 from catalog_assets.quality import encoder_quality
-from catalog_assets.retention import retain
 from catalog_assets.search import searches
 from catalog_assets.similarity import similarity_index
 from catalog_assets.students import students
@@ -163,8 +160,8 @@ titles = dg.define_asset_job(
     description="Embed the products' titles, and judge picture, title and both together for one encoder.",
 )
 
-JOBS: list[Any] = [
+JOBS = [
     *(prepare, take_only, probe, ingest, assemble, encode, examine),
     *(train, distil, search, combine, judge, calibrate, compare, audit, attributes, efficiency, titles),
-    *(deploy, label, watch, refresh, retain),
+    *(deploy, label, watch, refresh),
 ]

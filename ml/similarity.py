@@ -6,7 +6,6 @@ André et al. 2018, arXiv:1812.09162) shortlist `refine_factor` times as many as
 (Jégou et al. 2011, "Product quantization for nearest neighbor search"; faiss: Douze et al. 2024, arXiv:2401.08281).
 """
 
-import hashlib
 import json
 import math
 import os
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.artefacts import write_flushed
+from ml.file_digests import file_sha256
 from ml.neighbours import Neighbours, require_k
 from ml.vectors import Vectors, checked, unit_rows
 
@@ -96,7 +96,7 @@ class SimilarityIndex:
                 "dim": self.dim,
                 "bytes": parts[INDEX_FILE].stat().st_size,
                 "settings": asdict(self.settings),
-                "sha256": _sha256(parts[INDEX_FILE]),
+                "sha256": file_sha256(parts[INDEX_FILE]),
             }
             written = {**facts, **own}
             write_flushed(parts[FACTS_FILE], (json.dumps(written, indent=2, sort_keys=True) + "\n").encode())
@@ -125,7 +125,7 @@ class SimilarityIndex:
                     f"the index in {folder} was made from {name} {str(facts.get(name))[:12]}..., not from "
                     f"{sha256[:12]}...; build it again"
                 )
-        sha256 = _sha256(folder / INDEX_FILE)
+        sha256 = file_sha256(folder / INDEX_FILE)
         if sha256 != facts["sha256"]:
             raise ValueError(
                 f"{folder / INDEX_FILE} has the fingerprint {sha256[:12]}..., but {FACTS_FILE} was written for "
@@ -202,8 +202,3 @@ def _training_rows(num: int, settings: IndexSettings) -> NDArray[np.int64]:
     wanted = min(num, settings.max_training, settings.training_per_list * _num_lists(num, settings))
     rows: NDArray[np.int64] = np.sort(np.random.default_rng(settings.seed).choice(num, wanted, replace=False))
     return rows
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """The labeller: where a deployment answers for a delivery's pictures, on this machine or on Spark's executors."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,17 +22,18 @@ class Labeller(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def label(self, wanted: pl.DataFrame, images: UPath, deployment: Path, on_progress: Report) -> pl.DataFrame:
         """Rows of `resources.labelling.LABELS` of these products (product_id, shard), in their order."""
-        from ml.deployment.decoders import Decoders
-        from ml.deployment.deployment import FACTS_FILE, Deployment
+        from ml.deployment.deployment import Deployment, facts_of
         from ml.deployment.variants import Machine
         from resources.labelling import LABELS, label, pictures_of
+        from resources.pixel_decoders import PixelDecoders
 
-        device = json.loads((deployment / FACTS_FILE).read_text())["machine"]["device"]
-        machine = Machine(device=device, num_threads=num_cores(), batch_size=BATCH_SIZE)
+        machine = Machine(
+            device=facts_of(deployment)["machine"]["device"], num_threads=num_cores(), batch_size=BATCH_SIZE
+        )
         loaded = Deployment.load(deployment, machine)
         num_processes = num_cores() if len(wanted) >= MIN_FOR_PROCESSES else 0
         parts, done = [pl.DataFrame(schema=LABELS)], 0
-        with Decoders(num_processes, loaded.resolution) as decoders:
+        with PixelDecoders(num_processes, loaded.resolution) as decoders:
             for part in label(loaded, pictures_of(images, wanted), self.coverage, decoders, BATCH_SIZE):
                 parts.append(part)
                 done += len(part)

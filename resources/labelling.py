@@ -7,8 +7,9 @@ import polars as pl
 from upath import UPath
 
 from ml.deployment.answers import Answers
-from ml.deployment.decoders import Decoders
 from ml.deployment.deployment import Deployment
+from resources.pixel_decoders import PixelDecoders
+from resources.shard_pictures import shard_pictures
 
 LABELS: dict[str, pl.DataType | type[pl.DataType]] = {
     "product_id": pl.String,
@@ -23,7 +24,7 @@ Picture = tuple[str, bytes]  # a product's id and its encoded picture
 
 
 def label(
-    deployment: Deployment, pictures: Iterable[Picture], coverage: float, decoders: Decoders, batch_size: int
+    deployment: Deployment, pictures: Iterable[Picture], coverage: float, decoders: PixelDecoders, batch_size: int
 ) -> Iterator[pl.DataFrame]:
     """Rows of `LABELS` of some products' pictures, a batch at a time and in their order.
 
@@ -71,21 +72,9 @@ def labels_of(product_ids: Sequence[str], answers: Answers) -> pl.DataFrame:
 
 
 def pictures_of(images: UPath, wanted: pl.DataFrame) -> Iterator[Picture]:
-    """Products and pictures of a delivery's shards, one shard in memory at a time; `wanted` has product_id and shard.
-
-    Raises:
-        LookupError: a shard lacks a picture.
-    """
+    """Products and pictures of a delivery, a shard in memory at a time; `wanted` has product_id and shard."""
     for (shard,), part in wanted.group_by("shard", maintain_order=True):
-        path = images / f"{shard}.parquet"
-        held = pl.scan_parquet(str(path), glob=False).select("product_id", pl.col("image").struct.field("bytes"))
-        found = (
-            part.lazy().select("product_id").join(held, on="product_id", how="left", maintain_order="left").collect()
-        )
-        if found["bytes"].null_count():
-            lost = found.filter(pl.col("bytes").is_null())["product_id"][0]
-            raise LookupError(f"picture of {lost!r} is not in {path}; materialise images of its delivery again")
-        yield from found.iter_rows()
+        yield from zip(part["product_id"], shard_pictures(images, str(shard), part["product_id"]), strict=True)
 
 
 def _batches(pictures: Iterable[Picture], size: int) -> Iterator[list[Picture]]:

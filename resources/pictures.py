@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from resources.compute import num_cores
+from resources.shard_pictures import shard_pictures
 from resources.store import Store
 
 if TYPE_CHECKING:
@@ -115,15 +116,8 @@ class Pictures(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Positions and pictures, one stored shard after another; a picture the shards lack raises LookupError."""
         wanted = rows.with_row_index("position")
         for (delivery, shard), part in wanted.group_by("delivery", "shard", maintain_order=True):
-            path = self.store.folder("images", str(delivery)) / f"{shard}.parquet"
-            held = pl.scan_parquet(str(path), glob=False).select("product_id", pl.col("image").struct.field("bytes"))
-            found = part.lazy().join(held, on="product_id", how="left").collect()
-            if found["bytes"].null_count():
-                lost = found.filter(pl.col("bytes").is_null())["product_id"][0]
-                raise LookupError(
-                    f"picture of {lost!r} is not in {path}; materialise images[{delivery}] and dataset again"
-                )
-            yield found["position"].to_numpy(), found["bytes"].to_list()
+            images = self.store.folder("images", str(delivery))
+            yield part["position"].to_numpy(), shard_pictures(images, str(shard), part["product_id"])
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ml.deployment.deployment import POINTER
 from resources.store import Store
 
 DAY_S = 86_400.0
@@ -42,9 +43,9 @@ class Known:
 def superseded(store: Store, known: Known, min_age_s: float) -> list[Superseded]:
     """What may go, as far as it has lain untouched for `min_age_s`: whatever is being written is younger.
 
-    That is what recipes that are gone have left, deployments of classifiers that are neither champion nor the one
-    before, checkpoints of trainings that ended, and files that were never finished. The encoder and the teachers of a
-    classifier that was ever promoted are kept, and so is all of `champion/`.
+    That is what recipes that are gone have left, deployments that neither answer nor did so last, checkpoints of
+    trainings that ended, and files that were never finished. The encoder and the teachers of a classifier that was ever
+    promoted are kept, and so is all of `champion/`.
     """
     root = store.local
     encoders, teachers = set(_encoders_of_champions(store)), set(_teachers_of_champions(store))
@@ -97,17 +98,13 @@ def _teachers_of_champions(store: Store) -> Iterator[str]:
 
 
 def _former_deployments(store: Store) -> Iterator[tuple[Path, str]]:
-    """Those of neither the champion nor the one before it."""
-    pointer = store.read_json("deployment", "current.json")
+    """Those that neither answer nor did so before the one that does."""
+    pointer = store.read_json(*POINTER)
     if pointer is None:
         return
-    kept = {pointer["folder"]}
-    if store.holds("champion_decisions"):
-        promoted = store.scan("champion_decisions").filter("promoted").collect()["candidate_sha256"]
-        kept |= {sha256[:16] for sha256 in promoted[-2:]}
     for path in (store.local / "deployment").iterdir():
-        if path.is_dir() and path.name not in kept:
-            yield path, "it is of neither the champion nor the one before"
+        if path.is_dir() and path.name not in (pointer["folder"], pointer["former"]):
+            yield path, "it is neither the deployment that answers nor the one before"
 
 
 def _has_ended(checkpoint: Path) -> bool:

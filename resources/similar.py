@@ -1,12 +1,5 @@
-"""Similar products: those whose pictures look most like a product's, or like any picture.
+"""Similar products: those whose pictures look most like a product's, or like any picture."""
 
-python -m resources.similar PARTNER:ITEM --encoder imagenet-lite0
-python -m resources.similar --picture FILE --encoder imagenet-lite0 --sheet neighbours.png
-"""
-
-import argparse
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -117,40 +110,11 @@ def inputs(embeddings: StoredEmbeddings) -> dict[str, str]:
     return {"encoder_sha256": embeddings.encoder_sha256, "embeddings_version": embeddings.version}
 
 
-def main() -> int:
-    """Print the products most like the one asked for, or write their pictures on a sheet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked = parser.add_mutually_exclusive_group(required=True)
-    asked.add_argument("product_id", nargs="?", help="such as hansen:4711")
-    asked.add_argument("--picture", type=Path, help="a picture's file instead")
-    parser.add_argument("--encoder", required=True, help="whose embeddings; its similarity_index has to be made")
-    parser.add_argument("-k", type=int, default=10, help="how many")
-    parser.add_argument("--sheet", type=Path, help="a PNG to write: what was asked for, then what is like it")
-    options = parser.parse_args()
-    store = Store(root=os.environ.get("SHELFSIGHT_STORE", "store"))
-    wanted = options.picture if options.product_id is None else options.product_id
-    try:
-        search = SimilarProducts(store, options.encoder)
-        found = search.similar(wanted, options.k)
-        if options.sheet:
-            options.sheet.write_bytes(_sheet(store, wanted, found))
-    except (LookupError, OSError, ValueError) as error:
-        print(f"similar: {error}", file=sys.stderr)  # noqa: T201 a command's words
-        return 1
-    shown = found.select("rank", pl.col("similarity").round(3), "product_id", "title", "category")
-    with pl.Config(tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, fmt_str_lengths=60):
-        print(shown)  # noqa: T201
-    return 0
-
-
-def _sheet(store: Store, wanted: str | Path, found: pl.DataFrame) -> bytes:
+def neighbours_sheet(store: Store, wanted: str | Path, found: pl.DataFrame) -> bytes:
+    """A PNG: the picture of what was asked for, then those of what is like it."""
     pictures = Pictures(store=store)
     if isinstance(wanted, Path):
         asked = wanted.read_bytes()
     else:
         [asked] = pictures.read(store.scan("dataset").filter(product_id=wanted).collect())
     return contact_sheet([[asked, *pictures.read(found.drop_nulls("shard"))]])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

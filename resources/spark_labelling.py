@@ -14,10 +14,10 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from ml.deployment.decoders import Decoders
 from ml.deployment.deployment import Deployment
 from ml.deployment.variants import Machine
 from resources.labelling import label, pictures_of
+from resources.pixel_decoders import PixelDecoders
 from resources.spark_jobs import LOST_AFTER_S, watched
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def label_rows(
     loaded = _loaded(deployment)
     for batch in rows:
         wanted = pl.DataFrame(pa.Table.from_batches([batch])).select("product_id", "shard")
-        with Decoders(0, loaded.resolution) as decoders:
+        with PixelDecoders(0, loaded.resolution) as decoders:
             for part in label(loaded, pictures_of(images, wanted), coverage, decoders, BATCH_SIZE):
                 yield from part.to_arrow().cast(_ARROW).to_batches()
 

@@ -1,7 +1,6 @@
 """Classify: what pictures show, by the deployed champion; a file or a link each, seen by a feed or not."""
 
 import asyncio
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from catalog.images.decoding import decode
 from catalog.images.picture import Picture, PictureRules
 from catalog.images.statuses import Status
-from ml.deployment.deployment import Deployment
+from ml.deployment.deployment import Deployment, current_folder
 from ml.deployment.variants import Machine
 from ml.pixels import decode_pixels
 
@@ -41,14 +40,6 @@ def classify(store: Path, pictures: Sequence[str], coverage: float) -> list[dict
             }
         )
     return told
-
-
-def current_folder(store: Path) -> Path:
-    """The folder of the deployment that answers; FileNotFoundError where nothing was deployed."""
-    pointer = store / "deployment" / "current.json"
-    if not pointer.is_file():
-        raise FileNotFoundError(f"nothing is deployed in {str(store)!r}; run the job 'deploy' once there is a champion")
-    return pointer.parent / str(json.loads(pointer.read_text())["folder"])
 
 
 def _stored(picture: str) -> bytes:

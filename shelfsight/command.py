@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     similar.add_argument("wanted", metavar="PRODUCT_OR_PICTURE", help="an id such as hansen:4711, or a picture's file")
     similar.add_argument("--encoder", help="whose embeddings; the one that tells categories best otherwise")
     similar.add_argument("-k", type=int, default=10, help="how many (10)")
+    similar.add_argument("--sheet", type=Path, help="a PNG to write: what was asked for, then what is like it")
     similar.set_defaults(answer=_similar)
 
     query = words.add_parser(
@@ -109,7 +110,7 @@ def _similar(options: argparse.Namespace) -> None:
     from shelfsight.similar import similar
     from shelfsight.told import tell
 
-    tell(similar(options.store, options.wanted, options.encoder, options.k), as_json=options.json)
+    tell(similar(options.store, options.wanted, options.encoder, options.k, options.sheet), as_json=options.json)
 
 
 def _query(options: argparse.Namespace) -> None:

@@ -5,12 +5,14 @@ from typing import Any
 
 import polars as pl
 
-from resources.similar import SimilarProducts
+from resources.similar import SimilarProducts, neighbours_sheet
 from resources.store import Store
 
 
-def similar(store: Path, wanted: str, encoder: str | None, k: int) -> list[dict[str, Any]]:
+def similar(store: Path, wanted: str, encoder: str | None, k: int, sheet: Path | None) -> list[dict[str, Any]]:
     """The `k` products most like a product (its id) or a picture (its file), the most similar first.
+
+    A `sheet` is a PNG to write: what was asked for, then what is like it.
 
     Raises:
         FileNotFoundError: no similarity index was made.
@@ -19,7 +21,10 @@ def similar(store: Path, wanted: str, encoder: str | None, k: int) -> list[dict[
     """
     held = Store(root=str(store.absolute()))
     search = SimilarProducts(held, encoder or best_indexed(held))
-    found = search.similar(Path(wanted) if Path(wanted).is_file() else wanted, k)
+    asked = Path(wanted) if Path(wanted).is_file() else wanted
+    found = search.similar(asked, k)
+    if sheet is not None:
+        sheet.write_bytes(neighbours_sheet(held, asked, found))
     return found.select("rank", "similarity", "product_id", "title", "category").to_dicts()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from ml.deployment.deployment import POINTER, current_folder, facts_of
 from resources.store import Store
 
 STAGES = ("products", "outcomes", "universal_catalogue")
@@ -25,8 +26,7 @@ def status(root: Path) -> dict[str, Any]:
     deliveries = sorted(path.stem for path in store.delivery_records.glob("*.json"))
     made = {stage: [key for key in deliveries if store.holds(stage, key)] for stage in STAGES}
     champion = store.read_json("champion", "champion.json")
-    pointer = store.read_json("deployment", "current.json")
-    facts = pointer and store.read_json("deployment", pointer["folder"], "deployment.json")
+    facts = facts_of(current_folder(root)) if root.joinpath(*POINTER).exists() else None
     return {
         "deliveries": len(deliveries),
         "taken in": len(made["products"]),

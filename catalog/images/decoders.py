@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import queue
-import socket
 import subprocess
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -18,13 +15,12 @@ from multiprocessing.connection import Connection
 
 from catalog.images.picture import Picture, PictureRules, unpacked
 from catalog.images.statuses import Status
+from catalog.worker_processes import send_batch, started
 
 MAX_BATCH_PICTURES = 8
 MAX_BATCH_BYTES = 4_000_000
 MAX_WAITING_BYTES = 64_000_000
 WORKER = "catalog.images.decoding_worker"
-READY = b"ready"  # what a worker says first
-START_TIMEOUT_S = 60.0
 NUM_REMEMBERED = 256  # some megabytes: shops show one "no picture yet" picture for thousands of products
 
 
@@ -186,9 +182,7 @@ class _Process:
 
     def _exchange(self, connection: Connection, batch: Sequence[bytes], answers: list[Picture | Status]) -> None:
         """Sends the pictures and appends their answers as they come."""
-        connection.send_bytes(len(batch).to_bytes(4, "little"))
-        for data in batch:
-            connection.send_bytes(data)
+        send_batch(connection, batch)
         for _ in batch:
             if not connection.poll(self._timeout_s):
                 raise TimeoutError(f"no answer within {self._timeout_s} s")
@@ -199,31 +193,6 @@ class _Process:
             if self._closed:
                 raise DecodersClosedError
             if self._running is None:
-                self._running = _started(self._rules)
+                # Where none can be started, every picture would be taken for corrupt: OSError goes on.
+                self._running = started(WORKER, self._rules)
             return self._running[1]
-
-
-def _started(rules: str) -> tuple[subprocess.Popen[bytes], Connection]:
-    """A new process that is ready for work; it finds modules where this one does, and computes on one thread."""
-    ours, theirs = socket.socketpair()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    with theirs:
-        process = subprocess.Popen(  # noqa: S603 our own module, no shell
-            [sys.executable, "-m", WORKER, str(theirs.fileno()), rules],
-            pass_fds=[theirs.fileno()],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-        )
-    connection = Connection(ours.detach())
-    try:
-        if connection.poll(START_TIMEOUT_S) and connection.recv_bytes() == READY:
-            return process, connection
-        problem = f"said nothing within {START_TIMEOUT_S} s"
-    except (EOFError, OSError):
-        problem = f"ended with {process.wait()}"
-    process.kill()
-    process.wait()
-    connection.close()
-    # Else every picture would be taken for corrupt.
-    raise OSError(f"decoding process `{sys.executable} -m {WORKER}` {problem}; run it by hand to see what it lacks")

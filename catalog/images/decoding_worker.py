@@ -1,8 +1,7 @@
 """A decoding process: takes batches of strangers' pictures and answers with what `decode` makes of them.
 
 Started by `catalog.images.decoders` as `python -m catalog.images.decoding_worker FD RULES`. Answers are packed, not
-pickled: whoever takes over a decoder by a hostile picture gains no more than a wrong picture. It ends when its parent
-does, for then the connection is closed.
+pickled: whoever takes over a decoder by a hostile picture gains no more than a wrong picture.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import cv2
 from catalog.images.decoding import decode
 from catalog.images.picture import PictureRules, packed
 from catalog.images.statuses import Status
+from catalog.worker_processes import batches
 
 
 def answer(data: bytes, rules: PictureRules) -> bytes:
@@ -27,17 +27,11 @@ def answer(data: bytes, rules: PictureRules) -> bytes:
 
 
 def main() -> None:
-    """Reads a batch whole before the first answer is written: neither side ever waits for the other to read."""
+    """Decodes what it is sent until its parent ends."""
     cv2.setNumThreads(1)  # the processes share the cores already
     connection = Connection(int(sys.argv[1]))
     rules = PictureRules(**json.loads(sys.argv[2]))
-    connection.send_bytes(b"ready")
-    while True:
-        try:
-            num_pictures = int.from_bytes(connection.recv_bytes(), "little")
-            batch = [connection.recv_bytes() for _ in range(num_pictures)]
-        except EOFError:
-            return
+    for batch in batches(connection):
         for data in batch:
             connection.send_bytes(answer(data, rules))
 

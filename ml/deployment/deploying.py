@@ -17,16 +17,16 @@ from ml.classifiers.calibration import fit_temperature
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.conformal import BestPaths, conformal_threshold
 from ml.classifiers.hierarchy import Ids
-from ml.deployment.deployment import FACTS_FILE, Deployment, fingerprint
+from ml.deployment.deployment import FACTS_FILE
 from ml.deployment.exporting import export
 from ml.deployment.variants import VARIANTS, Machine, Runner
-from ml.pixels import PixelRows
+from ml.file_digests import file_sha256
+from ml.pixels import Chosen, PixelRows
 
 MAX_LOST_POINTS = 0.5  # of top-1 on validation pictures, beside the classifier as it was trained
 NUM_JUDGED = 2_048  # pictures at most that every form answers for
 NUM_CALIBRATION = 320  # pictures that tell how far activations go
 NUM_WARM_UP, NUM_TIMED = 2, 9  # batches
-AT_ONCE = 1_024  # pictures in memory
 PLAIN = "torch"
 
 
@@ -81,10 +81,9 @@ def deploy(
     judged = spread(len(pixels), NUM_JUDGED)
     export(classifier, folder, pixels[spread(len(pixels), NUM_CALIBRATION)])
     targets = classifier.hierarchy.encode(validation.labels)
-    forms, runners = forms_of(folder, pixels[judged], targets[judged, -1], machine)
+    forms, runners = forms_of(folder, Chosen(pixels, judged), targets[judged, -1], machine)
     chosen = max((form for form in forms if form.is_good), key=lambda form: form.pictures_per_s)
-    run = runners[chosen.variant]
-    said = np.concatenate([run(pixels[start : start + AT_ONCE]) for start in range(0, len(pixels), AT_ONCE)])
+    said = runners[chosen.variant](pixels)
     temperature = fit_temperature(said[fits], targets[fits, -1])
     paths = BestPaths.at_temperature(said[~fits], temperature, classifier.hierarchy)
     scores = paths.scores(targets[~fits])
@@ -101,7 +100,7 @@ def deploy(
         "forms": [asdict(form) for form in forms],
         "machine": {**asdict(machine), "processor": platform.processor() or platform.machine()},
         "files": {
-            file: fingerprint(folder / file)
+            file: file_sha256(folder / file)
             for file in sorted({file for each in VARIANTS.values() for file in each.files})
         },
     }
@@ -109,18 +108,8 @@ def deploy(
     return written
 
 
-def lost_points(folder: Path, classifier: Classifier, validation: Validation, machine: Machine) -> float:
-    """What a deployment, read from its folder, loses of the plain form's top-1 on the pictures that judge forms."""
-    deployed = Deployment.load(folder, machine)
-    judged = spread(len(validation.pixels), NUM_JUDGED)
-    targets = classifier.hierarchy.encode(validation.labels[judged])[:, -1]
-    right = (deployed.log_probabilities(validation.pixels[judged]).argmax(axis=1) == targets).mean()
-    [plain] = [form["top1"] for form in deployed.facts["forms"] if form["variant"] == PLAIN]
-    return float(100 * (plain - right))
-
-
 def forms_of(
-    folder: Path, pixels: NDArray[np.uint8], targets: NDArray[np.int64], machine: Machine
+    folder: Path, pixels: PixelRows, targets: NDArray[np.int64], machine: Machine
 ) -> tuple[list[Form], dict[str, Runner]]:
     """Every form that this device runs, the plain one first, and what runs it."""
     names = [name for name, each in VARIANTS.items() if machine.device in each.devices]

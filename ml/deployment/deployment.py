@@ -3,18 +3,19 @@
 Loading one imports neither PyTorch nor timm, unless the form is PyTorch's own.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ml.classifiers.hierarchy import Hierarchy
+from ml.classifiers.hierarchy import Hierarchy, Ids
 from ml.deployment.answers import Answers, answers_of
 from ml.deployment.variants import LogProbabilities, Machine, Runner, variant
-from ml.pixels import Pixels
+from ml.file_digests import file_sha256
+from ml.pixels import PixelRows
 
 FACTS_FILE = "deployment.json"
+POINTER = ("deployment", "current.json")  # below a store's root: which of its deployments answers
 
 
 class Deployment:
@@ -33,9 +34,7 @@ class Deployment:
             FileNotFoundError: the folder holds no deployment, or lacks a file of the variant.
             ValueError: a file is not the one that was written, the variant is unknown, or this device does not run it.
         """
-        if not (folder / FACTS_FILE).is_file():
-            raise FileNotFoundError(f"{folder} holds no {FACTS_FILE}; materialise the asset 'deployment'")
-        facts = json.loads((folder / FACTS_FILE).read_text())
+        facts = facts_of(folder)
         name = form or facts["variant"]
         chosen = variant(name)
         if machine.device not in chosen.devices:
@@ -47,11 +46,15 @@ class Deployment:
             _check(folder / file, facts["files"].get(file))
         return cls(facts, chosen.loaded(folder, machine))
 
-    def log_probabilities(self, pixels: Pixels) -> LogProbabilities:
+    def log_probabilities(self, pixels: PixelRows) -> LogProbabilities:
         """Of leaves, (num, num_leaves), as the network says them."""
         return self._runner(pixels)
 
-    def answer(self, pixels: Pixels, coverage: float) -> Answers:
+    def best_leaves(self, pixels: PixelRows) -> Ids:
+        """The id of each picture's best leaf, (num,)."""
+        return self.hierarchy.decode(-1, self.log_probabilities(pixels).argmax(axis=1))
+
+    def answer(self, pixels: PixelRows, coverage: float) -> Answers:
         """Its answers, as deep as they are right in the share `coverage` of pictures.
 
         Raises:
@@ -76,16 +79,29 @@ def hierarchy_of(facts: Mapping[str, Any]) -> Hierarchy:
     )
 
 
-def fingerprint(path: Path) -> str:
-    """The SHA-256 (hex) of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def facts_of(folder: Path) -> dict[str, Any]:
+    """The facts of the deployment in a folder; FileNotFoundError where it holds none."""
+    if not (folder / FACTS_FILE).is_file():
+        raise FileNotFoundError(f"{folder} holds no {FACTS_FILE}; materialise the asset 'deployment'")
+    facts: dict[str, Any] = json.loads((folder / FACTS_FILE).read_text())
+    return facts
+
+
+def current_folder(root: Path) -> Path:
+    """The folder of the deployment that answers in the store at `root`; FileNotFoundError where none does yet."""
+    pointer = root.joinpath(*POINTER)
+    if not pointer.is_file():
+        raise FileNotFoundError(
+            f"nothing is deployed in {str(root)!r}; materialise the asset 'deployment' (job 'deploy') once there is a "
+            "champion"
+        )
+    return pointer.parent / str(json.loads(pointer.read_text())["folder"])
 
 
 def _check(path: Path, wanted: str | None) -> None:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; materialise the asset 'deployment' again")
-    found = fingerprint(path)
+    found = file_sha256(path)
     if found != wanted:
         raise ValueError(
             f"{path} has the fingerprint {found[:12]}..., but {FACTS_FILE} was written for "

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.near_names import near
-from ml.pixels import Pixels
+from ml.pixels import PixelRows, Pixels
 
 if TYPE_CHECKING:
     pass
 
 LogProbabilities = NDArray[np.float32]
-Runner = Callable[[Pixels], LogProbabilities]  # (num, 3, side, side), uint8 -> (num, num_leaves)
+Runner = Callable[[PixelRows], LogProbabilities]  # (num, 3, side, side), uint8 -> (num, num_leaves)
+BatchRunner = Callable[[Pixels], LogProbabilities]  # the same of one batch
 
 WEIGHTS_FILES = ("weights.safetensors", "classifier.json")
 ONNX_FILE = "model.onnx"
@@ -43,13 +44,13 @@ class Variant:
 
     files: tuple[str, ...]
     devices: tuple[str, ...]
-    load: Callable[[Path, Machine], Runner]
+    load: Callable[[Path, Machine], BatchRunner]
 
     def loaded(self, folder: Path, machine: Machine) -> Runner:
         """The form that a folder holds, ready to run; the last batch is filled up with nothing to see."""
         run, size = self.load(folder, machine), machine.batch_size
 
-        def run_all(pixels: Pixels) -> LogProbabilities:
+        def run_all(pixels: PixelRows) -> LogProbabilities:
             answered = []
             for start in range(0, len(pixels), size):
                 part = pixels[start : start + size]
@@ -62,16 +63,16 @@ class Variant:
         return run_all
 
 
-def _eager(folder: Path, machine: Machine) -> Runner:
+def _eager(folder: Path, machine: Machine) -> BatchRunner:
     return _by_torch(folder, machine)
 
 
-def _compiled(folder: Path, machine: Machine) -> Runner:
+def _compiled(folder: Path, machine: Machine) -> BatchRunner:
     """As torch.compile makes it, in mixed precision."""
     return _by_torch(folder, machine, compiled=True)
 
 
-def _by_torch(folder: Path, machine: Machine, *, compiled: bool = False) -> Runner:
+def _by_torch(folder: Path, machine: Machine, *, compiled: bool = False) -> BatchRunner:
     import torch
 
     from ml.classifiers.classifier import Classifier
@@ -93,7 +94,7 @@ def _by_torch(folder: Path, machine: Machine, *, compiled: bool = False) -> Runn
     return run
 
 
-def _onnx(folder: Path, machine: Machine) -> Runner:
+def _onnx(folder: Path, machine: Machine) -> BatchRunner:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -107,10 +108,10 @@ def _onnx(folder: Path, machine: Machine) -> Runner:
     return run
 
 
-def _openvino(file: str, precision: str) -> Callable[[Path, Machine], Runner]:
+def _openvino(file: str, precision: str) -> Callable[[Path, Machine], BatchRunner]:
     """An IR file in a precision of activations; weights keep that of the file."""
 
-    def load(folder: Path, machine: Machine) -> Runner:
+    def load(folder: Path, machine: Machine) -> BatchRunner:
         import openvino
 
         model = openvino.Core().read_model(folder / file)

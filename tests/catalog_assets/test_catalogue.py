@@ -15,9 +15,10 @@ import pytest
 
 from catalog.warehouse import query, write_warehouse
 from catalog_assets.definitions import ASSET_MODULES, resources
-from catalog_assets.deployment import CHECK, current_deployment
+from catalog_assets.deployment import CHECK
 from catalog_assets.drift import SHIFT_CHECK, SURE_CHECK
 from demo.flow import QUIET
+from ml.deployment.deployment import current_folder, facts_of
 from ml.deployment.variants import VARIANTS
 from resources.pictures import Pictures
 from resources.store import Store
@@ -88,7 +89,8 @@ def labelled(
 
 
 def test_without_a_deployment_it_says_what_to_make(nothing_deployed: str) -> None:
-    assert nothing_deployed == "nothing is deployed; materialise the asset 'deployment' first"
+    assert nothing_deployed.startswith("nothing is deployed in ")
+    assert "materialise the asset 'deployment'" in nothing_deployed
 
 
 def test_the_deployment_tells_every_form_and_its_check_passes(
@@ -96,7 +98,8 @@ def test_the_deployment_tells_every_form_and_its_check_passes(
 ) -> None:
     [check] = deployed.get_asset_check_evaluations()
     assert (check.check_name, check.passed) == (CHECK, True)
-    folder, facts = current_deployment(store)
+    folder = current_folder(store.local)
+    facts = facts_of(folder)
     champion = store.read_json("champion", "champion.json")
     assert champion is not None
     assert (facts["classifier"], facts["classifier_sha256"]) == (champion["classifier"], champion["sha256"])
@@ -128,7 +131,7 @@ def test_every_picture_has_a_row_and_its_category_lies_on_the_path_to_its_leaf(s
 @pytest.mark.usefixtures("labelled")
 def test_answers_are_the_champion_s(store: Store, delivery: str) -> None:
     """Of golden, test and validation pictures, whose predictions the store holds."""
-    _, facts = current_deployment(store)
+    facts = facts_of(current_folder(store.local))
     said = store.predictions(facts["classifier"]).select("product_id", best=pl.col("top_4").list.first())
     both = store.scan("universal_catalogue", [delivery]).collect().join(said, on="product_id")
     assert len(both) > 20
@@ -183,7 +186,8 @@ def test_its_views_answer(store: Store, delivery: str) -> None:
 def test_a_flipped_byte_stops_the_labelling_and_keeps_what_there_is(
     store: Store, instance: dg.DagsterInstance, delivery: str
 ) -> None:
-    folder, facts = current_deployment(store)
+    folder = current_folder(store.local)
+    facts = facts_of(folder)
     before = store.scan("universal_catalogue", [delivery]).collect()
     file = folder / VARIANTS[facts["variant"]].files[-1]
     content = bytearray(file.read_bytes())
@@ -199,10 +203,26 @@ def test_a_flipped_byte_stops_the_labelling_and_keeps_what_there_is(
     assert store.scan("universal_catalogue", [delivery]).collect().equals(before)
 
 
+def test_a_deployment_that_loses_what_made_the_champion_one_is_refused_and_the_former_answers_on(
+    deployed: dg.ExecuteInProcessResult, store: Store, instance: dg.DagsterInstance
+) -> None:
+    before = current_folder(store.local)
+    path = store.local / "champion" / facts_of(before)["classifier_sha256"][:16] / "answers.parquet"
+    answers = pl.read_parquet(path)
+    answers.with_columns(top_4=pl.concat_list("true_4")).write_parquet(path)  # as if it had been right every time
+    refused = made(store, instance, "deployment", raises=False)
+    answers.write_parquet(path)
+    [check] = refused.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == (CHECK, False)
+    assert "the former deployment goes on to answer" in str(check.description)
+    assert current_folder(store.local) == before
+    assert before.name in str(metadata(deployed, "deployment")["folder"])
+
+
 def test_a_deployment_tells_where_it_lies(deployed: dg.ExecuteInProcessResult, store: Store) -> None:
-    folder, _ = current_deployment(store)
+    folder = current_folder(store.local)
     pointer = json.loads((Path(store.root) / "deployment" / "current.json").read_text())
-    assert pointer == {"folder": folder.name}
+    assert pointer == {"folder": folder.name, "former": None}
     assert metadata(deployed, "deployment")["folder"] == str(folder)
 
 

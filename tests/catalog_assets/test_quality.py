@@ -166,14 +166,15 @@ def test_what_is_no_picture_is_refused(search: SimilarProducts) -> None:
 def test_the_command_lists_neighbours_and_lays_out_their_pictures(store: Store, tmp_path: Path) -> None:
     known = store.scan("dataset").select("product_id").first().collect().item()
     sheet = tmp_path / "sheet.png"
-    command = [sys.executable, "-m", "resources.similar", known, "--encoder", ENCODER, "-k", "4", "--sheet", str(sheet)]
+    command = [sys.executable, "-m", "shelfsight", "similar"]
+    words = [known, "--encoder", ENCODER, "-k", "4", "--sheet", str(sheet)]
     environment = {"SHELFSIGHT_STORE": str(store.local), "PATH": "/usr/bin:/bin"}
-    told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    told = subprocess.run([*command, *words], env=environment, check=True, capture_output=True, text=True).stdout
     assert "similarity" in told
     with Image.open(io.BytesIO(sheet.read_bytes())) as picture:
         assert picture.width > 4 * picture.height
     refused = subprocess.run(
-        [*command[:3], "nobody:1", "--encoder", ENCODER], env=environment, check=False, capture_output=True, text=True
+        [*command, "nobody:1", "--encoder", ENCODER], env=environment, check=False, capture_output=True, text=True
     )
     assert refused.returncode == 1
-    assert refused.stderr.startswith("similar: product 'nobody:1' has no embedding")
+    assert refused.stderr.startswith("shelfsight similar: product 'nobody:1' has no embedding")

@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 import pytest
 
 from catalog_assets.retention import retain
@@ -16,7 +15,7 @@ from resources.retention import DAY_S
 from resources.store import Store
 
 ENCODER, CLASSIFIER = next(iter(ENCODER_RECIPES)), next(iter(CLASSIFIER_RECIPES))
-CHAMPIONS = ["a" * 64, "b" * 64, "c" * 64]  # in the order of their promotion
+CHAMPIONS = ["a" * 64, "b" * 64, "c" * 64]  # in the order in which they were deployed
 
 
 def put(store: Store, *parts: str, days: float = 30.0, content: str = "{}") -> Path:
@@ -31,8 +30,6 @@ def put(store: Store, *parts: str, days: float = 30.0, content: str = "{}") -> P
 @pytest.fixture
 def kept(store: Store) -> list[Path]:
     """What must stay, whatever its age."""
-    decisions = pl.DataFrame({"candidate_sha256": CHAMPIONS, "promoted": [True] * 3})
-    store.write(decisions, "champion_decisions")
     champion = json.dumps({"recipe": {"encoder": "retired", "distillation": {"teacher": "several"}}})
     members = json.dumps({"members": {"retired-teacher": "sha256"}})
     return [
@@ -46,7 +43,12 @@ def kept(store: Store) -> list[Path]:
         put(store, "classifiers", "retired-teacher", "classifier.json"),
         put(store, "deployment", CHAMPIONS[1][:16], "deployment.json"),
         put(store, "deployment", CHAMPIONS[2][:16], "deployment.json"),
-        put(store, "deployment", "current.json", content=json.dumps({"folder": CHAMPIONS[2][:16]})),
+        put(
+            store,
+            "deployment",
+            "current.json",
+            content=json.dumps({"folder": CHAMPIONS[2][:16], "former": CHAMPIONS[1][:16]}),
+        ),
         put(store, "classifiers", "student-mnv3", "checkpoint.pt"),  # a training that was cut off
         put(store, "encoders", "unknown-but-young", "weights.safetensors", days=1),
         put(store, "images", "delivery=a", ".young.part", days=1),

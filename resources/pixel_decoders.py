@@ -1,30 +1,27 @@
-"""Decoders: processes that turn stored pictures into pixels while a network computes, always a few batches ahead."""
+"""Pixel decoders: processes that decode stored pictures while a network computes, always a few batches ahead."""
 
-import os
 import queue
-import socket
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing.connection import Connection
 from types import TracebackType
 
 import numpy as np
 
+from catalog.worker_processes import send_batch, started
 from ml.pixels import Pixels, decode_pixels
+from resources.pixel_worker import ERROR
 
-WORKER = "ml.deployment.decoding_worker"
+WORKER = "resources.pixel_worker"
 AHEAD = 2  # batches for each process: one in work, one ready
-START_TIMEOUT_S = 60.0
 
 
 class DecoderError(RuntimeError):
-    """A decoding process could not be started, or died."""
+    """A decoding process died."""
 
 
-class Decoders:
+class PixelDecoders:
     """So many decoding processes, in a `with` block; with none of them, this process decodes in threads.
 
     What waits is bounded, so memory does not grow with the number of pictures.
@@ -36,10 +33,11 @@ class Decoders:
         self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
         self._processes: list[_Process] = []
 
-    def __enter__(self) -> "Decoders":
-        for _ in range(self._num):
-            self._processes.append(_Process(self._resolution))
-            self._idle.put(self._processes[-1])
+    def __enter__(self) -> "PixelDecoders":
+        # All at once: each takes a second to start.
+        self._processes = list(self._threads.map(_Process, [self._resolution] * self._num))
+        for process in self._processes:
+            self._idle.put(process)
         return self
 
     def __exit__(
@@ -84,34 +82,20 @@ class _Process:
 
     def __init__(self, resolution: int) -> None:
         self._resolution = resolution
-        ours, theirs = socket.socketpair()
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 our own module, no shell
-                [sys.executable, "-m", WORKER, str(theirs.fileno()), str(resolution)],
-                pass_fds=[theirs.fileno()],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-            )
-        self._connection = Connection(ours.detach())
-        self._is_ready = False
+        self._process, self._connection = started(WORKER, str(resolution))
         self.pid = self._process.pid
 
     def decode(self, batch: Sequence[bytes]) -> Pixels:
         """The pixels of a batch."""
         try:
-            if not self._is_ready:
-                self._await_ready()
-            self._connection.send_bytes(len(batch).to_bytes(4, "little"))
-            for picture in batch:
-                self._connection.send_bytes(picture)
+            send_batch(self._connection, batch)
             kind, said = self._connection.recv_bytes(), self._connection.recv_bytes()
         except (EOFError, OSError) as error:
             raise DecoderError(
                 f"decoding process `{sys.executable} -m {WORKER}` ended with {self._process.wait()}; what was answered "
                 "before is kept, run this again"
             ) from error
-        if kind == b"error":
+        if kind == ERROR:
             raise ValueError(said.decode())
         shape = (len(batch), 3, self._resolution, self._resolution)
         return np.frombuffer(said, dtype=np.uint8).reshape(shape)
@@ -121,9 +105,3 @@ class _Process:
         self._process.kill()
         self._process.wait()
         self._connection.close()
-
-    def _await_ready(self) -> None:
-        if not self._connection.poll(START_TIMEOUT_S):
-            raise DecoderError(f"decoding process `{sys.executable} -m {WORKER}` said nothing in {START_TIMEOUT_S:g} s")
-        self._connection.recv_bytes()
-        self._is_ready = True

@@ -1,4 +1,4 @@
-"""Decoders: the same pixels as one process gives, in order, within bounds, and whatever goes wrong is told."""
+"""PixelDecoders: the same pixels as one process gives, in order, within bounds, and whatever goes wrong is told."""
 
 import io
 import os
@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.deployment.decoders import AHEAD, DecoderError, Decoders
 from ml.pixels import decode_pixels
+from resources.pixel_decoders import AHEAD, DecoderError, PixelDecoders
 
 SIDE = 24
 
@@ -31,7 +31,7 @@ BATCHES = [[jpeg(10 * batch + each) for each in range(1 + batch % 4)] for batch 
 
 @pytest.mark.parametrize("num_processes", [0, 1, 2])
 def test_batches_come_in_order_with_the_pixels_that_training_sees(num_processes: int) -> None:
-    with Decoders(num_processes, SIDE) as decoders:
+    with PixelDecoders(num_processes, SIDE) as decoders:
         decoded = list(decoders.decoded(BATCHES))
     for pixels, batch in zip(decoded, BATCHES, strict=True):
         np.testing.assert_array_equal(pixels, decode_pixels(batch, SIDE))
@@ -47,19 +47,22 @@ def test_no_more_is_read_than_a_few_batches_ahead(num_processes: int) -> None:
             num_read += 1
             yield batch
 
-    with Decoders(num_processes, SIDE) as decoders:
+    with PixelDecoders(num_processes, SIDE) as decoders:
         for num_decoded, _ in enumerate(decoders.decoded(counted()), start=1):
             assert num_read <= num_decoded + AHEAD * max(1, num_processes)
 
 
 @pytest.mark.parametrize("num_processes", [0, 1])
 def test_a_picture_that_cannot_be_decoded_is_told_by_its_place(num_processes: int) -> None:
-    with Decoders(num_processes, SIDE) as decoders, pytest.raises(ValueError, match="picture 1 of 2 cannot be decoded"):
+    with (
+        PixelDecoders(num_processes, SIDE) as decoders,
+        pytest.raises(ValueError, match="picture 1 of 2 cannot be decoded"),
+    ):
         list(decoders.decoded([[jpeg(0), b"no picture"]]))
 
 
 def test_a_process_that_is_killed_is_told() -> None:
-    with Decoders(1, SIDE) as decoders:
+    with PixelDecoders(1, SIDE) as decoders:
         decoded = decoders.decoded(BATCHES)
         next(decoded)
         os.kill(decoders.pids[0], signal.SIGKILL)
@@ -68,7 +71,7 @@ def test_a_process_that_is_killed_is_told() -> None:
 
 
 def test_leaving_the_block_ends_the_processes() -> None:
-    with Decoders(2, SIDE) as decoders:
+    with PixelDecoders(2, SIDE) as decoders:
         next(decoders.decoded(BATCHES))
         pids = decoders.pids
     for pid in pids:
@@ -78,8 +81,8 @@ def test_leaving_the_block_ends_the_processes() -> None:
 
 def test_the_processes_end_with_a_parent_that_is_killed() -> None:
     script = (
-        "import sys, time\nfrom ml.deployment.decoders import Decoders\n"
-        f"decoders = Decoders(2, {SIDE}).__enter__()\n"
+        "import sys, time\nfrom resources.pixel_decoders import PixelDecoders\n"
+        f"decoders = PixelDecoders(2, {SIDE}).__enter__()\n"
         "print(*decoders.pids, flush=True)\ntime.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
