@@ -29,7 +29,7 @@ from catalog.taxonomy import Taxonomy
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.hierarchy import Hierarchy
 from ml.classifiers.template import Template
-from ml.deployment.deploying import MAX_LOST_POINTS, Validation, deploy
+from ml.deployment.deploying import MAX_LOST_POINTS, Terms, Validation, deploy
 from ml.deployment.deployment import Deployment
 from ml.deployment.variants import VARIANTS, Machine
 from ml.encoders import build
@@ -80,7 +80,9 @@ def deployed(classifier: Classifier, folder: Path, pixels: NDArray[np.uint8], cl
     """A deployment whose forms were judged by validation senders."""
     chosen = clothes.validation
     validation = Validation(pixels=pixels[chosen], labels=clothes.labels[chosen], fits=np.arange(len(chosen)) % 2 == 0)
-    facts = deploy(classifier, folder, validation, Machine(num_threads=num_cores(), batch_size=BATCH), (0.9,), {})
+    facts = deploy(
+        classifier, folder, validation, Machine(num_threads=num_cores(), batch_size=BATCH), Terms(coverages=(0.9,)), {}
+    )
     for form in facts["forms"]:
         print(folder.name, form, "chosen" if form["variant"] == facts["variant"] else "", flush=True)
     return folder

@@ -15,6 +15,7 @@ from catalog_assets.classifiers import LEVEL_COLUMNS, labelled
 from catalog_assets.conditions import when_champion_changes
 from catalog_assets.confidence import CALIBRATED_ON, COVERAGES
 from catalog_assets.markdown import records
+from ml.deployment.deployment import current_folder, facts_of
 from resources.compute import Compute, num_cores
 from resources.labeller import BATCH_SIZE
 from resources.pictures import Pictures
@@ -56,7 +57,7 @@ def deployment(
     temperature, the other chooses the thresholds. What answers is also a version of the MLflow model `deployment`.
     """
     from ml.classifiers.classifier import Classifier
-    from ml.deployment.deploying import MAX_LOST_POINTS, Validation, deploy
+    from ml.deployment.deploying import MAX_LOST_POINTS, Terms, Validation, deploy
     from ml.deployment.deployment import FACTS_FILE, POINTER, Deployment
     from ml.deployment.variants import Machine
     from ml.file_digests import file_sha256
@@ -80,7 +81,8 @@ def deployment(
     folder = store.local / "deployment" / f"{held['sha256'][:16]}-{context.run.run_id[:8]}"
     with tracking.run(context, named) as log, compute.session() as session:
         machine = Machine(device=session.device.type, num_threads=num_cores(), batch_size=BATCH_SIZE)
-        facts = deploy(classifier, folder, validation, machine, COVERAGES, named)
+        terms = Terms(coverages=COVERAGES, answering=_answering(store, held["sha256"]))
+        facts = deploy(classifier, folder, validation, machine, terms, named)
         log({f"pictures_per_s/{form['variant']}": form["pictures_per_s"] for form in facts["forms"]})
         judged = _judged(kept_folder(store, held["sha256"]), rows)
         said = Deployment.load(folder, machine).best_leaves(Chosen(pixels, judged["place"].to_numpy().astype(np.intp)))
@@ -119,6 +121,15 @@ def deployment(
         ),
         metadata={"forms": records(forms), "lost_points": beside.lost_points, "p_value": beside.p_value},
     )
+
+
+def _answering(store: Store, sha256: str) -> str | None:
+    """The form in which this classifier answers already; None where another does, or none."""
+    try:
+        facts = facts_of(current_folder(store.local))
+    except FileNotFoundError:
+        return None
+    return str(facts["variant"]) if facts["classifier_sha256"] == sha256 else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ from ml.pixels import Chosen, PixelRows
 MAX_LOST_POINTS = 0.5  # of top-1 on validation pictures, beside the classifier as it was trained
 NUM_JUDGED = 2_048  # pictures at most that every form answers for
 NUM_CALIBRATION = 320  # pictures that tell how far activations go
+MIN_GAIN = 1.1  # how much faster than the form that answers now another has to be: a machine's pace wavers
 NUM_WARM_UP, NUM_TIMED = 2, 9  # batches
 PLAIN = "torch"
 
@@ -40,6 +41,17 @@ class Validation:
     pixels: PixelRows
     labels: Ids
     fits: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What is asked of a deployment: coverages to choose thresholds for, and the form in which its classifier answers.
+
+    That form stays unless another is clearly faster, since every answer of another form is a new one.
+    """
+
+    coverages: Sequence[float]
+    answering: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +75,7 @@ def deploy(
     folder: Path,
     validation: Validation,
     machine: Machine,
-    coverages: Sequence[float],
+    terms: Terms,
     facts: Mapping[str, Any],
 ) -> Mapping[str, Any]:
     """Write a deployment into a folder and return its facts; `facts` are the caller's own, and go along.
@@ -82,7 +94,7 @@ def deploy(
     export(classifier, folder, pixels[spread(len(pixels), NUM_CALIBRATION)])
     targets = classifier.hierarchy.encode(validation.labels)
     forms, runners = forms_of(folder, Chosen(pixels, judged), targets[judged, -1], machine)
-    chosen = max((form for form in forms if form.is_good), key=lambda form: form.pictures_per_s)
+    chosen = choice(forms, terms.answering)
     said = runners[chosen.variant](pixels)
     temperature = fit_temperature(said[fits], targets[fits, -1])
     paths = BestPaths.at_temperature(said[~fits], temperature, classifier.hierarchy)
@@ -93,7 +105,7 @@ def deploy(
         "level_ids": classifier.hierarchy.ids,
         "level_parents": classifier.hierarchy.parents,
         "temperature": temperature,
-        "thresholds": {f"{each:g}": conformal_threshold(scores, each) for each in coverages},
+        "thresholds": {f"{each:g}": conformal_threshold(scores, each) for each in terms.coverages},
         "num_validation": len(pixels),
         "num_judged": len(judged),
         "variant": chosen.variant,
@@ -127,6 +139,15 @@ def forms_of(
         for name, run in runners.items()
     ]
     return forms, runners
+
+
+def choice(forms: Sequence[Form], answering: str | None = None) -> Form:
+    """The fastest good form; where one is `answering`, that one, unless the fastest is `MIN_GAIN` times as fast."""
+    good = [form for form in forms if form.is_good]
+    fastest = max(good, key=lambda form: form.pictures_per_s)
+    stays = (form for form in good if form.variant == answering)
+    former = next(stays, fastest)
+    return fastest if fastest.pictures_per_s >= MIN_GAIN * former.pictures_per_s else former
 
 
 def _batch_s(run: Runner, batch: NDArray[np.uint8]) -> float:

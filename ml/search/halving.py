@@ -94,6 +94,9 @@ class Standing:
         """What comes next; it depends on nothing but the recipe and the ledger."""
         if self.recipe.goal is not None and any(each.metric >= self.recipe.goal for each in self.finished()):
             return End("goal")
+        for attempt in self.attempts:
+            if attempt.state == "running":  # the budget bore it when it began, and its seconds are among those spent
+                return Run(self.candidates[attempt.trial], attempt.rung)
         if self.spent_s >= self.recipe.budget_s:
             return End("budget")
         size = self.recipe.bracket_size
@@ -106,9 +109,7 @@ class Standing:
                 return self._afford(waiting[0], rung, bracket)
             if not is_full:
                 return Propose()  # the rung above begins when all have been on this one
-        if len(self.proposals) >= self.recipe.max_trials:
-            return End("trials")
-        return Propose()
+        return End("trials") if len(self.proposals) >= self.recipe.max_trials else Propose()
 
     def rungs(self, bracket: Sequence[Candidate]) -> Iterator[tuple[int, list[Candidate]]]:
         """Each rung of a bracket and who enters it, as far as the rung below has ended for all."""

@@ -86,7 +86,7 @@ SEARCH_RECIPES: dict[str, SearchRecipe] = {
         SearchRecipe(
             name="quick",
             space=Space(encoders=("imagenet-lite0", "simclr-mnv3"), epochs=(6,)),
-            budget_s=90.0,
+            budget_s=110.0,
             base=ALL_LABELS,
             bracket_size=6,
             eta=3,

@@ -10,7 +10,7 @@ import torch
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.hierarchy import Hierarchy
 from ml.classifiers.template import Template
-from ml.deployment.deploying import Validation, deploy
+from ml.deployment.deploying import Terms, Validation, deploy
 from ml.deployment.variants import Machine
 from ml.encoders import build
 from tests.ml.classifiers.trees import tree_labels
@@ -38,4 +38,4 @@ def drawn_deployment(folder: Path, heads: str, machine: Machine) -> Mapping[str,
         pixels=pictures, labels=labels[np.arange(NUM_VALIDATION) % len(labels)], fits=np.arange(NUM_VALIDATION) % 2 == 0
     )
     named = {"classifier": "drawn", "classifier_sha256": "0" * 64}
-    return deploy(classifier, folder, validation, machine, (0.8, 0.9), named)
+    return deploy(classifier, folder, validation, machine, Terms(coverages=(0.8, 0.9)), named)

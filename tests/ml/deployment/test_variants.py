@@ -13,7 +13,7 @@ import torch
 
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.heads import HEADS
-from ml.deployment.deploying import MAX_LOST_POINTS, Validation, deploy
+from ml.deployment.deploying import MAX_LOST_POINTS, Terms, Validation, deploy
 from ml.deployment.deployment import FACTS_FILE, Deployment
 from ml.deployment.exporting import export
 from ml.deployment.variants import VARIANTS, Machine, variant
@@ -51,7 +51,7 @@ def validation() -> Validation:
 @pytest.fixture(scope="module")
 def deployed(trained: Classifier, validation: Validation, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("deployment")
-    deploy(trained, folder, validation, MACHINE, COVERAGES, {"classifier": "tiny"})
+    deploy(trained, folder, validation, MACHINE, Terms(coverages=COVERAGES), {"classifier": "tiny"})
     return folder
 
 
@@ -144,7 +144,9 @@ def test_pixels_of_another_resolution_cannot_calibrate(trained: Classifier, tmp_
 
 def test_too_few_validation_pictures_are_told(trained: Classifier, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="8 validation pictures to fit a temperature, 0 to choose thresholds"):
-        deploy(trained, tmp_path, replace(validation_of(8), fits=np.ones(8, bool)), MACHINE, COVERAGES, {})
+        deploy(
+            trained, tmp_path, replace(validation_of(8), fits=np.ones(8, bool)), MACHINE, Terms(coverages=COVERAGES), {}
+        )
 
 
 def test_answering_loads_no_pytorch(deployed: Path) -> None:

@@ -140,3 +140,20 @@ def test_the_sentence_tells_an_unreached_goal() -> None:
     standing, end = Play(recipe).to_its_end()
     assert "no trial reached the goal of 0.99" in standing.outcome(end.reason).sentence(recipe)
     assert not math.isnan(standing.spent_s)
+
+
+@given(budget_s=st.floats(30.0, 200.0), share=st.sampled_from([0.0, 0.5, 0.99, 1.5]))
+def test_a_rung_that_was_begun_is_not_given_up_while_it_runs(budget_s: float, share: float) -> None:
+    """Its seconds so far are spent, and what is left of the budget may bear no second one of its kind."""
+    play = Play(replace(SEARCH, budget_s=budget_s, bracket_size=6, num_rungs=3, max_trials=6))
+    while True:
+        step = Standing(play.recipe, play.proposals, play.attempts).next_step()
+        if isinstance(step, End):
+            return
+        if isinstance(step, Propose):
+            play.proposals.append(next(play.stream))
+            continue
+        ended = play.run(step)
+        running = replace(ended, state="running", metric=None, device_seconds=share * ended.device_seconds)
+        assert Standing(play.recipe, play.proposals, [*play.attempts, running]).next_step() == step
+        play.attempts.append(ended)
