@@ -21,10 +21,10 @@ def main() -> None:
     wanted = pl.concat(
         pl.read_parquet(str(file), columns=["product_id"]).with_columns(shard=pl.lit(file.stem)) for file in files
     )
-    labeller = Labeller()
-    labeller.label(wanted.head(64), images, deployment, lambda done, of: None)
+    label = Labeller().load(deployment)
+    label(wanted.head(64), images, lambda done, of: None)
     started = time.perf_counter()
-    made = labeller.label(wanted, images, deployment, lambda done, of: None)
+    made = label(wanted, images, lambda done, of: None)
     made.write_parquet(answer.with_suffix(".parquet"))
     answer.write_text(json.dumps({"pictures": len(made), "seconds": time.perf_counter() - started}))
 

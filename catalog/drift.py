@@ -8,7 +8,6 @@ variable of num_categories - 1 degrees of freedom (Yurdakul 2018), and what is a
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +16,6 @@ from numpy.typing import NDArray
 
 LARGE = 0.25
 PSEUDO_COUNT = 0.5  # of each category, so that one that is missing on one side has a finite weight
-SHOWN_CATEGORIES = 15
-
-_INK, _BLUE, _ORANGE = "#1a2a3a", "#3b7dba", "#d9702b"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,26 +54,6 @@ def shift(found: pl.Series, expected: pl.Series) -> Shift:
         pl.col("found") / len(found), pl.col("expected") / len(expected), contribution=pl.Series(contributions)
     ).sort("contribution", "category_id", descending=[True, False])
     return Shift(index=float(contributions.sum()), by_chance=by_chance, shares=shares)
-
-
-def draw_shift(shares: pl.DataFrame, title: str) -> bytes:
-    """Shares of the categories that moved most, as a PNG; `shares` has name, found and expected, largest first."""
-    from matplotlib.figure import Figure
-
-    shown = shares.head(SHOWN_CATEGORIES)[::-1]
-    figure = Figure(figsize=(8, 1.2 + 0.36 * len(shown)), layout="constrained")
-    axes = figure.add_subplot()
-    places = np.arange(len(shown))
-    axes.barh(places + 0.2, 100 * shown["found"].to_numpy(), height=0.38, color=_BLUE, label="this delivery")
-    axes.barh(places - 0.2, 100 * shown["expected"].to_numpy(), height=0.38, color=_ORANGE, label="training products")
-    axes.set_yticks(places, [name[:40] for name in shown["name"]], color=_INK)
-    axes.xaxis.set_major_formatter("{x:g} %")
-    axes.set_title(title, loc="left", color=_INK)
-    axes.legend(frameon=False, loc="lower right")
-    axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
 
 
 def _shares(counts: NDArray[np.integer]) -> NDArray[np.float64]:

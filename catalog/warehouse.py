@@ -98,6 +98,27 @@ QUESTIONS: dict[str, Question] = {
         ORDER BY partner, links DESC, status
         """,
     ),
+    "link_rot_by_partner": Question(  # of the links whose picture was downloaded, by the last sample asked again
+        ("link_rot",),
+        """
+        SELECT partner_id AS partner, fate, count(*) AS num, sum(weight) AS links,
+               sum(weight) / sum(sum(weight)) OVER (PARTITION BY partner_id) AS share
+        FROM link_rot
+        GROUP BY partner_id, fate
+        ORDER BY partner, links DESC, fate
+        """,
+    ),
+    "drift_by_partner": Question(  # the worst of each partner's deliveries; the energy is that of one encoder
+        ("drift", "embedding_drift"),
+        """
+        SELECT partner_id AS partner, encoder, count(*) AS deliveries, max(beyond_chance) AS beyond_chance,
+               max(energy) AS energy, sum(share_unsure * num_products) / sum(num_products) AS share_unsure,
+               sum(share_lost * num_products) / sum(num_products) AS share_lost
+        FROM drift JOIN embedding_drift USING (delivery)
+        GROUP BY partner_id, encoder
+        ORDER BY energy DESC, partner, encoder
+        """,
+    ),
     "accuracy_by_classifier": Question(  # of leaves
         ("metrics",),
         """

@@ -1,26 +1,20 @@
-"""Sensors: feeds are taken in, new labels start a retraining, and a new champion labels everything anew."""
+"""Sensors: feeds are taken in, and a new deployment labels everything anew."""
 
 import json
-from collections.abc import Iterator
 
 import dagster as dg
 
 from catalog.deliveries import MAX_DELIVERY_ROWS
 from catalog_assets.catalogue import TABLE, label_version
-from catalog_assets.history import latest
+from catalog_assets.history import IN_PROGRESS
 from catalog_assets.inbox import MAX_LOOK_S, LookSettings, arrivals, registration
-from catalog_assets.jobs import distil, ingest, label, take_only, train
+from catalog_assets.jobs import ingest, label, take_only
 from catalog_assets.partitions import deliveries
-from catalog_assets.trained import trained_recipe
 from ml.deployment.deployment import current_folder, facts_of
-from ml.recipes import STUDENT_RECIPES
 from resources.labeller import Labeller
 from resources.store import Store
 
-INPUT_DATASET = "dagster/input_data_version/dataset"  # the tag under which Dagster records what an asset was made from
-RETRAINING = [train, distil]
 DELIVERIES_AT_ONCE = 10
-IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
 class ArrivalPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -31,12 +25,6 @@ class ArrivalPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     job: str = ingest.name
     max_delivery_rows: int = MAX_DELIVERY_ROWS
-
-
-class RetrainingPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """When new data is worth a training run."""
-
-    min_new_labels: int = 100
 
 
 @dg.sensor(jobs=[ingest, take_only], minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -65,38 +53,6 @@ def feed_sensor(
         asset_events=[registration(delivery) for delivery in looked.deliveries],
         cursor=cursor,
     )
-
-
-@dg.sensor(jobs=RETRAINING, minimum_interval_seconds=20, default_status=dg.DefaultSensorStatus.RUNNING)
-def retraining_sensor(
-    context: dg.SensorEvaluationContext, store: Store, retraining_policy: RetrainingPolicy
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Retrain the champion's recipe once enough usable labelled pictures arrived since it was trained."""
-    champion = store.read_json("champion", "champion.json")
-    dataset = latest(context.instance, "dataset")
-    if champion is None or dataset is None:
-        yield dg.SkipReason("there is no champion to retrain yet; materialise the asset 'champion' once")
-        return
-    name, version = champion["classifier"], (dataset.tags or {})["dagster/data_version"]
-    recipe = trained_recipe(store, name)
-    new = int(str(dataset.metadata["trainable_labels"].value)) - champion["trainable_labels"]
-    if new < retraining_policy.min_new_labels:
-        yield dg.SkipReason(
-            f"{new} new labels since {name!r} was trained; {retraining_policy.min_new_labels} start a retraining"
-        )
-    elif any(
-        context.instance.get_runs_count(dg.RunsFilter(job_name=job.name, statuses=IN_PROGRESS)) for job in RETRAINING
-    ):
-        yield dg.SkipReason("a retraining is in progress; one at a time")
-    elif recipe.mode == "probe" and not _embedded(context.instance, recipe.encoder, version):
-        yield dg.SkipReason(f"waiting for the new pictures' embeddings by {recipe.encoder!r}")
-    else:
-        yield dg.RunRequest(
-            run_key=f"{name}:{version}",
-            partition_key=name,
-            job_name=(distil if name in STUDENT_RECIPES else train).name,
-            tags={"shelfsight/reason": f"{new} new labels since {name} was trained"},
-        )
 
 
 @dg.sensor(job=label, minimum_interval_seconds=20, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -144,9 +100,3 @@ def _version_of(store: Store, delivery: str) -> str | None:
     """The version that a delivery's categories are of; None where it has no row."""
     versions = store.scan(TABLE, [delivery]).select("version").head(1).collect()["version"]
     return versions[0] if len(versions) else None
-
-
-def _embedded(instance: dg.DagsterInstance, encoder: str, dataset_version: str) -> bool:
-    """Whether an encoder's embeddings were made from this version of the dataset."""
-    embeddings = latest(instance, "embeddings", encoder)
-    return embeddings is not None and (embeddings.tags or {}).get(INPUT_DATASET) == dataset_version

@@ -122,7 +122,7 @@ def champion_decisions(
 @dg.asset(
     group_name="evaluation",
     kinds={"json", "mlflow"},
-    code_version="2",
+    code_version="3",
     automation_condition=when_upstream_changes,
 )
 def champion(champion_decisions: pl.LazyFrame, store: Store, tracking: Tracking) -> dg.MaterializeResult[None]:
@@ -136,6 +136,7 @@ def champion(champion_decisions: pl.LazyFrame, store: Store, tracking: Tracking)
         {
             "classifier": decision["candidate"],
             "sha256": sha256,
+            "promoted_at": decision["decided_at"].isoformat(),
             "trainable_labels": record["trainable_labels"],
             "split": split,
             "metric": metric,

@@ -18,11 +18,14 @@ from catalog_assets import (
     download_report,
     drift,
     efficiency,
+    embedding_drift,
     encoders,
     ensembles,
     evaluation,
+    golden_score,
     images,
     label_noise,
+    link_rot,
     multimodal,
     probe,
     products,
@@ -37,17 +40,17 @@ from catalog_assets import (
 from catalog_assets.alerting import failure_sensor
 from catalog_assets.automation import (
     ArrivalPolicy,
-    RetrainingPolicy,
     feed_sensor,
     relabelling_sensor,
-    retraining_sensor,
 )
 from catalog_assets.checks import GroupingPolicy
 from catalog_assets.confidence import COVERAGES
 from catalog_assets.console import console
 from catalog_assets.inbox import max_delivery_rows
 from catalog_assets.jobs import JOBS
+from catalog_assets.link_rot import recheck_schedule
 from catalog_assets.retention import retain
+from catalog_assets.retraining import RetrainingPolicy, retraining_sensor
 from resources.alerts import Alerts
 from resources.compute import Compute
 from resources.feed_taker import FeedTaker, SparkFeedTaker
@@ -69,6 +72,7 @@ ASSET_MODULES = [
     encoders,
     quality,
     similarity,
+    embedding_drift,
     label_noise,
     classifiers,
     search,
@@ -84,6 +88,8 @@ ASSET_MODULES = [
     deployment,
     catalogue,
     drift,
+    golden_score,
+    link_rot,
     warehouse,
 ]
 
@@ -155,13 +161,14 @@ def resources(root: str) -> dict[str, object]:
         ),
         "grouping_policy": GroupingPolicy(max_pictures=int(os.environ.get("SHELFSIGHT_MAX_GROUP_PICTURES", "100"))),
         "retraining_policy": RetrainingPolicy(
-            min_new_labels=int(os.environ.get("SHELFSIGHT_RETRAIN_MIN_NEW_LABELS", "100"))
+            min_new_labels=int(os.environ.get("SHELFSIGHT_RETRAIN_MIN_NEW_LABELS", "100")),
+            max_seconds_a_day=float(os.environ.get("SHELFSIGHT_RETRAIN_SECONDS_A_DAY", "14400")),
         ),
     }
 
 
 def definitions(root: str) -> dg.Definitions:
-    """All assets, checks, jobs and sensors over the store at ``root``."""
+    """All assets, checks, jobs, sensors and schedules over the store at ``root``."""
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSET_MODULES),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
@@ -178,6 +185,7 @@ def definitions(root: str) -> dg.Definitions:
                 minimum_interval_seconds=15,
             ),
         ],
+        schedules=[recheck_schedule],
         resources=resources(root),
         loggers={"console": console},
         # One process a run: a process of its own would cost every step seconds to start, and the pools already say

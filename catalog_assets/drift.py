@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from catalog.drift import LARGE, Shift, draw_shift, shift
+from catalog.drift import LARGE, Shift, shift
 from catalog_assets.catalogue import universal_catalogue
 from catalog_assets.conditions import refresh_with_its_delivery
 from catalog_assets.markdown import picture, table
@@ -15,7 +15,12 @@ from resources.store import Store
 
 MIN_PRODUCTS = 50  # of a delivery; fewer say nothing of its shares
 MAX_UNSURE_OVER = 0.1  # by how much the share without a leaf may exceed that of the training products
-SHIFT_CHECK, SURE_CHECK = "categories_have_not_shifted", "as_sure_as_in_training"
+MAX_LOST_OVER = 0.1  # by how much the share without a picture may exceed that of the other deliveries
+SHIFT_CHECK, SURE_CHECK, PICTURES_CHECK = (
+    "categories_have_not_shifted",
+    "as_sure_as_in_training",
+    "pictures_as_available_as_elsewhere",
+)
 
 
 @dg.asset(
@@ -35,12 +40,22 @@ SHIFT_CHECK, SURE_CHECK = "categories_have_not_shifted", "as_sure_as_in_training
             asset="drift",
             description=f"The share without a sure leaf is at most {MAX_UNSURE_OVER:.0%} above that of training.",
         ),
+        dg.AssetCheckSpec(
+            PICTURES_CHECK,
+            asset="drift",
+            description=f"The share without a picture is at most {MAX_LOST_OVER:.0%} above that of other deliveries.",
+        ),
     ],
 )
 def drift(
     context: dg.AssetExecutionContext, dataset: pl.LazyFrame, store: Store
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-    """A delivery's categories beside those of the training products, as the same deployment answers for both."""
+    """A delivery's categories beside those of the training products, as the same deployment answers for both.
+
+    Beside them, its downloads: products that got no picture have no category.
+    """
+    from catalog.drift_plots import draw_shift
+
     delivery = context.partition_key
     own = store.scan("universal_catalogue", [delivery]).collect()
     training = dataset.filter(pl.col("split") == "train").select("product_id")
@@ -54,6 +69,7 @@ def drift(
         )
     moved = shift(own["leaf_id"], reference["leaf_id"])
     unsure, unsure_before = (_share_unsure(each) for each in (own, reference))
+    lost, lost_elsewhere = _shares_lost(store, delivery)
     frame = pl.DataFrame(
         {
             "delivery": [delivery],
@@ -64,6 +80,8 @@ def drift(
             "beyond_chance": [moved.beyond_chance],
             "share_unsure": [unsure],
             "share_unsure_training": [unsure_before],
+            "share_lost": [lost],
+            "share_lost_elsewhere": [lost_elsewhere],
         }
     )
     named = _named(moved, store)
@@ -76,6 +94,7 @@ def drift(
             "shares": dg.MetadataValue.md(table(named.head(20))),
             "beyond chance": moved.beyond_chance,
             "share unsure": unsure,
+            "share without a picture": lost,
         },
     )
     is_small = len(own) < MIN_PRODUCTS
@@ -94,11 +113,26 @@ def drift(
         description=f"{unsure:.1%} without a sure leaf, {unsure_before:.1%} of training products{small}",
         metadata={"share_unsure": unsure, "share_unsure_training": unsure_before},
     )
+    yield dg.AssetCheckResult(
+        check_name=PICTURES_CHECK,
+        passed=is_small or lost <= lost_elsewhere + MAX_LOST_OVER,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{lost:.1%} without a picture, {lost_elsewhere:.1%} of other deliveries{small}",
+        metadata={"share_lost": lost, "share_lost_elsewhere": lost_elsewhere},
+    )
 
 
 def _share_unsure(labels: pl.DataFrame) -> float:
     """The share of products whose answer is not the leaf."""
     return int(labels["category_id"].ne_missing(labels["leaf_id"]).sum()) / len(labels)
+
+
+def _shares_lost(store: Store, delivery: str) -> tuple[float, float]:
+    """The share of links that led to no picture, of this delivery and of all others together (0 where it is alone)."""
+    is_own = pl.col("delivery") == delivery
+    counted = store.scan("outcomes").group_by(is_own=is_own).agg(lost=(pl.col("status") != "ok").mean()).collect()
+    shares = dict(counted.iter_rows())
+    return shares[True], shares.get(False, 0.0)
 
 
 def _named(moved: Shift, store: Store) -> pl.DataFrame:

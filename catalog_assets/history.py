@@ -1,6 +1,8 @@
-"""History: what Dagster recorded when an asset, or a partition of it, was last made."""
+"""History: what Dagster recorded when an asset, or a partition of it, was last made, and which runs are under way."""
 
 import dagster as dg
+
+IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
 def latest(instance: dg.DagsterInstance, asset: str, partition: str | None = None) -> dg.AssetMaterialization | None:

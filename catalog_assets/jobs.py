@@ -12,11 +12,14 @@ from catalog_assets.deployment import deployment
 from catalog_assets.download_report import download_report
 from catalog_assets.drift import drift
 from catalog_assets.efficiency import data_efficiency, share_outcomes
+from catalog_assets.embedding_drift import embedding_drift
 from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.ensembles import ensembles
 from catalog_assets.evaluation import comparison, confusion, metrics, predictions
+from catalog_assets.golden_score import golden_score
 from catalog_assets.images import download
 from catalog_assets.label_noise import suspect_labels
+from catalog_assets.link_rot import link_rot
 from catalog_assets.multimodal import multimodal
 from catalog_assets.probe import download_probe
 from catalog_assets.products import take
@@ -66,8 +69,8 @@ encode = dg.define_asset_job(
 
 examine = dg.define_asset_job(
     "examine",
-    selection=dg.AssetSelection.assets(encoder_quality, similarity_index),
-    description="Judge one encoder's embeddings by validation labels, and index them for similar products.",
+    selection=dg.AssetSelection.assets(encoder_quality, similarity_index, embedding_drift),
+    description="Judge one encoder's embeddings by validation labels, index them, and set deliveries beside training.",
 )
 
 train = dg.define_asset_job(
@@ -144,8 +147,14 @@ watch = dg.define_asset_job(
 
 refresh = dg.define_asset_job(
     "refresh",
-    selection=dg.AssetSelection.assets(warehouse),
-    description="Refresh the warehouse's views, where a table is new.",
+    selection=dg.AssetSelection.assets(golden_score, warehouse),
+    description="Judge the catalogue by golden products again, and refresh the warehouse's views.",
+)
+
+recheck = dg.define_asset_job(
+    "recheck",
+    selection=dg.AssetSelection.assets(link_rot),
+    description="Ask again for a sample of the links whose pictures were downloaded, and say what became of them.",
 )
 
 efficiency = dg.define_asset_job(
@@ -163,5 +172,5 @@ titles = dg.define_asset_job(
 JOBS = [
     *(prepare, take_only, probe, ingest, assemble, encode, examine),
     *(train, distil, search, combine, judge, calibrate, compare, audit, attributes, efficiency, titles),
-    *(deploy, label, watch, refresh),
+    *(deploy, label, watch, refresh, recheck),
 ]

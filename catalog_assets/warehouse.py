@@ -7,7 +7,7 @@ from resources.store import Store
 
 
 @dg.asset(
-    # Not of download_probe, which is of its day and may grow old: its views come with the next refresh all the same.
+    # Not of download_probe and link_rot, which are of their day and may grow old: their views come all the same.
     deps=[
         "products",
         "rejected",
@@ -23,6 +23,8 @@ from resources.store import Store
         "champion",
         "universal_catalogue",
         "drift",
+        "embedding_drift",
+        "golden_score",
     ],
     group_name="evaluation",
     kinds={"duckdb"},

@@ -51,7 +51,7 @@ def stages(plan: Plan) -> list[Stage]:
         ),
         Stage("assemble", ("download_report", "dataset")),
         Stage("encode", ("encoders", "embeddings"), lambda _: plan.encoders),
-        Stage("examine", ("encoder_quality", "similarity_index"), lambda _: plan.encoders),
+        Stage("examine", ("encoder_quality", "similarity_index", "embedding_drift"), lambda _: plan.encoders),
         *_judged("train", "classifiers", plan.classifiers),
         # Each run draws `data_efficiency` anew.
         Stage("efficiency", ("share_outcomes",), lambda _: plan.shares),
@@ -77,7 +77,7 @@ UNIVERSAL = [
         ("drift",),
         lambda instance: sorted(instance.get_materialized_partitions(dg.AssetKey("universal_catalogue"))),
     ),
-    Stage("refresh", ("warehouse",), follows=True),
+    Stage("refresh", ("golden_score", "warehouse"), follows=True),
 ]
 
 

@@ -15,13 +15,17 @@ BATCH_SIZE = 32
 Report = Callable[[int, int], None]  # pictures labelled, of all
 
 
+Label = Callable[[pl.DataFrame, UPath, Report], pl.DataFrame]
+"""Rows of `resources.labelling.LABELS` of products (product_id, shard), in their order, whose pictures lie there."""
+
+
 class Labeller(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Labels on this machine: processes decode, and the network computes in this one, on the device of its choice."""
 
     coverage: float = 0.9  # how often an answer has to be right
 
-    def label(self, wanted: pl.DataFrame, images: UPath, deployment: Path, on_progress: Report) -> pl.DataFrame:
-        """Rows of `resources.labelling.LABELS` of these products (product_id, shard), in their order."""
+    def load(self, deployment: Path) -> Label:
+        """What labels by the deployment in a folder, for any number of deliveries."""
         from ml.deployment.deployment import Deployment, facts_of
         from ml.deployment.variants import Machine
         from resources.labelling import LABELS, label, pictures_of
@@ -31,14 +35,18 @@ class Labeller(dg.ConfigurableResource):  # type: ignore[type-arg]
             device=facts_of(deployment)["machine"]["device"], num_threads=num_cores(), batch_size=BATCH_SIZE
         )
         loaded = Deployment.load(deployment, machine)
-        num_processes = num_cores() if len(wanted) >= MIN_FOR_PROCESSES else 0
-        parts, done = [pl.DataFrame(schema=LABELS)], 0
-        with PixelDecoders(num_processes, loaded.resolution) as decoders:
-            for part in label(loaded, pictures_of(images, wanted), self.coverage, decoders, BATCH_SIZE):
-                parts.append(part)
-                done += len(part)
-                on_progress(done, len(wanted))
-        return pl.concat(parts)
+
+        def label_here(wanted: pl.DataFrame, images: UPath, on_progress: Report) -> pl.DataFrame:
+            num_processes = num_cores() if len(wanted) >= MIN_FOR_PROCESSES else 0
+            parts, done = [pl.DataFrame(schema=LABELS)], 0
+            with PixelDecoders(num_processes, loaded.resolution) as decoders:
+                for part in label(loaded, pictures_of(images, wanted), self.coverage, decoders, BATCH_SIZE):
+                    parts.append(part)
+                    done += len(part)
+                    on_progress(done, len(wanted))
+            return pl.concat(parts)
+
+        return label_here
 
 
 class SparkLabeller(Labeller):
@@ -46,14 +54,15 @@ class SparkLabeller(Labeller):
 
     spark: Spark
 
-    def label(self, wanted: pl.DataFrame, images: UPath, deployment: Path, on_progress: Report) -> pl.DataFrame:
-        """What `Labeller.label` gives. Raises SparkJobError where a task fails."""
-        from resources.labelling import LABELS
+    def load(self, deployment: Path) -> Label:
+        """What `Labeller.load` gives; it raises SparkJobError where a task fails."""
         from resources.spark_labelling import label_on
 
-        if wanted.is_empty():
-            return pl.DataFrame(schema=LABELS)
         told = dg.get_dagster_logger().info
-        made = label_on(self.spark.session, wanted, images, deployment, self.coverage, told)
-        on_progress(len(made), len(wanted))
-        return made
+
+        def label_there(wanted: pl.DataFrame, images: UPath, on_progress: Report) -> pl.DataFrame:
+            made = label_on(self.spark.session, wanted, images, deployment, self.coverage, told)
+            on_progress(len(made), len(wanted))
+            return made
+
+        return label_there

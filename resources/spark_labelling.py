@@ -50,7 +50,7 @@ def label_on(
     coverage: float,
     on_report: Callable[[str], None],
 ) -> pl.DataFrame:
-    """What `Labeller.label` makes of the same pictures, row by row. Raises SparkJobError where a task fails."""
+    """What `Labeller` makes of the same pictures, row by row. Raises SparkJobError where a task fails."""
     shards = wanted["shard"].unique(maintain_order=True)
     num_tasks = max(1, min(len(shards), 4 * session.sparkContext.defaultParallelism))
     task_of = dict(zip(shards, (number % num_tasks for number in range(len(shards))), strict=True))

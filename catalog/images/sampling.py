@@ -52,6 +52,14 @@ def links_to_fetch(products: pl.LazyFrame, outcomes: pl.LazyFrame | None = None)
     return products.select("delivery", "product_id", "partner_id", "image_url", host_of("image_url").alias("host"))
 
 
+def links_held(products: pl.LazyFrame, outcomes: pl.LazyFrame) -> pl.LazyFrame:
+    """A delivery's links whose picture was downloaded, with the columns of `links_to_fetch`."""
+    if "removed_at" in products.collect_schema():
+        products = products.filter(pl.col("removed_at").is_null())
+    held = products.join(outcomes.filter(status=Status.OK.value).select(_LINK), on=_LINK, how="semi")
+    return held.select("delivery", "product_id", "partner_id", "image_url", host_of("image_url").alias("host"))
+
+
 def draw(parts: Sequence[pl.LazyFrame], sampling: Sampling) -> pl.DataFrame:
     """The sample of all parts' links, with shop, stratum, stratum_size and weight; the same for the same seed.
 

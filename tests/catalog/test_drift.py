@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.drift import LARGE, PSEUDO_COUNT, draw_shift, shift
+from catalog.drift import LARGE, PSEUDO_COUNT, shift
+from catalog.drift_plots import draw_shift
 
 categories = st.lists(st.integers(0, 5), min_size=1, max_size=40)
 

@@ -16,7 +16,8 @@ import pytest
 from catalog.warehouse import query, write_warehouse
 from catalog_assets.definitions import ASSET_MODULES, resources
 from catalog_assets.deployment import CHECK
-from catalog_assets.drift import SHIFT_CHECK, SURE_CHECK
+from catalog_assets.drift import PICTURES_CHECK, SHIFT_CHECK, SURE_CHECK
+from catalog_assets.partitions import deliveries
 from demo.flow import QUIET
 from ml.deployment.deployment import current_folder, facts_of
 from ml.deployment.variants import VARIANTS
@@ -237,14 +238,65 @@ def test_drift_sets_a_delivery_beside_the_training_products(
     calm = made(store, instance, "drift", delivery)
     [row] = store.scan("drift", [delivery]).collect().to_dicts()
     assert row["num_products"] == len(before)
+    lost = {
+        is_own: (outcomes["status"] != "ok").mean()
+        for (is_own,), outcomes in store.scan("outcomes").collect().group_by(pl.col("delivery") == delivery)
+    }
+    assert (row["share_lost"], row["share_lost_elsewhere"]) == pytest.approx((lost[True], lost[False]))
     assert row["beyond_chance"] == pytest.approx(max(0.0, row["stability_index"] - row["by_chance"]))
     assert {check.check_name: check.passed for check in calm.get_asset_check_evaluations()}[SHIFT_CHECK]
     leaf = before["leaf_id"].mode()[0]
     moved = before.drop("delivery").with_columns(leaf_id=pl.lit(leaf, pl.Int64), category_id=pl.lit(None, pl.Int64))
     store.write(moved, "universal_catalogue", delivery)
     checks = made(store, instance, "drift", delivery).get_asset_check_evaluations()
-    assert {check.check_name: check.passed for check in checks} == {SHIFT_CHECK: False, SURE_CHECK: False}
+    assert {check.check_name: check.passed for check in checks} == {
+        SHIFT_CHECK: False,
+        SURE_CHECK: False,
+        PICTURES_CHECK: True,
+    }
     store.write(before.drop("delivery"), "universal_catalogue", delivery)
+
+
+@pytest.mark.usefixtures("labelled")
+def test_a_run_of_several_deliveries_goes_on_past_one_that_fails(
+    store: Store, instance: dg.DagsterInstance, delivery: str, tmp_path: Path
+) -> None:
+    keys = ["aaa.refused", delivery, *sorted(set(store.partitions("outcomes")) - {delivery})[:2]]
+    for key in keys[1:]:
+        instance.delete_dynamic_partition(str(deliveries.name), key)
+    instance.add_dynamic_partitions(str(deliveries.name), keys)  # in this order
+    shutil.copytree(store.root, tmp_path / "store")
+    own = Store(root=str(tmp_path / "store"))
+    shutil.rmtree(Path(own.root) / "universal_catalogue")
+
+    def run(first: str) -> dg.ExecuteInProcessResult:
+        return dg.materialize(
+            ASSETS,
+            selection=dg.AssetSelection.assets("universal_catalogue"),
+            tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": keys[-1]},
+            resources=resources(own.root),
+            instance=instance,
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+
+    refused = run("aaa.refused")
+    assert not refused.success
+    [failure] = refused.filter_events(lambda event: event.is_step_failure)
+    assert "1 of 4 deliveries have no categories, the others are done: aaa.refused" in str(failure.step_failure_data)
+    assert own.partitions("universal_catalogue") == sorted(keys[1:])
+    assert (
+        own.scan("universal_catalogue", [delivery])
+        .collect()
+        .equals(store.scan("universal_catalogue", [delivery]).collect())
+    )
+    newest = instance.fetch_materializations(dg.AssetRecordsFilter(dg.AssetKey("universal_catalogue")), limit=3).records
+    assert {record.partition_key for record in newest} == set(keys[1:])
+    assert {record.run_id for record in newest} == {refused.run_id}
+    again = run(keys[1])
+    told = {made.partition: made.metadata for made in again.asset_materializations_for_node("universal_catalogue")}
+    assert {key: each["answered now"].value for key, each in told.items()} == dict.fromkeys(keys[1:], 0)
+    assert all(told[key]["dagster/row_count"].value > 0 for key in keys[1:])
 
 
 @pytest.mark.usefixtures("labelled")

@@ -1,15 +1,31 @@
-"""The retraining sensor: enough new labels since the champion was trained start one retraining, with its reason."""
+"""The retraining sensor: new labels, drift or a fall of the golden score start one retraining, with its reason."""
+
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import polars as pl
+from dagster._core.events import DagsterEvent
 
-from catalog_assets.automation import RetrainingPolicy, retraining_sensor
+from catalog.deliveries import Delivery
+from catalog.drift import LARGE
+from catalog_assets.drift import MIN_PRODUCTS
+from catalog_assets.retraining import SENSOR, RetrainingPolicy, retraining_sensor
 from resources.store import Store
 
 PROBE, FINETUNED = "imagenet-lite0-probe", "simclr-mnv3-finetune"
 
 
+PROMOTED_AT = datetime(2026, 11, 1, tzinfo=UTC)
+BEFORE, SINCE = PROMOTED_AT - timedelta(days=1), PROMOTED_AT + timedelta(days=1)
+
+
 def crown(store: Store, classifier: str, trainable_labels: int) -> None:
-    record = {"classifier": classifier, "trainable_labels": trainable_labels}
+    record = {
+        "classifier": classifier,
+        "sha256": "a" * 64,
+        "trainable_labels": trainable_labels,
+        "promoted_at": PROMOTED_AT.isoformat(),
+    }
     store.write_json(record, "champion", "champion.json")
 
 
@@ -24,7 +40,10 @@ def tick(store: Store, instance: dg.DagsterInstance) -> dg.RunRequest | str:
     """The run that the sensor requests, or the reason why it requests none."""
     context = dg.build_sensor_context(
         instance=instance,
-        resources={"store": store, "retraining_policy": RetrainingPolicy(min_new_labels=100)},
+        resources={
+            "store": store,
+            "retraining_policy": RetrainingPolicy(min_new_labels=100, max_seconds_a_day=3_600),
+        },
     )
     (answer,) = list(retraining_sensor(context))
     return str(answer.skip_message) if isinstance(answer, dg.SkipReason) else answer
@@ -92,3 +111,122 @@ def test_a_student_that_is_champion_is_taught_again(store: Store, instance: dg.D
     request = tick(store, instance)
     assert isinstance(request, dg.RunRequest)
     assert (request.job_name, request.partition_key) == ("distil", "student-mnv3")
+
+
+def arrive(store: Store, delivery: str, received_at: datetime) -> None:
+    Delivery(
+        key=delivery,
+        partner_id=delivery.split(".", maxsplit=1)[0],
+        feed=f"inbox/{delivery}.tsv",
+        feed_format="tsv",
+        sha256="b" * 64,
+        num_bytes=1,
+        received_at=received_at.isoformat(),
+    ).save(store.delivery_records)
+
+
+def drift(
+    store: Store, delivery: str, beyond_chance: float, share_unsure: float = 0.1, num: int = MIN_PRODUCTS
+) -> None:
+    row = {
+        "num_products": num,
+        "beyond_chance": beyond_chance,
+        "share_unsure": share_unsure,
+        "share_unsure_training": 0.1,
+    }
+    store.write(pl.DataFrame([row]), "drift", delivery)
+
+
+def test_a_delivery_unlike_the_training_products_starts_a_retraining_though_few_labels_are_new(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    crown(store, FINETUNED, 1_000)
+    assemble(instance, 1_003)
+    for delivery, received_at in (("hansen.old", BEFORE), ("hansen.new", SINCE), ("meier.small", SINCE)):
+        arrive(store, delivery, received_at)
+    drift(store, "hansen.old", 2 * LARGE)  # the champion was promoted knowing it
+    drift(store, "meier.small", 2 * LARGE, num=MIN_PRODUCTS - 1)
+    drift(store, "hansen.new", LARGE / 2)
+    assert "no delivery since is unlike the training products" in tick(store, instance)
+    drift(store, "hansen.new", 2 * LARGE, 0.4)
+    request = tick(store, instance)
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags["shelfsight/reason"] == "'hansen.new' has drifted (stability index 0.50, 40% unsure)"
+
+
+def test_pictures_that_look_otherwise_to_the_champion_s_encoder_start_one_too(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    crown(store, FINETUNED, 1_000)
+    assemble(instance, 1_003)
+    arrive(store, "hansen.new", SINCE)
+    rows = pl.DataFrame({"delivery": ["hansen.new"], "energy": [0.05], "is_shifted": [True]})
+    store.write(rows, "embedding_drift", "imagenet-lite0")  # another encoder than the champion's
+    assert "no delivery since is unlike" in tick(store, instance)
+    store.write(rows, "embedding_drift", "simclr-mnv3")
+    request = tick(store, instance)
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags["shelfsight/reason"] == "'hansen.new' has drifted (energy coefficient 0.050)"
+
+
+def fall(store: Store, sha256: str, *, has_fallen: bool) -> None:
+    row = {
+        "classifier_sha256": sha256,
+        "split": "golden",
+        "top1_before": 0.9,
+        "top1": 0.81,
+        "has_fallen": has_fallen,
+    }
+    store.write(pl.DataFrame([row]), "golden_score")
+
+
+def test_a_fall_of_the_golden_score_starts_one_and_another_classifier_s_does_not(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    crown(store, FINETUNED, 1_000)
+    assemble(instance, 1_003)
+    for sha256, has_fallen in (("a" * 64, False), ("c" * 64, True)):
+        fall(store, sha256, has_fallen=has_fallen)
+        assert "the golden score has not fallen" in tick(store, instance)
+    fall(store, "a" * 64, has_fallen=True)
+    request = tick(store, instance)
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags["shelfsight/reason"] == "the golden score fell from 90.0% at the promotion to 81.0%"
+
+
+def test_without_a_new_label_there_is_nothing_to_learn_from(store: Store, instance: dg.DagsterInstance) -> None:
+    crown(store, FINETUNED, 1_000)
+    assemble(instance, 1_000)
+    fall(store, "a" * 64, has_fallen=True)
+    assert "no new label to learn from" in tick(store, instance)
+
+
+def spend(instance: dg.DagsterInstance, seconds: float, ended_ago: timedelta, sensor: str = SENSOR) -> None:
+    """A retraining that failed or not, long enough ago."""
+    run = instance.create_run_for_job(train, tags={"dagster/sensor_name": sensor})
+    ended_at = datetime.now(UTC) - ended_ago
+    for moment, event in (
+        (ended_at - timedelta(seconds=seconds), dg.DagsterEventType.RUN_START),
+        (ended_at, dg.DagsterEventType.RUN_FAILURE),
+    ):
+        instance.handle_new_event(
+            dg.EventLogEntry(
+                error_info=None,
+                level="debug",
+                user_message="",
+                run_id=run.run_id,
+                timestamp=moment.timestamp(),
+                dagster_event=DagsterEvent(event_type_value=event.value, job_name=run.job_name),
+            )
+        )
+
+
+def test_a_day_s_cost_is_not_exceeded_and_a_day_later_it_goes_on(store: Store, instance: dg.DagsterInstance) -> None:
+    crown(store, FINETUNED, 1_000)
+    assemble(instance, 1_200)
+    spend(instance, 9_000, timedelta(hours=1), sensor="a person's")
+    spend(instance, 9_000, timedelta(hours=25))
+    spend(instance, 3_500, timedelta(hours=2))
+    assert isinstance(tick(store, instance), dg.RunRequest)
+    spend(instance, 600, timedelta(minutes=1))
+    assert "retrainings of the last 24 hours took 4,100 of 3,600 seconds" in tick(store, instance)

@@ -58,7 +58,7 @@ def test_spark_labels_as_one_machine_does(
     session: "SparkSession", wanted: pl.DataFrame, images: UPath, deployment: Path
 ) -> None:
     done: list[tuple[int, int]] = []
-    here = Labeller().label(wanted, images, deployment, lambda *progress: done.append(progress))
+    here = Labeller().load(deployment)(wanted, images, lambda *progress: done.append(progress))
     there = label_on(session, wanted, images, deployment, 0.9, lambda report: None)
     assert here.schema == there.schema == pl.Schema(LABELS)
     assert here["product_id"].to_list() == there["product_id"].to_list() == wanted["product_id"].to_list()
