@@ -58,7 +58,9 @@ def search(recipe: SearchRecipe, objective: Objective, ledger: Ledger, on_attemp
             # Batches: a bracket's trials are proposed together, knowing all that came before.
             search_alg=ConcurrencyLimiter(proposing, max_concurrent=recipe.bracket_size, batch=True),
             scheduler=Halving(recipe, ledger, news),
-            num_samples=recipe.max_trials,
+            # Tune lets go of a trial's process once no further trial may come, and each rung would load PyTorch anew:
+            # so it may ask for ever, and the ledger says when all have come.
+            num_samples=-1,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
@@ -116,7 +118,9 @@ class Halving(FIFOScheduler):
         self._added: list[str] = []  # Tune's ids, in the order in which trials came
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        if len(self._added) == len(self._ledger.proposals()):  # else the trial comes again after a restart
+        num_proposed = len(self._ledger.proposals())
+        is_known = len(self._added) < num_proposed  # the trial comes again after a restart
+        if not is_known and num_proposed < self._recipe.max_trials:
             self._ledger.propose(Candidate.of(trial.config))
         self._added.append(trial.trial_id)
 
