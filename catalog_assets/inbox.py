@@ -1,12 +1,14 @@
 """The inbox: which feeds are new, in the store's folder or behind partners' URLs, and what registering them records."""
 
+import json
 import os
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from upath import UPath
 
 from catalog.deliveries import MAX_DELIVERY_ROWS, Delivery, feed_files, known_deliveries
 from catalog.feed_places import FeedPlace, InboxError, UnsettledFeedError, public_url
@@ -64,7 +66,8 @@ def arrivals(
             break
         looked_at, _, stamp = seen.get(place.name, "").rpartition("|")
         interval = URL_INTERVAL if stamp else UNTOLD_INTERVAL
-        if looked_at and settings.now < datetime.fromisoformat(looked_at) + interval:
+        # A look that lies in the future was at a clock that has gone back since.
+        if looked_at and timedelta(0) <= settings.now - datetime.fromisoformat(looked_at) < interval:
             continue
         current, deliveries = UNREACHABLE, []
         try:
@@ -142,7 +145,8 @@ def _register(store: Store, place: FeedPlace, present: Set[str], settings: LookS
             raise InboxError(
                 f"feed {place.name} is not taken: {other.feed} already is delivery {other.key!r}; rename one"
             )
-    deliveries = register(place, received_at=settings.now, max_rows=settings.max_rows)
+    received_at = _after_all(store.delivery_records.glob(f"{place.partner_id}.*.json"), settings.now)
+    deliveries = register(place, received_at=received_at, max_rows=settings.max_rows)
     newest = deliveries[0]
     arrived = next((each.received_at for each in known if each.sha256 == newest.sha256), newest.received_at)
     keys = {each.key for each in deliveries}
@@ -151,6 +155,13 @@ def _register(store: Store, place: FeedPlace, present: Set[str], settings: LookS
     for delivery in deliveries:
         delivery.save(store.delivery_records)
     return deliveries
+
+
+def _after_all(records: Iterable[UPath], now: datetime) -> datetime:
+    """Now, or where the clock has gone back since a partner's newest delivery, just after that: the last one counts."""
+    received = (json.loads(path.read_text())["received_at"] for path in records)
+    newest = max(map(datetime.fromisoformat, received), default=now)
+    return now if newest <= now else newest + timedelta(microseconds=1)
 
 
 def _taken_version(instance: dg.DagsterInstance, key: str) -> str | None:

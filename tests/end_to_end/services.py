@@ -39,7 +39,7 @@ def copy_of(catalogue: TinyCatalogue, place: Path) -> Path:
 @contextmanager
 def serving(root: Path, **environment: str) -> Iterator[Services]:
     """Web server, daemon and MLflow's UI over a store, until the block ends."""
-    dagster_port, mlflow_port = _free_port(), _free_port()
+    dagster_port, mlflow_port = free_port(), free_port()
     log = root.parent / "services.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -59,7 +59,7 @@ def serving(root: Path, **environment: str) -> Iterator[Services]:
         )
     try:
         url = f"http://127.0.0.1:{dagster_port}"
-        until(lambda: _answers(f"{url}/server_info"), 120, f"the web server at {url} (see {log})")
+        until(lambda: answers(f"{url}/server_info"), 120, f"the web server at {url} (see {log})")
         yield Services(url=url, root=root, log=log)
     finally:
         process.send_signal(signal.SIGINT)
@@ -80,7 +80,8 @@ def until(condition: Callable[[], T | None], timeout_s: float, wanted: str) -> T
     raise AssertionError(f"{wanted} did not come within {timeout_s:.0f} s")
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a web server is there and well."""
     try:
         with urlopen(url, timeout=5) as response:  # noqa: S310
             return bool(response.status == 200)
@@ -88,7 +89,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

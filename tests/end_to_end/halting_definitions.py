@@ -1,0 +1,49 @@
+"""The project's definitions for the tests that kill its services: `feed_sensor` alone, and a labelling that can halt.
+
+While the store holds a file `halt`, a labelling stands still in mid-answer, the first batch behind it, and tells the
+number of its process in `halted`.
+"""
+
+import itertools
+import os
+import signal
+from pathlib import Path
+
+import dagster as dg
+
+from catalog_assets.automation import feed_sensor
+from catalog_assets.definitions import definitions
+from ml.deployment.answers import Answers
+from ml.deployment.deployment import Deployment
+from ml.pixels import PixelRows
+
+ROOT = Path(os.environ["SHELFSIGHT_STORE"])
+
+
+def with_one_sensor(whole: dg.Definitions) -> dg.Definitions:
+    """The same with `feed_sensor` alone: the others would start what no test here waits for."""
+    return dg.Definitions(
+        assets=whole.assets,
+        asset_checks=whole.asset_checks,
+        jobs=whole.jobs,
+        sensors=[feed_sensor],
+        resources=whole.resources,
+        loggers=whole.loggers,
+        executor=whole.executor,
+    )
+
+
+feed_sensor._min_interval = 1  # a daemon that is started again looks at once
+defs = with_one_sensor(definitions(str(ROOT)))
+_answer = Deployment.answer
+_batches = itertools.count()
+
+
+def _halting_answer(deployment: Deployment, pixels: PixelRows, coverage: float) -> Answers:
+    if next(_batches) and (ROOT / "halt").exists():
+        (ROOT / "halted").write_text(str(os.getpid()))
+        signal.pause()
+    return _answer(deployment, pixels, coverage)
+
+
+Deployment.answer = _halting_answer  # type: ignore[method-assign]

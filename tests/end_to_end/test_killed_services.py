@@ -1,0 +1,138 @@
+"""Daemons, web servers and run workers killed, doubled and cancelled: every delivery is taken once, nothing is lost."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from resources.store import Store
+from tests.catalog.feeds.reading import as_tsv
+from tests.conftest import TinyCatalogue
+from tests.end_to_end.separate_services import SeparateServices, code_server, watchful
+from tests.end_to_end.services import copy_of, free_port, until
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
+PARTNER = "northloom"
+LABELLED, PARTITION = "golden.test-set", "dagster/partition"
+
+
+@pytest.fixture(scope="module")
+def services(tiny_catalogue: TinyCatalogue, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeparateServices]:
+    root = copy_of(tiny_catalogue, tmp_path_factory.mktemp("killed"))
+    watchful(root)
+    with code_server(root) as services:
+        yield services
+
+
+@pytest.fixture(scope="module")
+def instance(services: SeparateServices) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.from_config(str(services.root / "dagster")) as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def store(services: SeparateServices) -> Store:
+    return Store(root=str(services.root))
+
+
+def drop(store: Store, *names: str) -> list[str]:
+    """Feeds of three products each; the keys of their deliveries."""
+    for name in names:
+        rows = [(f"{name}-{each}", "Hat", f"http://127.0.0.1:9/{each}.jpg", "", "", "") for each in range(3)]
+        (store.local / "inbox" / PARTNER / f"{name}.tsv").write_bytes(as_tsv(rows))
+    return [f"{PARTNER}.{name}" for name in names]
+
+
+def taken(instance: dg.DagsterInstance, keys: list[str]) -> Counter[str]:
+    """How many runs of each delivery there are, once all have been taken in and nothing waits."""
+
+    def at_rest() -> bool:
+        made = instance.get_materialized_partitions(dg.AssetKey("products"))
+        waiting = instance.get_runs(dg.RunsFilter(job_name="take"))
+        return made >= set(keys) and all(run.is_finished for run in waiting)
+
+    until(at_rest, 90, f"the products of {keys}")
+    runs = instance.get_runs(dg.RunsFilter(job_name="take"))
+    assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+    return Counter(key for run in runs if (key := run.tags[PARTITION]) in keys)
+
+
+def num_products(store: Store, keys: list[str]) -> dict[str, int]:
+    counted = store.scan("products", keys).group_by("delivery").len().collect()
+    return dict(counted.iter_rows())
+
+
+def test_a_tick_whose_daemon_is_killed_half_way_loses_no_delivery_and_takes_none_twice(
+    services: SeparateServices, instance: dg.DagsterInstance, store: Store
+) -> None:
+    keys = drop(store, "one", "two", "three")
+    # The first dies with the deliveries registered and nothing requested, the second with one run of three requested.
+    assert services.doomed_daemon("add_dynamic_partitions", 1) == -signal.SIGKILL
+    assert set(keys) <= set(instance.get_dynamic_partitions("deliveries"))
+    assert services.doomed_daemon("submit_run", 1) == -signal.SIGKILL
+    assert len(instance.get_runs(dg.RunsFilter(job_name="take"))) == 1
+    with services.daemon():
+        assert taken(instance, keys) == Counter(keys)
+    assert num_products(store, keys) == dict.fromkeys(keys, 3)
+
+
+def labels(store: Store) -> pl.DataFrame:
+    return store.scan("universal_catalogue", [LABELLED]).collect().drop("delivery")
+
+
+def status_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
+
+
+def halted(store: Store) -> int:
+    """The process of a labelling that stands still in mid-answer."""
+    told = store.local / "halted"
+    until(lambda: told.exists() and told.read_text(), 60, "a labelling in mid-answer")
+    pid = int(told.read_text())
+    told.unlink()
+    return pid
+
+
+def test_a_killed_and_a_cancelled_labelling_leave_the_former_rows_and_their_place_to_the_next(
+    services: SeparateServices, instance: dg.DagsterInstance, store: Store
+) -> None:
+    undisturbed = labels(store)
+    former = undisturbed.with_columns(version=pl.lit("former"))
+    store.write(former, "universal_catalogue", LABELLED)
+    (store.local / "halt").touch()
+    port = free_port()
+    with services.daemon():
+        with services.web_server(port) as (web_server, web):
+            killed = web.launch("label", LABELLED)
+            worker = halted(store)
+            cancelled = web.launch("label", LABELLED)
+            web_server.kill()  # the runs go on
+            assert web_server.wait() == -signal.SIGKILL
+            assert status_of(instance, killed) == dg.DagsterRunStatus.STARTED
+        os.kill(worker, signal.SIGKILL)
+        halted(store)  # the place on the device is the next one's
+        assert status_of(instance, killed) == dg.DagsterRunStatus.FAILURE
+        assert labels(store).equals(former)
+        with services.web_server(port) as (_, web):
+            assert "was terminated by signal 9 (SIGKILL)" in web.messages(killed)
+            (store.local / "halt").unlink()
+            last = web.launch("label", LABELLED)
+            web.cancel(cancelled)
+            until(lambda: status_of(instance, last) == dg.DagsterRunStatus.SUCCESS, 60, "the third labelling")
+        assert status_of(instance, cancelled) == dg.DagsterRunStatus.CANCELED
+    assert labels(store).equals(undisturbed)
+
+
+def test_two_daemons_by_mistake_take_each_delivery_once(
+    services: SeparateServices, instance: dg.DagsterInstance, store: Store
+) -> None:
+    with services.daemon(), services.daemon():
+        keys = drop(store, "alpha", "beta", "gamma")
+        assert taken(instance, keys) == Counter(keys)
+    assert num_products(store, keys) == dict.fromkeys(keys, 3)

@@ -1,0 +1,63 @@
+"""Runs of assets in processes of their own that are killed by SIGKILL at a moment, with all that they started."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from tests.conftest import REPOSITORY
+from tests.end_to_end.services import until
+
+TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Before or after the so-manieth call of a function, `module:name` or `module:class.name`."""
+
+    when: str
+    function: str
+    num_calls: int = 1
+
+
+def killed(root: Path, assets: str, moment: Moment, partition: str = "") -> None:
+    """Materialise assets of a store until the moment, at which the process dies, and all that it started with it.
+
+    Then do what a code server and a daemon do of such a run: it has failed, and its pool slots are free.
+    """
+    words = [str(root), assets, partition, moment.function, moment.when, str(moment.num_calls)]
+    command = [sys.executable, "-m", "tests.faults.killed_run", *words]
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        said, _ = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == -signal.SIGKILL, f"{moment} never came:\n{said}"
+        until(lambda: not living(process.pid), TIMEOUT_S, "the end of what the process had started")
+    finally:
+        for pid in living(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+    with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
+        for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+            instance.report_run_failed(run)
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def living(session: int) -> list[int]:
+    """The processes of a session that go on; those that wait to be buried do not."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, its_session = status.read_text().rpartition(")")[2].split()[:4]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(its_session) == session and state != "Z":
+            found.append(int(status.parent.name))
+    return found

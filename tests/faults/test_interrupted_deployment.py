@@ -1,0 +1,46 @@
+"""A deployment that is killed at each of its steps: the former one answers or the new one, from whole files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.deployment.deployment import POINTER, Deployment, current_folder
+from resources.store import Store
+from tests.conftest import TinyCatalogue
+from tests.end_to_end.services import copy_of
+from tests.faults.killed_run import exported_by_copy, materialise
+from tests.faults.killing import Moment, killed
+
+BEFORE_THE_POINTER = (
+    Moment("before", "shutil:copy", 3),  # two files of many are exported
+    Moment("after", "catalog_assets.deployment:register_served"),  # it is a version in MLflow
+)
+AFTER_THE_POINTER = Moment("after", "resources.store:Store.write_json")  # it answers, and no event tells of it
+
+
+def answer(store: Store) -> tuple[Path, list[int]]:
+    """The deployment that answers, from files that are those that were written, and what it says of a grey picture."""
+    folder = current_folder(store.local)
+    deployment = Deployment.load(folder)
+    grey = np.full((1, 3, deployment.resolution, deployment.resolution), 128, dtype=np.uint8)
+    return folder, deployment.best_leaves(grey).tolist()
+
+
+def test_a_deployment_killed_at_every_step_leaves_one_that_answers_and_the_next_run_completes_it(
+    tiny_catalogue: TinyCatalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(root=str(copy_of(tiny_catalogue, tmp_path)))
+    former, said = answer(store)
+    for moment in BEFORE_THE_POINTER:
+        killed(store.local, "deployment", moment)
+        assert answer(store) == (former, said)
+    killed(store.local, "deployment", AFTER_THE_POINTER)
+    new, said_now = answer(store)
+    assert (new == former, said_now) == (False, said)
+    assert store.read_json(*POINTER) == {"folder": new.name, "former": former.name}
+    monkeypatch.setattr("ml.deployment.deploying.deploy", exported_by_copy(store.local))
+    assert materialise(store.local, ["deployment"], None).success
+    newest, said_now = answer(store)
+    assert (newest in (former, new), said_now) == (False, said)
+    assert store.read_json(*POINTER) == {"folder": newest.name, "former": new.name}
