@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 export SHELFSIGHT_STORE := $(abspath $(STORE))
 export DAGSTER_HOME ?= $(SHELFSIGHT_STORE)/dagster
 
-.PHONY: demo test ui check bench lint install
+.PHONY: demo test ui check bench lint install always
 .DEFAULT_GOAL := demo
 
 install: $(INSTALLED)
@@ -20,12 +20,13 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); the first time takes some minutes"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark,search,text,deploy]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark,search,text,deploy,postgres,kubernetes]'
 	@# An oracle of tests and a peer of benchmarks; what it requires would bring an antlr4 that Dagster breaks on.
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps lightly
 	@touch $@
 
-$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+# With the address of a PostgreSQL set, Dagster remembers there: see docs/deploying.md.
+$(DAGSTER_HOME)/dagster.yaml: $(if $(SHELFSIGHT_POSTGRES_URL),deploy/dagster.yaml always,dagster.yaml)
 	@mkdir -p $(@D)
 	@cp $< $@
 

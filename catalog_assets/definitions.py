@@ -46,6 +46,7 @@ from catalog_assets.automation import (
 from catalog_assets.checks import GroupingPolicy
 from catalog_assets.confidence import COVERAGES
 from catalog_assets.console import console
+from catalog_assets.executors import executor
 from catalog_assets.inbox import max_delivery_rows
 from catalog_assets.jobs import JOBS
 from catalog_assets.link_rot import recheck_schedule
@@ -151,9 +152,9 @@ def resources(root: str) -> dict[str, object]:
         "pictures": Pictures(store=store, max_pixels_gib=float(os.environ.get("SHELFSIGHT_MAX_PIXELS_GIB", "64"))),
         **engine(str(store.reference)),
         "compute": compute(),
-        "alerts": Alerts(webhook=os.environ.get("SHELFSIGHT_WEBHOOK", "")),
+        "alerts": Alerts(webhook=secret("SHELFSIGHT_WEBHOOK", "")),
         "tracking": Tracking(
-            uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow / 'mlflow.db'}"),
+            uri=secret("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow / 'mlflow.db'}"),
             artifacts=str(mlflow / "artifacts"),
         ),
         "arrival_policy": ArrivalPolicy(
@@ -167,10 +168,16 @@ def resources(root: str) -> dict[str, object]:
     }
 
 
+def secret(variable: str, default: str) -> str:
+    """What a variable says, read where it is used: it may hold a password, and what is written here Dagster stores."""
+    return dg.EnvVar(variable) if os.environ.get(variable) else default
+
+
 def definitions(root: str) -> dg.Definitions:
     """All assets, checks, jobs, sensors and schedules over the store at ``root``."""
+    assets = dg.load_assets_from_modules(ASSET_MODULES)
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(ASSET_MODULES),
+        assets=assets,
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[*JOBS, retain],
         sensors=[
@@ -188,9 +195,7 @@ def definitions(root: str) -> dg.Definitions:
         schedules=[recheck_schedule],
         resources=resources(root),
         loggers={"console": console},
-        # One process a run: a process of its own would cost every step seconds to start, and the pools already say
-        # what may run beside what.
-        executor=dg.in_process_executor,
+        executor=executor(assets),
     )
 
 

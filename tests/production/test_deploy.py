@@ -1,0 +1,164 @@
+"""What `deploy/` says, as far as it can be held without Docker and Kubernetes: names, commands, settings, versions."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import REPOSITORY
+
+DEPLOY = REPOSITORY / "deploy"
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+PINS = dict(line.split("==") for line in (REPOSITORY / "constraints.txt").read_text().splitlines() if "==" in line)
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+OTHERS = {  # variables of PostgreSQL's image and client, of Python, of pip, of Dagster and of the shell
+    *("POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "PGPASSWORD", "PGPASSFILE"),
+    *("PYTHONUNBUFFERED", "PIP_NO_CACHE_DIR", "PIP_DISABLE_PIP_VERSION_CHECK", "PATH"),
+    *("DAGSTER_HOME", "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"),
+}
+
+
+def documents(name: str) -> list[Any]:
+    return list(yaml.safe_load_all((DEPLOY / name).read_text()))
+
+
+COMPOSE = documents("compose.yaml")[0]
+HELM = documents("helm-values.yaml")[0]
+KUBERNETES = documents("kubernetes.yaml")
+[LOCATION] = HELM["dagster-user-deployments"]["deployments"]
+[MLFLOW] = next(each for each in KUBERNETES if each["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"]
+
+
+def places(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of nested mappings with its value."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key, inner
+            yield from places(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from places(inner)
+
+
+def environment() -> dict[str, str]:
+    """Every variable that the files set, with the value of one place."""
+    found = {name: str(value) for key, each in places(COMPOSE) if key == "environment" for name, value in each.items()}
+    found |= LOCATION["env"] | HELM["dagsterDaemon"]["env"]
+    found |= {each["name"]: each.get("value", "") for each in MLFLOW["env"]}
+    assigned = re.findall(r"^(?:ENV| {4}) ?(.*=.*?)(?: \\)?$", DOCKERFILE, flags=re.MULTILINE)
+    found |= dict(pair.split("=", 1) for line in assigned for pair in line.split() if re.match(r"[A-Z_]+=", pair))
+    return found
+
+
+def commands() -> list[list[str]]:
+    """Every command that a container starts with, or is asked for its health by."""
+    starts = [service["command"] for service in COMPOSE["services"].values() if "command" in service]
+    checks = [COMPOSE["services"]["code"]["healthcheck"]["test"][1:]]
+    chart = ["dagster", "api", "grpc", "-h", "0.0.0.0", "-p", str(LOCATION["port"]), *LOCATION["dagsterApiGrpcArgs"]]  # noqa: S104
+    image = json.loads(re.findall(r"^CMD (.*)$", DOCKERFILE, flags=re.MULTILINE)[-1])
+    return [*starts, *checks, chart, image, MLFLOW["command"]]
+
+
+def test_the_instance_is_the_root_s_but_for_its_storage_and_launcher() -> None:
+    root = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
+    root.pop("run_launcher", None)  # it looks for runs' processes, which another container has
+    storage = {"postgres": {"postgres_url": {"env": "SHELFSIGHT_POSTGRES_URL"}}}
+    assert documents("dagster.yaml") == [{"storage": storage, **root}]
+
+
+def test_every_variable_is_read_by_the_project_or_by_what_it_runs_on() -> None:
+    from mlflow.cli import cli
+
+    sources = "".join(path.read_text() for path in REPOSITORY.glob("catalog_assets/*.py"))
+    sources += (DEPLOY / "dagster.yaml").read_text()
+    server = {option.envvar for option in cli.commands["server"].params}  # type: ignore[attr-defined]
+    for name in environment().keys() - OTHERS:
+        known = name in sources if name.startswith("SHELFSIGHT_") else name in server | {"MLFLOW_DISABLE_TELEMETRY"}
+        assert known or name == "MLFLOW_TRACKING_URI", name
+
+
+def test_no_file_holds_a_password() -> None:
+    secrets = {str(value) for key, value in places(COMPOSE) if key in ("PGPASSWORD", "POSTGRES_PASSWORD")}
+    assert secrets == {"${SHELFSIGHT_POSTGRES_PASSWORD:?set it in deploy/.env}"}
+    assert HELM["postgresql"]["postgresqlPassword"] == ""
+    assert not HELM["generatePostgresqlPasswordSecret"]
+    for path in DEPLOY.iterdir():
+        assert not re.search(r"//\w+:[^@\s]+@", path.read_text()), path  # user:password@host
+    filled = re.findall(r"^[A-Z_]*PASSWORD=.+$", (DEPLOY / ".env.example").read_text(), flags=re.MULTILINE)
+    assert filled == []
+    assert ".env" in (REPOSITORY / ".gitignore").read_text().splitlines()
+
+
+def test_compose_asks_for_what_the_example_of_its_env_file_lists() -> None:
+    asked = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
+    assert asked == set(re.findall(r"^(\w+)=", (DEPLOY / ".env.example").read_text(), flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_is_one_that_the_installed_version_takes(command: list[str]) -> None:
+    from dagster._cli import create_dagster_cli
+    from dagster._daemon.cli import create_dagster_daemon_cli
+    from dagster_webserver.cli import dagster_webserver
+    from mlflow.cli import cli
+
+    known = {
+        "dagster": create_dagster_cli(),
+        "dagster-daemon": create_dagster_daemon_cli(),
+        "dagster-webserver": dagster_webserver,
+        "mlflow": cli,
+    }
+    called, arguments = known[command[0]], command[1:]
+    while hasattr(called, "commands"):
+        called, arguments = called.commands[arguments[0]], arguments[1:]
+    called.make_context(" ".join(command), arguments)  # raises on an option that it does not have
+
+
+def test_the_image_copies_what_there_is_and_what_the_builder_is_let_have() -> None:
+    ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    copied = [
+        source
+        for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, flags=re.MULTILINE)
+        for source in line.split()[:-1]
+    ]
+    assert {f"!{source}" for source in copied} == {line for line in ignored if line.startswith("!")}
+    for source in copied:
+        assert (REPOSITORY / source).exists(), source
+    packages = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert set(packages["packages"]) <= set(copied)
+
+
+def test_the_image_is_of_the_pinned_versions_and_not_root_s() -> None:
+    installs = re.findall(r"^RUN pip install (.*)$", DOCKERFILE, flags=re.MULTILINE)
+    assert len(installs) == 2
+    assert all(each.startswith("-c constraints.txt ") for each in installs)
+    extras = re.search(r"'\.\[(.*)\]'", installs[-1])
+    assert extras is not None
+    assert set(extras[1].split(",")) <= PROJECT["optional-dependencies"].keys() - {"dev"}
+    assert {"torch", "torchvision", "dagster-postgres", "dagster-k8s", "psycopg2-binary"} <= PINS.keys()
+    assert re.findall(r"^USER (.*)$", DOCKERFILE, flags=re.MULTILINE) == ["10001"]
+    minor = PROJECT["requires-python"].removeprefix(">=")
+    assert {each.split(":")[1].split("-")[0] for each in re.findall(r"^FROM (python\S+)", DOCKERFILE, re.M)} == {minor}
+
+
+def test_images_and_chart_have_the_versions_of_the_project_and_of_dagster() -> None:
+    image = f"shelfsight:{PROJECT['version']}"
+    assert {service["image"] for name, service in COMPOSE["services"].items() if name != "postgres"} == {image}
+    assert MLFLOW["image"] == image
+    assert f"{LOCATION['image']['repository']}:{LOCATION['image']['tag']}" == image
+    said = re.findall(r"--version (\S+)", (DEPLOY / "helm-values.yaml").read_text())
+    assert said == [PINS["dagster"]]
+
+
+def test_what_every_server_publishes_is_on_loopback() -> None:
+    published = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert published == ["127.0.0.1:3000:3000", "127.0.0.1:5000:5000"]
+
+
+def test_the_page_about_deploying_names_every_file_and_every_variable() -> None:
+    page = (REPOSITORY / "docs" / "deploying.md").read_text()
+    assert [path.name for path in DEPLOY.iterdir() if path.name not in page and path.name != ".env"] == []
+    assert [name for name in environment() if name.startswith("SHELFSIGHT_") and name not in page] == []

@@ -1,0 +1,129 @@
+"""Steps as pods: a GPU for those that compute on the device, by what the Helm values and the executor make of them."""
+
+import json
+import re
+from typing import Any
+
+import dagster as dg
+import kubernetes.client
+import pytest
+import yaml
+from dagster_k8s.container_context import K8sContainerContext
+from dagster_k8s.job import DagsterK8sJobConfig, UserDefinedDagsterK8sConfig, construct_dagster_k8s_job
+
+from catalog_assets.definitions import ASSET_MODULES
+from catalog_assets.executors import device_ops, executor
+from tests.conftest import REPOSITORY
+
+VALUES = yaml.safe_load((REPOSITORY / "deploy" / "helm-values.yaml").read_text())
+[LOCATION] = VALUES["dagster-user-deployments"]["deployments"]
+LAUNCHER = VALUES["runLauncher"]["config"]["k8sRunLauncher"]
+GPU = "nvidia.com/gpu"
+ASSETS = list(dg.load_assets_from_modules(ASSET_MODULES))
+
+
+def snake_case(value: Any) -> Any:
+    """A value of the chart's as dagster.yaml would have it."""
+    if isinstance(value, dict):
+        return {re.sub(r"[A-Z]", lambda at: "_" + at[0].lower(), key): snake_case(each) for key, each in value.items()}
+    return value
+
+
+@pytest.fixture
+def chosen(monkeypatch: pytest.MonkeyPatch) -> dg.ExecutorDefinition:
+    """The executor that the values' environment chooses."""
+    for name, value in LOCATION["env"].items():
+        monkeypatch.setenv(name, value)
+    return executor(ASSETS)
+
+
+def pod_of(op: str, chosen: dg.ExecutorDefinition) -> kubernetes.client.V1PodSpec:
+    """The pod in which an op runs, as dagster-k8s puts it together."""
+    own = chosen.apply_config_mapping({"config": {}}).value["config"]["per_step_k8s_config"].get(op, {})
+    of_all = UserDefinedDagsterK8sConfig.from_dict(
+        {re.sub(r"[A-Z]", lambda at: "_" + at[0].lower(), key): each for key, each in LAUNCHER["runK8sConfig"].items()}
+    )
+    context = K8sContainerContext(
+        run_k8s_config=of_all, volumes=LOCATION["volumes"], volume_mounts=LOCATION["volumeMounts"]
+    ).merge(K8sContainerContext(run_k8s_config=UserDefinedDagsterK8sConfig.from_dict(own)))
+    image = DagsterK8sJobConfig(job_image="shelfsight", dagster_home="/opt/dagster/dagster_home")
+    job = construct_dagster_k8s_job(image, [], op, user_defined_k8s_config=context.run_k8s_config)
+    return job.spec.template.spec
+
+
+def test_a_step_on_the_device_asks_for_a_gpu_and_another_one_does_not(chosen: dg.ExecutorDefinition) -> None:
+    pod = pod_of("encoders", chosen)
+    assert pod.containers[0].resources.limits == {"memory": "32Gi", GPU: "1"}
+    assert pod.containers[0].resources.requests == {"cpu": "4", "memory": "16Gi", GPU: "1"}
+    assert [each.key for each in pod.tolerations] == [GPU]
+    other = pod_of("taxonomy", chosen)
+    assert other.containers[0].resources.limits == {"memory": "8Gi"}
+    assert not other.tolerations
+
+
+def test_every_step_shares_the_store_and_none_is_root_s(chosen: dg.ExecutorDefinition) -> None:
+    for op in ("encoders", "taxonomy"):
+        pod = pod_of(op, chosen)
+        assert "/store" in [each.mount_path for each in pod.containers[0].volume_mounts]
+        assert (pod.security_context.run_as_non_root, pod.security_context.run_as_user) == (True, 10001)
+        assert pod.containers[0].security_context.allow_privilege_escalation is False
+
+
+def test_the_ops_that_hold_the_device_s_pool_are_those_that_get_one() -> None:
+    ops = {asset.op.name: asset.op.pool for asset in ASSETS if isinstance(asset, dg.AssetsDefinition)}
+    assert device_ops(ASSETS) == sorted(name for name, pool in ops.items() if pool == "device")
+    assert {"encoders", "classifiers", "predictions"} <= set(device_ops(ASSETS))
+    assert not {"taxonomy", "products", "outcomes", "warehouse"} & set(device_ops(ASSETS))
+
+
+def test_what_a_step_takes_from_another_lies_in_the_store_and_not_in_the_pod_that_made_it() -> None:
+    """A pod's own disk ends with it: values pass between steps as tables only, everything else by the store."""
+    assets = [asset for asset in ASSETS if isinstance(asset, dg.AssetsDefinition)]
+    keeper = {
+        key: asset.op.output_dict[name].io_manager_key
+        for asset in assets
+        for name, key in asset.keys_by_output_name.items()
+    }
+    for asset in assets:
+        taken = [each.name for each in asset.op.input_defs if not each.dagster_type.is_nothing]
+        assert {keeper[asset.keys_by_input_name[name]] for name in taken} <= {"tables"}, asset.op.name
+
+
+def test_by_default_a_run_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SHELFSIGHT_EXECUTOR", raising=False)
+    assert executor(ASSETS) is dg.in_process_executor
+
+
+@pytest.mark.parametrize(
+    ("name", "pod", "complaint"),
+    [
+        ("celery", "{}", "unknown SHELFSIGHT_EXECUTOR 'celery'; it is in_process or kubernetes"),
+        ("kubernetes", "nvidia", "SHELFSIGHT_DEVICE_POD is no JSON .*: nvidia"),
+        ("kubernetes", "[]", "SHELFSIGHT_DEVICE_POD is no JSON object"),
+    ],
+)
+def test_what_is_set_wrong_is_named(monkeypatch: pytest.MonkeyPatch, name: str, pod: str, complaint: str) -> None:
+    monkeypatch.setenv("SHELFSIGHT_EXECUTOR", name)
+    monkeypatch.setenv("SHELFSIGHT_DEVICE_POD", pod)
+    with pytest.raises(ValueError, match=complaint):
+        executor(ASSETS)
+
+
+def test_the_chart_s_instance_is_the_root_s_but_for_its_storage_and_launcher() -> None:
+    root = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
+    root.pop("run_launcher", None)
+    concurrency, retention = dict(VALUES["concurrency"]), dict(VALUES["retention"])
+    assert (concurrency.pop("enabled"), retention.pop("enabled")) == (True, True)
+    made = {
+        "concurrency": snake_case(concurrency),
+        "retention": snake_case(retention),
+        "run_monitoring": snake_case(VALUES["dagsterDaemon"]["runMonitoring"]),
+        "telemetry": VALUES["telemetry"],
+        **VALUES["additionalInstanceConfig"],
+    }
+    assert made == root
+
+
+def test_the_environment_is_text_as_a_config_map_wants_it() -> None:
+    assert all(isinstance(value, str) for value in LOCATION["env"].values())
+    assert json.loads(LOCATION["env"]["SHELFSIGHT_DEVICE_POD"])
