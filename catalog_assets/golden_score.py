@@ -1,6 +1,6 @@
 """The golden score: whether the champion, as it answers for the catalogue, is still as good as when it was promoted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 import polars as pl
@@ -48,8 +48,8 @@ def golden_score(
     right_then = int((decided_by["true_4"] == decided_by["top_4"].list.first()).sum())
     split = store.scan("champion_decisions").filter("promoted").collect()["split"][-1]
     judged = dataset.filter(labelled, split=split).select("product_id", "delivery", "level_4").collect()
-    answers = store.scan("universal_catalogue").filter(classifier_sha256=sha256)
-    answered = judged.join(answers.select("product_id", "delivery", "leaf_id").collect(), on=["product_id", "delivery"])
+    answers = _answers(store, sha256, judged["delivery"].unique())
+    answered = judged.join(answers, on=["product_id", "delivery"])
     then, now = (right_then, len(decided_by)), (int((answered["level_4"] == answered["leaf_id"]).sum()), len(answered))
     frame = _row(champion["classifier"], sha256, split, then, now)
     [row] = frame.rows(named=True)
@@ -70,6 +70,15 @@ def golden_score(
         severity=dg.AssetCheckSeverity.WARN,
         description=_told(row),
     )
+
+
+def _answers(store: Store, sha256: str, deliveries: Iterable[str]) -> pl.DataFrame:
+    """What a classifier answered of some deliveries, as far as they are labelled: product_id, delivery, leaf_id."""
+    answered = [key for key in deliveries if store.holds("universal_catalogue", key)]
+    if not answered:
+        return pl.DataFrame(schema={"product_id": pl.String, "delivery": pl.String, "leaf_id": pl.Int64})
+    rows = store.scan("universal_catalogue", answered).filter(classifier_sha256=sha256)
+    return rows.select("product_id", "delivery", "leaf_id").collect()
 
 
 def _row(classifier: str, sha256: str, split: str, then: tuple[int, int], now: tuple[int, int]) -> pl.DataFrame:

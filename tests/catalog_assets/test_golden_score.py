@@ -89,6 +89,12 @@ def test_answers_of_a_former_champion_say_nothing_of_this_one(promoted: Store, i
     assert "answers for no labelled golden product by 'probe' yet" in str(check.description)
 
 
+def test_before_anything_is_labelled_there_is_nothing_to_judge(promoted: Store, instance: dg.DagsterInstance) -> None:
+    promoted.write(labelled(promoted, "golden.new", 200), "dataset")
+    row, check = score(promoted, instance)
+    assert (row["num"], check.passed) == (0, True)
+
+
 def test_without_a_champion_it_says_what_to_make(store: Store, instance: dg.DagsterInstance) -> None:
     store.write(labelled(store, "golden.new", 2), "dataset")
     with pytest.raises(dg.Failure, match="no champion whose score could fall"):

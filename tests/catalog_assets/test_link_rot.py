@@ -103,12 +103,11 @@ def test_a_sample_asks_for_no_more_than_it_may(held: Store, instance: dg.Dagster
 def test_every_night_has_a_sample_of_its_own(held: Store, instance: dg.DagsterInstance) -> None:
     seeds = []
     for day in (1, 2):
-        context = dg.build_schedule_context(
-            instance=instance,
-            scheduled_execution_time=datetime(2026, 11, day, 3, tzinfo=UTC),
-            resources={"store": held},
-        )
-        request = recheck_schedule(context)
+        at = datetime(2026, 11, day, 3, tzinfo=UTC)
+        with dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=at, resources={"store": held}
+        ) as context:
+            request = recheck_schedule(context)
         assert isinstance(request, dg.RunRequest)
         assert request.run_key == f"2026-11-0{day}"
         seeds.append(request.run_config["ops"]["link_rot"]["config"]["seed"])
@@ -116,8 +115,8 @@ def test_every_night_has_a_sample_of_its_own(held: Store, instance: dg.DagsterIn
 
 
 def test_without_a_picture_there_is_nothing_to_ask_for(store: Store, instance: dg.DagsterInstance) -> None:
-    context = dg.build_schedule_context(instance=instance, resources={"store": store})
-    skipped = recheck_schedule(context)
+    with dg.build_schedule_context(instance=instance, resources={"store": store}) as context:
+        skipped = recheck_schedule(context)
     assert isinstance(skipped, dg.SkipReason)
     assert "no picture was downloaded yet" in str(skipped.skip_message)
     with pytest.raises(dg.Failure, match="no picture was downloaded whose link could be asked for again"):
