@@ -120,7 +120,8 @@ def test_a_killed_and_a_cancelled_labelling_leave_the_former_rows_and_their_plac
         assert status_of(instance, killed) == dg.DagsterRunStatus.FAILURE
         assert labels(store).equals(former)
         with services.web_server(port) as (_, web):
-            assert "was terminated by signal 9 (SIGKILL)" in web.messages(killed)
+            causes = ("was terminated by signal 9 (SIGKILL)", "of the run is gone")  # as who noticed it first says it
+            assert any(cause in web.messages(killed) for cause in causes)
             (store.local / "halt").unlink()
             last = web.launch("label", LABELLED)
             web.cancel(cancelled)
@@ -132,7 +133,7 @@ def test_a_killed_and_a_cancelled_labelling_leave_the_former_rows_and_their_plac
 def test_two_daemons_by_mistake_lose_no_delivery_and_count_none_twice(
     services: SeparateServices, instance: dg.DagsterInstance, store: Store
 ) -> None:
-    """Dagster takes no lock on a run key, so that both may start a run of a delivery: then the second changes nothing."""
+    """Dagster takes no lock on a run key, so both may start a run of a delivery: then the second changes nothing."""
     before = store.scan("products").select(pl.len()).collect().item()
     with services.daemon(), services.daemon():
         keys = drop(store, "alpha", "beta", "gamma")
