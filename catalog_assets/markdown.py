@@ -8,7 +8,7 @@ import polars as pl
 
 def table(frame: pl.DataFrame) -> str:
     """A frame as a Markdown table; figures are rounded to four places."""
-    rounded = frame.with_columns(pl.selectors.float().round(4))
+    rounded = frame.with_columns(pl.selectors.float().cast(pl.Float64).round(4))
     lines = [" | ".join(rounded.columns), " | ".join("---" for _ in rounded.columns)]
     lines += [" | ".join("" if cell is None else str(cell) for cell in row) for row in rounded.iter_rows()]
     return "\n".join(f"| {line} |" for line in lines)
@@ -21,7 +21,7 @@ def picture(png: bytes, caption: str) -> str:
 
 def records(frame: pl.DataFrame) -> dg.TableMetadataValue:
     """A frame as a table whose columns have types; figures are rounded to four places."""
-    rounded = frame.with_columns(pl.selectors.float().round(4))
+    rounded = frame.with_columns(pl.selectors.float().cast(pl.Float64).round(4))
     columns = [
         dg.TableColumn(name, "float" if dtype.is_float() else "int" if dtype.is_integer() else "string")
         for name, dtype in frame.schema.items()
