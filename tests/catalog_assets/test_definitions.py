@@ -4,8 +4,11 @@ import subprocess
 import sys
 
 import dagster as dg
+import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster_shared.serdes import serialize_value
 
-from catalog_assets.definitions import defs
+from catalog_assets.definitions import definitions, defs
 
 HEAVY = ("torch", "timm", "faiss", "mlflow", "pyspark", "ray", "matplotlib", "sklearn")
 
@@ -18,6 +21,16 @@ def test_importing_the_definitions_loads_no_heavy_library() -> None:
 
 def test_the_definitions_are_loadable() -> None:
     dg.Definitions.validate_loadable(defs)
+
+
+@pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars` is deprecated")  # Dagster reads it
+def test_what_dagster_stores_of_the_definitions_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+psycopg2://shelfsight:hunter2@db/mlflow")
+    monkeypatch.setenv("SHELFSIGHT_WEBHOOK", "https://hooks.example/hunter2")
+    monkeypatch.setenv("SHELFSIGHT_CONTACT", "somebody@example.com")
+    stored = serialize_value(RepositorySnap.from_def(definitions("store").get_repository_def()))
+    assert "somebody@example.com" in stored  # which is no secret, and told to every shop
+    assert "hunter2" not in stored
 
 
 def test_every_asset_descends_from_the_feed_files() -> None:
