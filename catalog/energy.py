@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Deliveries of the same kind of pictures stay below 0.007 with the encoders of the demo, whose means over half of the
-# categories beside the other half are 0.014 and 0.034.
-LARGE = 0.02
+LARGE = 0.02  # that of a single category is several times as much, with an encoder that tells categories apart
 MAX_P = 0.01
 NUM_PERMUTATIONS = 199
-MAX_VECTORS = 2_000  # of a sample; more change the third digit
+MAX_VECTORS = 2_000  # of a sample: its distances are a matrix
 
 Vectors = NDArray[np.floating]
 

@@ -55,7 +55,7 @@ def universal_catalogue(
     for delivery in context.partition_keys:
         try:
             done[delivery] = labelling.written(delivery)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, LookupError) as error:
             if len(context.partition_keys) == 1:
                 raise
             context.log.error(f"{delivery}: {error}")  # noqa: TRY400 its cause is in the failure below

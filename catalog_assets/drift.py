@@ -29,7 +29,7 @@ SHIFT_CHECK, SURE_CHECK, PICTURES_CHECK = (
     io_manager_key="tables",
     group_name="catalogue",
     kinds={"polars", "matplotlib"},
-    code_version="1",
+    code_version="2",
     automation_condition=refresh_with_its_delivery,
     check_specs=[
         dg.AssetCheckSpec(
@@ -70,6 +70,9 @@ def drift(
     moved = shift(own["leaf_id"], reference["leaf_id"])
     unsure, unsure_before = (_share_unsure(each) for each in (own, reference))
     lost, lost_elsewhere = _shares_lost(store, delivery)
+    is_small = len(own) < MIN_PRODUCTS
+    has_shifted = not is_small and moved.beyond_chance >= LARGE
+    is_unsure = not is_small and unsure > unsure_before + MAX_UNSURE_OVER
     frame = pl.DataFrame(
         {
             "delivery": [delivery],
@@ -82,6 +85,8 @@ def drift(
             "share_unsure_training": [unsure_before],
             "share_lost": [lost],
             "share_lost_elsewhere": [lost_elsewhere],
+            "has_shifted": [has_shifted],
+            "is_unsure": [is_unsure],
         }
     )
     named = _named(moved, store)
@@ -97,18 +102,17 @@ def drift(
             "share without a picture": lost,
         },
     )
-    is_small = len(own) < MIN_PRODUCTS
     small = f"; {len(own)} products are too few to judge by" if is_small else ""
     yield dg.AssetCheckResult(
         check_name=SHIFT_CHECK,
-        passed=is_small or moved.beyond_chance < LARGE,
+        passed=not has_shifted,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{moved.index:.3f}, of which {moved.by_chance:.3f} by chance; most in {named['name'][0]!r}{small}",
         metadata={"beyond_chance": moved.beyond_chance},
     )
     yield dg.AssetCheckResult(
         check_name=SURE_CHECK,
-        passed=is_small or unsure <= unsure_before + MAX_UNSURE_OVER,
+        passed=not is_unsure,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{unsure:.1%} without a sure leaf, {unsure_before:.1%} of training products{small}",
         metadata={"share_unsure": unsure, "share_unsure_training": unsure_before},

@@ -8,6 +8,7 @@ import polars as pl
 
 from catalog.energy import LARGE, MAX_P, MAX_VECTORS, energy
 from catalog_assets.conditions import refresh_when_upstream_changes
+from catalog_assets.drift import MIN_PRODUCTS
 from catalog_assets.encoders import embeddings
 from catalog_assets.markdown import picture, table
 from catalog_assets.partitions import encoder_recipes
@@ -15,7 +16,6 @@ from catalog_assets.versions import content_version
 from resources.embeddings import StoredEmbeddings, Vectors
 from resources.store import Store
 
-MIN_PICTURES = 50  # of a delivery; fewer say little of what it looks like
 CHECK = "pictures_have_not_shifted"
 
 DISTANCES: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -62,7 +62,7 @@ def embedding_drift(
             context.log.info(f"{delivery}: {len(own)} pictures beside {len(others)} of training are too few")
             continue
         moved = energy(_directions(held, own), _directions(held, others))
-        is_shifted = moved.is_large and len(own) >= MIN_PICTURES
+        is_shifted = moved.is_large and len(own) >= MIN_PRODUCTS
         measured.append(
             (delivery, partner_id, len(own), len(others), moved.coefficient, moved.p_value, is_shifted),
         )
@@ -85,7 +85,7 @@ def embedding_drift(
         passed=shifted.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
         description=(
-            f"{len(shifted)} of {len(frame)} deliveries with at least {MIN_PICTURES} pictures lie {LARGE} or further "
+            f"{len(shifted)} of {len(frame)} deliveries with at least {MIN_PRODUCTS} pictures lie {LARGE} or further "
             f"(p at most {MAX_P})" + (f": {named}" if named else "")
         ),
         metadata={"shifted": len(shifted)},

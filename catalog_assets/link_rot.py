@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field
 
 from catalog_assets.markdown import table
+from catalog_assets.probe import ProbeConfig, ask_sample
 from catalog_assets.versions import content_version
-from resources.compute import num_cores
 from resources.fetcher import Fetcher
 from resources.store import Store
 
@@ -17,12 +17,10 @@ MAX_ROTTEN = 0.05  # of a partner's links; published catalogues lose about 13 % 
 CHECK = "links_still_lead_to_pictures"
 
 
-class RecheckConfig(dg.Config):
-    """How large a sample is drawn."""
+class RecheckConfig(ProbeConfig):
+    """How large a sample is drawn: smaller than before a download, as it is drawn every night."""
 
     num_links: int = Field(default=1_000, description="Links to ask for.")
-    min_per_stratum: int = Field(default=5, description="At least so many links of each partner at each host.")
-    seed: int = Field(default=0, description="Another seed draws other links.")
 
 
 @dg.asset(
@@ -44,33 +42,15 @@ def link_rot(
     context: dg.AssetExecutionContext, config: RecheckConfig, store: Store, fetcher: Fetcher
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """What a sample of the links that led to a picture leads to now; a link that could not be reached is not gone."""
-    from catalog.images.estimates import shares
-    from catalog.images.probe import probe
-    from catalog.images.sampling import Sampling, draw
-    from catalog.images.statuses import Status
+    from catalog.images.estimates import fate, shares
 
     parts = _links(store)
     if not parts:
         raise dg.Failure("no picture was downloaded whose link could be asked for again; materialise 'images' first")
-    sampling = Sampling(num_links=config.num_links, min_per_stratum=config.min_per_stratum, seed=config.seed)
-    probed = probe(
-        draw(parts, sampling),
-        fetcher.settings(),
-        num_cores=num_cores(),
-        on_progress=lambda done, of: context.log.info(f"{done:,} of {of:,} links asked for"),
-    )
-    unreached = [status.value for status in Status if status.retryable]
-    rows = probed.rows.with_columns(
-        fate=pl.when(status=Status.OK.value)
-        .then(pl.lit("still there"))
-        .when(pl.col("status").is_in(unreached))
-        .then(pl.lit("not reached"))
-        .otherwise(pl.lit("gone"))
-    )
+    rows = ask_sample(context, config, parts, fetcher).rows.with_columns(fate())
     by_partner = shares(rows, of="fate", by=["partner_id"])
     rotten = by_partner.filter(pl.col("fate") == "gone", pl.col("low") > MAX_ROTTEN)
-    whole = shares(rows, of="fate")
-    gone = float(whole.filter(fate="gone")["share"].sum())
+    gone = float(shares(rows, of="fate").filter(fate="gone")["share"].sum())
     yield dg.MaterializeResult(
         value=rows,
         data_version=content_version(rows),
@@ -111,11 +91,13 @@ def recheck_schedule(context: dg.ScheduleEvaluationContext, store: Store) -> dg.
 
 
 def _links(store: Store) -> list[pl.LazyFrame]:
-    """The links of each delivery that led to a picture."""
+    """The links of each delivery of which any led to a picture."""
     from catalog.images.sampling import links_held
 
-    return [
-        links_held(store.scan("products", [key]), store.scan("outcomes", [key]))
-        for key in store.partitions("outcomes")
-        if store.holds("outcomes", key) and store.holds("products", key)
-    ]
+    parts = []
+    for key in store.partitions("outcomes"):
+        if store.holds("outcomes", key) and store.holds("products", key):
+            outcomes = store.scan("outcomes", [key])
+            if not outcomes.filter(status="ok").head(1).collect().is_empty():
+                parts.append(links_held(store.scan("products", [key]), outcomes))
+    return parts

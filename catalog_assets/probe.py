@@ -1,5 +1,6 @@
 """The probe: what a sample of the links that are still to be fetched says about a large download, before it starts."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -14,6 +15,7 @@ from resources.store import Store
 
 if TYPE_CHECKING:
     from catalog.images.forecast import Forecast
+    from catalog.images.probe import Probed
 
 SHOWN_HOSTS = 20
 SHOWN_BOUNDS = 5
@@ -44,19 +46,10 @@ def download_probe(
     from catalog.images.estimates import beside_published, published_group, shares
     from catalog.images.forecast import forecast
     from catalog.images.outcome_plots import draw_rates, draw_times
-    from catalog.images.probe import probe
     from catalog.images.recommendation import duration, recommend
-    from catalog.images.sampling import Sampling, draw
 
-    sampling = Sampling(num_links=config.num_links, min_per_stratum=config.min_per_stratum, seed=config.seed)
-    sample = draw([_to_fetch(store, key) for key in store.partitions("products")], sampling)
+    probed = ask_sample(context, config, [_to_fetch(store, key) for key in store.partitions("products")], fetcher)
     settings = fetcher.settings()
-    probed = probe(
-        sample,
-        settings,
-        num_cores=num_cores(),
-        on_progress=lambda done, of: context.log.info(f"{done:,} of {of:,} links asked for"),
-    )
     rows = probed.rows
     expected = forecast(probed, settings, num_cores())
     advice = recommend(rows, expected, settings)
@@ -82,6 +75,22 @@ def download_probe(
                 table(expected.hosts.filter(pl.col("refused") > 0).sort("refused", descending=True).head(SHOWN_HOSTS))
             ),
         },
+    )
+
+
+def ask_sample(
+    context: dg.AssetExecutionContext, config: ProbeConfig, parts: Sequence[pl.LazyFrame], fetcher: Fetcher
+) -> "Probed":
+    """Ask for a sample of the links of these deliveries (`catalog.images.sampling`)."""
+    from catalog.images.probe import probe
+    from catalog.images.sampling import Sampling, draw
+
+    sampling = Sampling(num_links=config.num_links, min_per_stratum=config.min_per_stratum, seed=config.seed)
+    return probe(
+        draw(parts, sampling),
+        fetcher.settings(),
+        num_cores=num_cores(),
+        on_progress=lambda done, of: context.log.info(f"{done:,} of {of:,} links asked for"),
     )
 
 

@@ -7,8 +7,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from catalog.drift import LARGE
-from catalog_assets.drift import MAX_UNSURE_OVER, MIN_PRODUCTS
 from catalog_assets.history import IN_PROGRESS, latest
 from catalog_assets.jobs import distil, train
 from catalog_assets.trained import trained_recipe
@@ -46,7 +44,7 @@ def retraining_sensor(
     name, version = champion["classifier"], (dataset.tags or {})["dagster/data_version"]
     recipe = trained_recipe(store, name)
     new = int(str(dataset.metadata["trainable_labels"].value)) - champion["trainable_labels"]
-    reasons = reasons_to_retrain(store, champion, new, recipe.encoder, retraining_policy)
+    reasons = _reasons(store, champion, new, recipe.encoder, retraining_policy)
     most_s = retraining_policy.max_seconds_a_day
     if not reasons:
         least = retraining_policy.min_new_labels
@@ -73,7 +71,7 @@ def retraining_sensor(
         )
 
 
-def reasons_to_retrain(
+def _reasons(
     store: Store, champion: dict[str, Any], new_labels: int, encoder: str, policy: RetrainingPolicy
 ) -> list[str]:
     """Each in words; none where all is as it was when the champion was trained."""
@@ -96,9 +94,7 @@ def _drifted(store: Store, champion: dict[str, Any], encoder: str) -> list[str]:
         return []
     found: dict[str, str] = {}
     if store.partitions("drift"):
-        is_large = pl.col("beyond_chance") >= LARGE
-        is_unsure = pl.col("share_unsure") > pl.col("share_unsure_training") + MAX_UNSURE_OVER
-        rows = store.scan("drift").filter(pl.col("num_products") >= MIN_PRODUCTS, is_large | is_unsure)
+        rows = store.scan("drift").filter(pl.col("has_shifted") | pl.col("is_unsure"))
         for row in rows.collect().iter_rows(named=True):
             words = f"stability index {row['beyond_chance']:.2f}, {row['share_unsure']:.0%} unsure"
             found[row["delivery"]] = words

@@ -44,6 +44,19 @@ def published_group(status: str = "status") -> pl.Expr:
     )
 
 
+def fate(status: str = "status") -> pl.Expr:
+    """What became of links that led to a picture once: still there, gone, or not reached, which may be of the day."""
+    unreached = [each.value for each in Status if each.retryable]
+    return (
+        pl.when(pl.col(status) == Status.OK)
+        .then(pl.lit("still there"))
+        .when(pl.col(status).is_in(unreached))
+        .then(pl.lit("not reached"))
+        .otherwise(pl.lit("gone"))
+        .alias("fate")
+    )
+
+
 def shares(rows: pl.DataFrame, of: str = "status", by: Sequence[str] = ()) -> pl.DataFrame:
     """The share of each value of column `of` among all links, or those of each `by`: unions of strata.
 

@@ -44,20 +44,15 @@ def links_to_fetch(products: pl.LazyFrame, outcomes: pl.LazyFrame | None = None)
 
     Left out are products that the partner removed, and links whose download has ended for good.
     """
-    if "removed_at" in products.collect_schema():
-        products = products.filter(pl.col("removed_at").is_null())
     if outcomes is not None:
         ended = outcomes.filter(pl.col("status").is_in(_FINAL)).select(_LINK)
         products = products.join(ended, on=_LINK, how="anti", nulls_equal=True)
-    return products.select("delivery", "product_id", "partner_id", "image_url", host_of("image_url").alias("host"))
+    return _links(products)
 
 
 def links_held(products: pl.LazyFrame, outcomes: pl.LazyFrame) -> pl.LazyFrame:
     """A delivery's links whose picture was downloaded, with the columns of `links_to_fetch`."""
-    if "removed_at" in products.collect_schema():
-        products = products.filter(pl.col("removed_at").is_null())
-    held = products.join(outcomes.filter(status=Status.OK.value).select(_LINK), on=_LINK, how="semi")
-    return held.select("delivery", "product_id", "partner_id", "image_url", host_of("image_url").alias("host"))
+    return _links(products.join(outcomes.filter(status=Status.OK.value).select(_LINK), on=_LINK, how="semi"))
 
 
 def draw(parts: Sequence[pl.LazyFrame], sampling: Sampling) -> pl.DataFrame:
@@ -105,6 +100,13 @@ def allocation(sizes: NDArray[np.int64], num_links: int, minimum: int) -> NDArra
     missing = max(0, num_links - int(nums.sum()))
     nums[np.argsort(nums - ideal, kind="stable")[:missing]] += 1  # the largest remainders
     return nums
+
+
+def _links(products: pl.LazyFrame) -> pl.LazyFrame:
+    """The links of products that their partner has not removed."""
+    if "removed_at" in products.collect_schema():
+        products = products.filter(pl.col("removed_at").is_null())
+    return products.select("delivery", "product_id", "partner_id", "image_url", host_of("image_url").alias("host"))
 
 
 def _sizes(parts: Sequence[pl.LazyFrame]) -> pl.DataFrame:

@@ -16,7 +16,7 @@ import pytest
 from catalog.warehouse import query, write_warehouse
 from catalog_assets.definitions import ASSET_MODULES, resources
 from catalog_assets.deployment import CHECK
-from catalog_assets.drift import PICTURES_CHECK, SHIFT_CHECK, SURE_CHECK
+from catalog_assets.drift import MIN_PRODUCTS, PICTURES_CHECK, SHIFT_CHECK, SURE_CHECK
 from catalog_assets.partitions import deliveries
 from demo.flow import QUIET
 from ml.deployment.deployment import current_folder, facts_of
@@ -245,6 +245,7 @@ def test_drift_sets_a_delivery_beside_the_training_products(
     assert (row["share_lost"], row["share_lost_elsewhere"]) == pytest.approx((lost[True], lost[False]))
     assert row["beyond_chance"] == pytest.approx(max(0.0, row["stability_index"] - row["by_chance"]))
     assert {check.check_name: check.passed for check in calm.get_asset_check_evaluations()}[SHIFT_CHECK]
+    assert (row["has_shifted"], row["is_unsure"]) == (False, False)
     leaf = before["leaf_id"].mode()[0]
     moved = before.drop("delivery").with_columns(leaf_id=pl.lit(leaf, pl.Int64), category_id=pl.lit(None, pl.Int64))
     store.write(moved, "universal_catalogue", delivery)
@@ -254,6 +255,13 @@ def test_drift_sets_a_delivery_beside_the_training_products(
         SURE_CHECK: False,
         PICTURES_CHECK: True,
     }
+    [row] = store.scan("drift", [delivery]).collect().to_dicts()
+    assert (row["has_shifted"], row["is_unsure"]) == (True, True)
+    few = moved.head(MIN_PRODUCTS - 1)
+    store.write(few, "universal_catalogue", delivery)
+    made(store, instance, "drift", delivery)
+    [row] = store.scan("drift", [delivery]).collect().to_dicts()
+    assert (row["has_shifted"], row["is_unsure"]) == (False, False)  # too few to judge by
     store.write(before.drop("delivery"), "universal_catalogue", delivery)
 
 

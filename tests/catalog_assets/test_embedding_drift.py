@@ -5,14 +5,18 @@ import numpy as np
 import polars as pl
 import pytest
 
+from catalog.energy import energy
 from catalog.warehouse import query, write_warehouse
 from catalog_assets.definitions import ASSET_MODULES, resources
-from catalog_assets.embedding_drift import CHECK, MIN_PICTURES
+from catalog_assets.drift import MIN_PRODUCTS
+from catalog_assets.embedding_drift import CHECK
+from resources.embeddings import StoredEmbeddings
 from resources.store import Store
+from tests.conftest import ENCODERS, TinyCatalogue
 
 ENCODER, DIM = "imagenet-lite0", 16
 ASSETS = dg.load_assets_from_modules(ASSET_MODULES)
-SIZES = {"hansen.spring": 200, "hansen.summer": 150, "meier.spring": 100, "meier.few": MIN_PICTURES - 1, "one.one": 1}
+SIZES = {"hansen.spring": 200, "hansen.summer": 150, "meier.spring": 100, "meier.few": MIN_PRODUCTS - 1, "one.one": 1}
 SHIFTED = ("meier.spring", "meier.few")
 
 
@@ -82,3 +86,19 @@ def test_a_partner_s_deliveries_are_set_side_by_side_in_sql(embedded: Store, ins
     write_warehouse(database, embedded.root)
     told = query(database, "SELECT partner, deliveries, beyond_chance FROM drift_by_partner ORDER BY partner")
     assert told.rows() == [("hansen", 2, 0.2), ("meier", 2, 0.1)]
+
+
+def test_deliveries_of_the_same_kind_are_no_shift_and_a_delivery_of_one_category_is(
+    tiny_catalogue: TinyCatalogue,
+) -> None:
+    store = Store(root=str(tiny_catalogue.root))
+    for encoder in ENCODERS:
+        told = store.scan("embedding_drift", [encoder]).collect()
+        assert set(told["delivery"]) == set(store.partitions("universal_catalogue"))
+        assert not told["is_shifted"].any()
+        rows = store.scan("dataset").filter(pl.col("level_4").is_not_null()).sort("product_id").collect()
+        [most] = rows["level_4"].mode(maintain_order=True)[:1]
+        one = rows["level_4"].to_numpy() == most
+        vectors = StoredEmbeddings(store, encoder).of(rows)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        assert energy(vectors[one], vectors[~one]).is_large

@@ -119,5 +119,10 @@ def test_without_a_picture_there_is_nothing_to_ask_for(store: Store, instance: d
         skipped = recheck_schedule(context)
     assert isinstance(skipped, dg.SkipReason)
     assert "no picture was downloaded yet" in str(skipped.skip_message)
-    with pytest.raises(dg.Failure, match="no picture was downloaded whose link could be asked for again"):
-        recheck(store, instance, 50)
+    for num_gone in (0, 3):  # none was asked for yet; all were, in vain
+        if num_gone:
+            links = pl.DataFrame({"product_id": ["a", "b", "c"], "image_url": "http://x", "partner_id": "hansen"})
+            store.write(links.with_columns(delivery=pl.lit("hansen.gone")), "products", "hansen.gone")
+            store.write(links.with_columns(status=pl.lit("gone")), "outcomes", "hansen.gone")
+        with pytest.raises(dg.Failure, match="no picture was downloaded whose link could be asked for again"):
+            recheck(store, instance, 50)

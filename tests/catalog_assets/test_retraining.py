@@ -7,8 +7,6 @@ import polars as pl
 from dagster._core.events import DagsterEvent
 
 from catalog.deliveries import Delivery
-from catalog.drift import LARGE
-from catalog_assets.drift import MIN_PRODUCTS
 from catalog_assets.retraining import SENSOR, RetrainingPolicy, retraining_sensor
 from resources.store import Store
 
@@ -125,14 +123,12 @@ def arrive(store: Store, delivery: str, received_at: datetime) -> None:
     ).save(store.delivery_records)
 
 
-def drift(
-    store: Store, delivery: str, beyond_chance: float, share_unsure: float = 0.1, num: int = MIN_PRODUCTS
-) -> None:
+def drift(store: Store, delivery: str, *, has_shifted: bool = False, is_unsure: bool = False) -> None:
     row = {
-        "num_products": num,
-        "beyond_chance": beyond_chance,
-        "share_unsure": share_unsure,
-        "share_unsure_training": 0.1,
+        "beyond_chance": 0.5 if has_shifted else 0.1,
+        "share_unsure": 0.4 if is_unsure else 0.1,
+        "has_shifted": has_shifted,
+        "is_unsure": is_unsure,
     }
     store.write(pl.DataFrame([row]), "drift", delivery)
 
@@ -142,16 +138,19 @@ def test_a_delivery_unlike_the_training_products_starts_a_retraining_though_few_
 ) -> None:
     crown(store, FINETUNED, 1_000)
     assemble(instance, 1_003)
-    for delivery, received_at in (("hansen.old", BEFORE), ("hansen.new", SINCE), ("meier.small", SINCE)):
+    for delivery, received_at in (("hansen.old", BEFORE), ("hansen.new", SINCE)):
         arrive(store, delivery, received_at)
-    drift(store, "hansen.old", 2 * LARGE)  # the champion was promoted knowing it
-    drift(store, "meier.small", 2 * LARGE, num=MIN_PRODUCTS - 1)
-    drift(store, "hansen.new", LARGE / 2)
+    drift(store, "hansen.old", has_shifted=True)  # the champion was promoted knowing it
+    drift(store, "hansen.new")
     assert "no delivery since is unlike the training products" in tick(store, instance)
-    drift(store, "hansen.new", 2 * LARGE, 0.4)
-    request = tick(store, instance)
-    assert isinstance(request, dg.RunRequest)
-    assert request.tags["shelfsight/reason"] == "'hansen.new' has drifted (stability index 0.50, 40% unsure)"
+    for flags, words in (
+        ({"has_shifted": True}, "stability index 0.50, 10% unsure"),
+        ({"is_unsure": True}, "stability index 0.10, 40% unsure"),
+    ):
+        drift(store, "hansen.new", **flags)
+        request = tick(store, instance)
+        assert isinstance(request, dg.RunRequest)
+        assert request.tags["shelfsight/reason"] == f"'hansen.new' has drifted ({words})"
 
 
 def test_pictures_that_look_otherwise_to_the_champion_s_encoder_start_one_too(
