@@ -11,7 +11,7 @@ from catalog.bootstrap import blocks_of
 from catalog.judged import Judged
 from catalog.scores import score, summed
 from catalog_assets.classifiers import inputs_of
-from catalog_assets.conditions import when_upstream_changes
+from catalog_assets.conditions import refresh_when_upstream_changes
 from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.evaluation import HELD_OUT
 from catalog_assets.history import data_version
@@ -112,7 +112,7 @@ def attribute_classifiers(
     group_name="classifiers",
     kinds={"pytorch", "parquet"},
     code_version="1",
-    automation_condition=when_upstream_changes,
+    automation_condition=refresh_when_upstream_changes,
 )
 def attribute_predictions(
     context: dg.AssetExecutionContext,
@@ -159,7 +159,7 @@ def attribute_predictions(
     group_name="evaluation",
     kinds={"parquet"},
     code_version="1",
-    automation_condition=when_upstream_changes,
+    automation_condition=refresh_when_upstream_changes,
 )
 def attribute_metrics(
     context: dg.AssetExecutionContext, attribute_predictions: pl.LazyFrame, store: Store

@@ -77,7 +77,7 @@ def relabelling_sensor(
         for key in context.instance.get_dynamic_partitions(str(deliveries.name))
         if key not in asked and store.holds(TABLE, key)
     ]
-    behind = [key for key in waiting if _version_of(store, key) != version]
+    behind = [key for key in waiting if _version_of(store, key) not in (version, None)]
     progress = f"{len(asked)} deliveries were asked for with {facts['classifier']!r} as {facts['variant']}"
     if in_progress:
         return dg.SkipReason(f"{in_progress} labelling runs are in progress; {progress}, {len(behind)} wait")

@@ -15,7 +15,7 @@ STAGES = ("products", "outcomes", "universal_catalogue")
 
 
 def status(root: Path) -> dict[str, Any]:
-    """How things stand in a store, and in the Dagster instance of DAGSTER_HOME where there is one.
+    """How things stand in a store, and in its Dagster instance, or that of DAGSTER_HOME, where there is one.
 
     Raises:
         FileNotFoundError: there is no store.
@@ -39,7 +39,7 @@ def status(root: Path) -> dict[str, Any]:
         "champion": champion and f"{champion['classifier']}, {champion['metric']} {champion['value']:.3f}",
         "why": champion and champion["reason"],
         "deployed": facts and f"{facts['classifier']} as {facts['variant']}, {_speed(facts):,.0f} pictures/s",
-        "sensors": _sensors(),
+        "sensors": _sensors(root),
     }
 
 
@@ -59,12 +59,13 @@ def _speed(facts: dict[str, Any]) -> float:
     return float(form["pictures_per_s"])
 
 
-def _sensors() -> list[str]:
-    """Each sensor, whether it runs, and what its last tick said."""
-    if "DAGSTER_HOME" not in os.environ:
-        return ["DAGSTER_HOME is not set, so there is no instance to ask"]
+def _sensors(root: Path) -> list[str]:
+    """Each sensor, whether it runs, and what its last tick said, in DAGSTER_HOME or where `make` puts the instance."""
+    home = Path(os.environ.get("DAGSTER_HOME", root / "dagster"))
+    if not (home / "dagster.yaml").is_file():
+        return [f"there is no Dagster instance in {home}; DAGSTER_HOME names another"]
     told = []
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.from_config(str(home)) as instance:
         for state in sorted(instance.all_instigator_state(), key=lambda each: each.instigator_name):
             ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
             last = "no tick yet"

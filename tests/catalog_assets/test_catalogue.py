@@ -266,6 +266,28 @@ def test_drift_sets_a_delivery_beside_the_training_products(
 
 
 @pytest.mark.usefixtures("labelled")
+def test_drift_of_a_delivery_that_got_no_picture_is_told_by_its_downloads(
+    store: Store, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    shutil.copytree(store.root, tmp_path / "store")
+    own = Store(root=str(tmp_path / "store"))
+    lost = "hansen.lost"
+    for num_links, is_seen in ((MIN_PRODUCTS - 1, False), (MIN_PRODUCTS, True)):
+        links = pl.DataFrame({"product_id": [f"hansen:{n}" for n in range(num_links)], "status": "gone"})
+        like = own.scan("outcomes", [own.partitions("outcomes")[0]]).collect().drop("delivery")
+        own.write(pl.concat([like.clear(), links], how="diagonal"), "outcomes", lost)
+        own.write(own.scan("universal_catalogue").head(0).collect().drop("delivery"), "universal_catalogue", lost)
+        checks = made(own, instance, "drift", lost).get_asset_check_evaluations()
+        assert {check.check_name: check.passed for check in checks} == {
+            SHIFT_CHECK: True,
+            SURE_CHECK: True,
+            PICTURES_CHECK: not is_seen,
+        }
+    [row] = own.scan("drift", [lost]).collect().to_dicts()
+    assert (row["num_products"], row["beyond_chance"], row["share_lost"]) == (0, None, 1.0)
+
+
+@pytest.mark.usefixtures("labelled")
 def test_a_run_of_several_deliveries_goes_on_past_one_that_fails(
     store: Store, instance: dg.DagsterInstance, delivery: str, tmp_path: Path
 ) -> None:

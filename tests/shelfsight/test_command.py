@@ -17,7 +17,8 @@ from tests.conftest import TinyCatalogue
 
 
 def ask(*words: object, store: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    told = {**os.environ, "SHELFSIGHT_STORE": str(store), "DAGSTER_HOME": str(store / "dagster"), **environment}
+    told = {**os.environ, "SHELFSIGHT_STORE": str(store), **environment}
+    told.pop("DAGSTER_HOME", None)  # as in a terminal of its own: it is where `make` puts it
     told.pop("SHELFSIGHT_ALLOWED_NETWORKS", None) if "SHELFSIGHT_ALLOWED_NETWORKS" not in environment else None
     command = [sys.executable, "-m", "shelfsight", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env=told, timeout=120, check=False)
@@ -131,8 +132,14 @@ def test_status_tells_how_things_stand(tiny_catalogue: TinyCatalogue) -> None:
     assert champion is not None
     assert told["champion"].startswith(champion["classifier"])
     assert " as " in told["deployed"]
+    assert told["sensors"] == []  # of its own instance, over which no daemon ever ran
     for_people = ask("status", store=tiny_catalogue.root)
     assert champion["classifier"] in for_people.stdout
+
+
+def test_status_of_a_store_without_an_instance_says_where_it_looked(tmp_path: Path) -> None:
+    told = answer("status", store=tmp_path)
+    assert told["sensors"] == [f"there is no Dagster instance in {tmp_path / 'dagster'}; DAGSTER_HOME names another"]
 
 
 def test_a_store_that_is_not_there_is_named(tmp_path: Path) -> None:
