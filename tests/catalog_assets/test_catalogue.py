@@ -272,6 +272,7 @@ def test_drift_of_a_delivery_that_got_no_picture_is_told_by_its_downloads(
     shutil.copytree(store.root, tmp_path / "store")
     own = Store(root=str(tmp_path / "store"))
     lost = "hansen.lost"
+    instance.add_dynamic_partitions(str(deliveries.name), [lost])
     for num_links, is_seen in ((MIN_PRODUCTS - 1, False), (MIN_PRODUCTS, True)):
         links = pl.DataFrame({"product_id": [f"hansen:{n}" for n in range(num_links)], "status": "gone"})
         like = own.scan("outcomes", [own.partitions("outcomes")[0]]).collect().drop("delivery")
