@@ -31,10 +31,10 @@ class Labeller(dg.ConfigurableResource):  # type: ignore[type-arg]
         from resources.labelling import LABELS, label, pictures_of
         from resources.pixel_decoders import PixelDecoders
 
-        machine = Machine(
-            device=facts_of(deployment)["machine"]["device"], num_threads=num_cores(), batch_size=BATCH_SIZE
-        )
-        loaded = Deployment.load(deployment, machine)
+        # Half of the cores are left to decoding, which takes a picture as long as the network does.
+        num_threads = max(1, num_cores() // 2)
+        device = facts_of(deployment)["machine"]["device"]
+        loaded = Deployment.load(deployment, Machine(device=device, num_threads=num_threads, batch_size=BATCH_SIZE))
 
         def label_here(wanted: pl.DataFrame, images: UPath, on_progress: Report) -> pl.DataFrame:
             num_processes = num_cores() if len(wanted) >= MIN_FOR_PROCESSES else 0

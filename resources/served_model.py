@@ -29,17 +29,19 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined
 
     # MLflow would make a signature of type hints; this one's is written where the model is saved.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """A row for each picture; `params` may ask for another coverage than 0.9."""
+        """A row for each picture; `params` may ask for another coverage than 0.9.
+
+        `category_id` is -1, at depth 0, where nothing can be said so surely: a struct of Spark's holds no missing long.
+        """
         from ml.pixels import decode_pixels
 
         deployment = self._deployment
         pictures = [_bytes(each) for each in model_input["picture"]]
         coverage = float((params or {}).get("coverage", COVERAGE))
         answers = deployment.answer(decode_pixels(pictures, deployment.resolution), coverage)
-        categories = answers.categories
         return pd.DataFrame(
             {
-                "category_id": pd.array([each if each >= 0 else None for each in categories.tolist()], dtype="Int64"),
+                "category_id": answers.categories,
                 "depth": answers.depths,
                 "probability": answers.probabilities,
                 "leaf_id": answers.leaves[:, 0],

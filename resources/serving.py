@@ -23,7 +23,7 @@ def save_served(deployment: Path, variant: str, path: Path) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-    answers: dict[str, Any] = {
+    answers = {
         "category_id": DataType.long,
         "depth": DataType.long,
         "probability": DataType.double,
@@ -32,7 +32,7 @@ def save_served(deployment: Path, variant: str, path: Path) -> None:
     }
     signature = ModelSignature(
         inputs=Schema([ColSpec(DataType.binary, "picture")]),
-        outputs=Schema([ColSpec(kind, name, required=name != "category_id") for name, kind in answers.items()]),
+        outputs=Schema([ColSpec(kind, name) for name, kind in answers.items()]),
         params=ParamSchema([ParamSpec("coverage", DataType.double, 0.9)]),
     )
     mlflow.pyfunc.save_model(

@@ -40,7 +40,7 @@ class Page:
     def see(self, text: str) -> WebElement:
         """The last visible element whose own text holds these words, once it is there."""
         return until(
-            lambda: self._visible(f"//*[text()[contains(normalize-space(.), '{text}')]]"), PATIENCE_S, repr(text)
+            lambda: self._visible(f'//*[text()[contains(normalize-space(.), "{text}")]]'), PATIENCE_S, repr(text)
         )
 
     def click(self, text: str) -> None:
@@ -54,7 +54,7 @@ class Page:
         assert self.driver.save_screenshot(str(path))
 
     def _clicked(self, text: str) -> bool:
-        element = self._visible(f"//*[text()[contains(normalize-space(.), '{text}')]]")
+        element = self._visible(f'//*[text()[contains(normalize-space(.), "{text}")]]')
         if element is None:
             return False
         try:

@@ -1,33 +1,73 @@
-"""A feed file dropped into the inbox, with the real daemon running, and no hand's touch after that."""
+"""A feed file dropped into the inbox, with the real daemon running, and no hand's touch after that.
+
+With SHELFSIGHT_SCREENSHOTS set to a folder, what is seen on the way is kept there.
+"""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 
+from catalog_assets.history import latest
 from demo.catalogue import write_extra_feed
 from demo.fashion_mnist import FashionMnist
 from resources.store import Store
 from tests.conftest import NUM_PRODUCTS, TinyCatalogue
-from tests.end_to_end.services import copy_of, serving, until
+from tests.end_to_end.browser import browsing
+from tests.end_to_end.services import Services, copy_of, serving, until
 
 NUM_EXTRA = 150
+DELIVERY = "northloom.restock"
+QUESTION = "SELECT product_id, path FROM universal_catalogue WHERE delivery = 'northloom.restock'"
 
 
-@pytest.mark.end_to_end
-@pytest.mark.timeout(480)
-def test_one_more_feed_leads_to_its_pictures_their_categories_and_a_retrained_classifier_in_the_grid(
-    tiny_catalogue: TinyCatalogue, fashion_mnist: FashionMnist, tmp_path: Path
-) -> None:
-    root = copy_of(tiny_catalogue, tmp_path)
+@dataclass(frozen=True)
+class Restocked:
+    """A store that took one more feed in and decided about a retrained classifier; its services are up."""
+
+    services: Services
+    store: Store
+    instance: dg.DagsterInstance
+    champion: str  # the classifier that was retrained
+    grid_before: pl.DataFrame
+
+    @property
+    def reason(self) -> str:
+        """Of the newest decision."""
+        made = latest(self.instance, "champion_decisions")
+        assert made is not None
+        return str(made.metadata["reason"].value)
+
+    def asked(self, *words: str) -> Any:
+        """What the command answers."""
+        root = self.services.root
+        environment = {**os.environ, "SHELFSIGHT_STORE": str(root), "DAGSTER_HOME": str(root / "dagster")}
+        command = [sys.executable, "-m", "shelfsight", *words, "--json"]
+        told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+        return json.loads(told.stdout)
+
+
+@pytest.fixture(scope="module")
+def restocked(
+    tiny_catalogue: TinyCatalogue, fashion_mnist: FashionMnist, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Restocked]:
+    """All that follows by itself when a feed is dropped into the inbox, past the threshold of a retraining."""
+    root = copy_of(tiny_catalogue, tmp_path_factory.mktemp("restocked"))
     store = Store(root=str(root))
-    before = store.scan("comparison").collect()
-    champion = json.loads((root / "champion" / "champion.json").read_text())
-    with serving(root, SHELFSIGHT_RETRAIN_MIN_NEW_LABELS="30"):
+    champion = json.loads((root / "champion" / "champion.json").read_text())["classifier"]
+    grid_before = store.scan("comparison").collect()
+    with (
+        dg.DagsterInstance.from_config(str(root / "dagster")) as instance,
+        serving(root, SHELFSIGHT_RETRAIN_MIN_NEW_LABELS="30") as services,
+    ):
         write_extra_feed(
             root / "inbox",
             data=fashion_mnist,
@@ -36,38 +76,79 @@ def test_one_more_feed_leads_to_its_pictures_their_categories_and_a_retrained_cl
             num_products=NUM_PRODUCTS,
             num_extra=NUM_EXTRA,
         )
-        outcomes = root / "outcomes" / "delivery=northloom.restock"
+        outcomes = root / "outcomes" / f"delivery={DELIVERY}"
         until(lambda: outcomes.exists() and any(outcomes.iterdir()), 120, "the new delivery's download")
-        until(lambda: store.holds("universal_catalogue", "northloom.restock"), 120, "the new products' categories")
+        until(lambda: store.holds("universal_catalogue", DELIVERY), 120, "the new products' categories")
         until(
-            lambda: _num_labels(store, champion["classifier"]) > _labels(before, champion["classifier"]),
+            lambda: num_labels(store.scan("comparison").collect(), champion) > num_labels(grid_before, champion),
             300,
             "a retrained classifier in the grid",
         )
-        until(lambda: store.holds("drift", "northloom.restock"), 120, "the new delivery's drift")
-        told = _status(root)
-    assert told["waiting"] == []
-    assert any(each.startswith("feed_sensor: ") for each in told["sensors"])
-    taken = store.scan("outcomes", ["northloom.restock"]).collect()
+        trained_at = made_at(instance, "classifiers", champion)
+        until(lambda: made_at(instance, "champion_decisions") > trained_at, 120, "a decision about the retrained one")
+        until(lambda: store.holds("drift", DELIVERY), 120, "the new delivery's drift")
+        yield Restocked(services, store, instance, champion, grid_before)
+
+
+@pytest.mark.end_to_end
+@pytest.mark.timeout(900)
+def test_one_more_feed_leads_to_its_pictures_their_categories_and_a_decision(restocked: Restocked) -> None:
+    taken = restocked.store.scan("outcomes", [DELIVERY]).collect()
     assert len(taken) == NUM_EXTRA
     assert (taken["status"] == "ok").mean() > 0.7
-    categories = store.scan("universal_catalogue", ["northloom.restock"]).collect()
-    assert sorted(categories["product_id"]) == sorted(taken.filter(status="ok")["product_id"])
-    assert "northloom.restock" in set(store.scan("dataset").collect()["delivery"])
+    told = restocked.asked("query", QUESTION)
+    assert sorted(row["product_id"] for row in told) == sorted(taken.filter(status="ok")["product_id"])
+    assert DELIVERY in set(restocked.store.scan("dataset").collect()["delivery"])
+    status = restocked.asked("status")
+    assert status["waiting"] == []
+    assert any(each.startswith("feed_sensor: ") for each in status["sensors"])
 
 
-def _status(root: Path) -> dict[str, list[str]]:
-    """What the command tells of this store and its daemon."""
-    environment = {**os.environ, "SHELFSIGHT_STORE": str(root), "DAGSTER_HOME": str(root / "dagster")}
-    command = [sys.executable, "-m", "shelfsight", "status", "--json"]
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
-    status: dict[str, list[str]] = json.loads(told.stdout)
-    return status
+@pytest.mark.end_to_end
+def test_no_run_fails_on_the_way_but_that_of_a_candidate_that_is_refused(restocked: Restocked) -> None:
+    instance = restocked.instance
+    failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+    steps = {
+        event.step_key
+        for run in failed
+        for event in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    }
+    last = restocked.store.scan("champion_decisions").collect().row(-1, named=True)
+    assert steps == (set() if last["promoted"] else {"champion_decisions"})
 
 
-def _labels(grid: pl.DataFrame, classifier: str) -> int:
+@pytest.mark.end_to_end
+def test_a_person_follows_the_feed_to_the_decision_and_its_reason(restocked: Restocked, tmp_path: Path) -> None:
+    screenshots = Path(os.environ.get("SHELFSIGHT_SCREENSHOTS", tmp_path / "screenshots"))
+    with browsing(restocked.services.url) as page:
+        page.open("/automation")
+        page.click("feed_sensor")
+        page.see("northloom/restock.tsv")
+        page.click("1 run requested")
+        page.see(f"partition: {DELIVERY}")
+        page.open("/assets/universal_catalogue")
+        page.click("Partitions")
+        page.click(DELIVERY)
+        page.see("how deep")
+        page.shoot(screenshots / "catalogue.png")
+        page.open("/automation")
+        page.click("retraining_sensor")
+        page.click("1 run requested")
+        page.see(f"new labels since '{restocked.champion}' was trained")
+        page.shoot(screenshots / "retraining.png")
+        page.open("/assets/champion_decisions")
+        page.click("Checks")
+        page.see(restocked.reason)
+        page.shoot(screenshots / "decision.png")
+
+
+def made_at(instance: dg.DagsterInstance, asset: str, partition: str | None = None) -> float:
+    """When an asset, or a partition of it, was last made; in seconds since 1970."""
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=None if partition is None else [partition])
+    records = instance.fetch_materializations(wanted, limit=1).records
+    return records[0].timestamp if records else 0.0
+
+
+def num_labels(grid: pl.DataFrame, classifier: str) -> int:
+    """How many labels a classifier of the grid was trained on."""
     return int(grid.row(by_predicate=pl.col("classifier") == classifier, named=True)["num_labels"])
-
-
-def _num_labels(store: Store, classifier: str) -> int:
-    return _labels(store.scan("comparison").collect(), classifier)

@@ -37,8 +37,8 @@ def test_a_person_finds_lineage_materializes_backfills_and_sees_confusions(
 
 
 def sees_the_lineage(page: Page, screenshots: Path) -> None:
-    page.open("/assets/warehouse?view=lineage&lineageScope=upstream&lineageDepth=10")
-    for asset in ("products", "images", "dataset", "encoders", "classifiers", "predictions", "champion"):
+    page.open("/assets/universal_catalogue?view=lineage&lineageScope=upstream&lineageDepth=10")
+    for asset in ("products", "images", "dataset", "encoders", "classifiers", "predictions", "champion", "deployment"):
         page.see(asset)
     page.shoot(screenshots / "lineage.png")
 

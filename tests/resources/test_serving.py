@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ from ml.deployment.variants import Machine
 from ml.pixels import decode_pixels
 from resources.serving import requirements, save_served
 from tests.ml.deployment.drawn import drawn_deployment
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 ANSWERS = ("category_id", "depth", "probability", "leaf_id", "leaf_probability")
 
@@ -87,9 +91,30 @@ def test_the_server_answers_what_the_deployment_answers(server: str, deployment:
     loaded = Deployment.load(deployment, Machine(batch_size=8))
     answers = loaded.answer(decode_pixels(pictures, loaded.resolution), 0.8)
     assert set(rows[0]) == set(ANSWERS)
+    assert [row["category_id"] for row in rows] == answers.categories.tolist()
     assert [row["leaf_id"] for row in rows] == answers.leaves[:, 0].tolist()
     assert [row["depth"] for row in rows] == answers.depths.tolist()
     np.testing.assert_allclose([row["probability"] for row in rows], answers.probabilities, rtol=1e-4)
+
+
+def test_a_column_of_a_spark_frame_is_answered_as_the_deployment_answers(
+    session: "SparkSession", served: Path, deployment: Path
+) -> None:
+    import mlflow.pyfunc
+    from pyspark.sql.functions import struct
+
+    pictures = [jpeg(seed) for seed in range(20)]
+    frame = session.createDataFrame(list(enumerate(pictures)), "number long, picture binary").repartition(3)
+    kinds = "category_id long, depth long, probability double, leaf_id long, leaf_probability double"
+    answering = mlflow.pyfunc.spark_udf(session, str(served), result_type=kinds, env_manager="local")
+    rows = frame.select("number", answering(struct("picture")).alias("told")).select("number", "told.*").collect()
+    loaded = Deployment.load(deployment, Machine(batch_size=8))
+    answers = loaded.answer(decode_pixels(pictures, loaded.resolution), 0.9)
+    told = [row.asDict() for row in sorted(rows, key=lambda row: row.number)]
+    assert set(told[0]) == {"number", *ANSWERS}
+    assert [row["leaf_id"] for row in told] == answers.leaves[:, 0].tolist()
+    assert [row["category_id"] for row in told] == answers.categories.tolist()
+    np.testing.assert_allclose([row["probability"] for row in told], answers.probabilities, rtol=1e-4)
 
 
 def test_it_runs_where_this_project_is_not_installed(served: Path) -> None:
