@@ -125,7 +125,7 @@ def test_a_person_follows_the_feed_to_the_decision_and_its_reason(restocked: Res
         page.click("feed_sensor")
         page.see("northloom/restock.tsv")
         page.click("1 run requested")
-        page.see(f"partition: {DELIVERY}")
+        page.see(DELIVERY)
         page.open("/assets/universal_catalogue")
         page.click("Partitions")
         page.click(DELIVERY)
