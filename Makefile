@@ -20,7 +20,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); the first time takes some minutes"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark,search,text,deploy,postgres,kubernetes]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark,search,text,deploy,postgres,kubernetes,s3]'
 	@# An oracle of tests and a peer of benchmarks; what it requires would bring an antlr4 that Dagster breaks on.
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps lightly
 	@touch $@

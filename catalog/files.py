@@ -39,6 +39,21 @@ class StoreNotReadableError(OSError):
     """A file of the store that may not or cannot be read; the message names the path and the way out."""
 
 
+def is_remote(root: str) -> bool:
+    """Whether a folder or URL is not one of this machine's folders."""
+    return UPath(root).protocol not in LOCAL_PROTOCOLS
+
+
+def place(root: str) -> UPath:
+    """A folder or URL, seen as it is: remote listings are not remembered, for other processes write there as well."""
+    return UPath(root, use_listings_cache=False) if is_remote(root) else UPath(root)
+
+
+def absolute(root: str) -> str:
+    """A URL as it is, a folder from the root of the file system."""
+    return root if is_remote(root) else str(Path(UPath(root).path).absolute())
+
+
 @contextmanager
 def replace_file(path: UPath) -> Iterator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends well, and vanishes when it raises.

@@ -10,20 +10,24 @@ replaced fails (its bytes do not fit the footer) and succeeds when asked again, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import duckdb
+import fsspec
 import polars as pl
-from upath import UPath
 
-from catalog.files import LOCAL_PROTOCOLS
+from catalog.files import LOCAL_PROTOCOLS, absolute, place
 from catalog.questions import QUESTIONS
 from catalog.tables import TABLES, Table
 
 MAX_ATTEMPTS = 5
+# Of the places that the views read.
+PROTOCOLS = r"""
+SELECT DISTINCT regexp_extract(sql, '[^a-z0-9]([a-z0-9]+)://', 1) FROM duckdb_views() WHERE sql LIKE '%://%'
+"""
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,14 @@ def write_warehouse(database: Path, root: str) -> list[str]:
 
     Whoever reads the former file goes on reading it, and the tables in their newest state through it.
     """
-    root = _absolute(root)
-    held = UPath(root)
+    root = absolute(root)
+    held = place(root)
     database.parent.mkdir(parents=True, exist_ok=True)
     temporary = database.with_name(f".{uuid4().hex}.writing")
     views: list[str] = []
     try:
         with duckdb.connect(temporary) as connection:
+            _reach(connection, {held.protocol})
             for name, table in TABLES.items():
                 if any(held.glob(table.files)):
                     connection.execute(_table_view(connection, name, table, root))
@@ -103,6 +108,8 @@ def query(database: Path, sql: str, parameters: Sequence[object] = ()) -> pl.Dat
 
 def _answer(database: Path, sql: str, parameters: Sequence[object]) -> pl.DataFrame:
     with duckdb.connect(database, read_only=True) as connection:
+        remote = connection.execute(PROTOCOLS).fetchall()
+        _reach(connection, {protocol for (protocol,) in remote})
         return pl.DataFrame(connection.sql(sql, params=list(parameters)).to_arrow_table())
 
 
@@ -136,6 +143,7 @@ def _files(root: str, files: str) -> str:
     return f"'{quoted}'"
 
 
-def _absolute(root: str) -> str:
-    path = UPath(root)
-    return str(Path(path.path).absolute()) if path.protocol in LOCAL_PROTOCOLS else root
+def _reach(connection: duckdb.DuckDBPyConnection, protocols: Collection[str]) -> None:
+    """Let DuckDB read what lies behind these protocols by the file systems that the store is reached by."""
+    for protocol in set(protocols) - set(LOCAL_PROTOCOLS):
+        connection.register_filesystem(fsspec.filesystem(protocol, use_listings_cache=False))

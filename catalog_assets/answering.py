@@ -71,7 +71,7 @@ class Answering:
         from ml.classifiers.classifier import Classifier
 
         made_from = {"encoder": self.store.fingerprint("encoders", trained_recipe(self.store, name).encoder)}
-        return Classifier.load(self.store.local / "classifiers" / name, inputs=made_from)
+        return Classifier.load(self.store.here("classifiers", name), inputs=made_from)
 
     def best(self, name: str, chosen: pl.Expr) -> tuple[pl.DataFrame, "tuple[LevelPrediction, ...]"]:
         """The chosen rows, and the best classes of each on every level."""

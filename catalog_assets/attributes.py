@@ -67,7 +67,7 @@ def attribute_classifiers(
         return Examples(inputs=inputs, labels=wanted.select("label").to_numpy())
 
     training, validation = examples("train"), examples("val")
-    folder = store.local / FOLDER / recipe.name
+    folder = store.scratch / FOLDER / recipe.name
     params = {"encoder": recipe.classifier.encoder, "column": recipe.column, "labels": len(training.labels)}
     with tracking.run(context, params) as log, compute.session() as session:
         watch = Watch(
@@ -75,7 +75,7 @@ def attribute_classifiers(
             checkpoint=folder / "checkpoint.pt",
             on_epoch=log.epochs(recipe.name, context.log.info),
         )
-        encoder = Encoder.load(store.local / "encoders" / recipe.classifier.encoder)
+        encoder = Encoder.load(store.here("encoders", recipe.classifier.encoder))
         made = train_classifier(recipe.classifier, encoder, training, session.device, watch)
     left_out = int(labels.is_not_null().sum()) - int(rows["label"].is_not_null().sum())
     facts: dict[str, int | float | str] = {
@@ -90,6 +90,7 @@ def attribute_classifiers(
     }
     about = {"classes": known, "recipe": asdict(recipe), "recipe_sha256": fingerprint(recipe), "inputs": inputs}
     sha256 = made.classifier.save(folder, {**facts, **about})
+    store.put_back(FOLDER, recipe.name)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(sha256),
@@ -127,7 +128,7 @@ def attribute_predictions(
     from ml.classifiers.predicting import predict
 
     made_from = {"encoder": store.fingerprint("encoders", recipe.classifier.encoder)}
-    classifier = Classifier.load(store.local / FOLDER / recipe.name, inputs=made_from)
+    classifier = Classifier.load(store.here(FOLDER, recipe.name), inputs=made_from)
     classes = np.array(_classes(store, recipe.name))
     rows, inputs = inputs_of(recipe.classifier, dataset.collect(), pl.col("product_id").is_not_null(), store, pictures)
     with compute.session() as session:

@@ -97,7 +97,7 @@ def beside_champion(
 
 def kept_folder(store: Store, sha256: str) -> Path:
     """Where a classifier that was ever promoted is kept, whatever its recipe is trained to later."""
-    return store.local / "champion" / sha256[:16]
+    return store.here("champion", sha256[:16])
 
 
 def kept_record(store: Store, sha256: str) -> dict[str, Any]:
@@ -115,3 +115,4 @@ def keep(store: Store, sha256: str, answers: Answers, files: list[Path]) -> None
     answers.rows.write_parquet(folder / "answers.parquet")
     for file in files:
         shutil.copy(file, folder)
+    store.put_back("champion", sha256[:16])

@@ -13,7 +13,8 @@ from catalog_assets.conditions import when_pictures_change
 from catalog_assets.markdown import table
 from catalog_assets.partitions import deliveries
 from catalog_assets.versions import content_version, joint_version
-from ml.deployment.deployment import current_folder, facts_of
+from ml.deployment.deployment import facts_of
+from resources.deployments import current_deployment
 from resources.labeller import Label, Labeller
 from resources.store import Store
 
@@ -82,7 +83,7 @@ class _Labelling:
 
     def __init__(self, store: Store, labeller: Labeller, say: Callable[[str], None]) -> None:
         self._store, self._labeller, self._say = store, labeller, say
-        self._folder = current_folder(store.local)
+        self._folder = current_deployment(store)
         self.facts = facts_of(self._folder)
         self.version = label_version(self.facts, labeller)
         self._names = store.scan("taxonomy").select("category_id", "path").collect()

@@ -98,7 +98,8 @@ def champion_decisions(
         figures = {**vars(compared), "cost_ratio": cost_ratio}
         former = opponent["candidate"]
         verdict = decide(name, f"the former {former}" if former == name else former, compared, cost_ratio)
-    files = [store.local / "classifiers" / name / file for file in ("weights.safetensors", "classifier.json")]
+    made = store.here("classifiers", name)
+    files = [made / "weights.safetensors", made / "classifier.json"]
     tags = {"sha256": sha256, "classifier": name, "dagster/run_id": context.run.run_id}
     if verdict.promoted:
         keep(store, sha256, answers, files)

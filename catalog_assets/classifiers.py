@@ -51,10 +51,10 @@ def classifiers(
     from ml.training.finetuning import Watch, train_classifier
 
     rows = dataset.collect()
-    encoder = Encoder.load(store.local / "encoders" / recipe.encoder)
+    encoder = Encoder.load(store.here("encoders", recipe.encoder))
     training = _training(recipe, rows, store, pictures)
     validation = _examples(recipe, rows, (pl.col("split") == "val") & labelled, store, pictures)
-    folder = store.local / "classifiers" / recipe.name
+    folder = store.scratch / "classifiers" / recipe.name
     checkpoint = folder / "checkpoint.pt"
     params = {"encoder": recipe.encoder, "mode": recipe.mode, "labels": len(training.labels)}
     with tracking.run(context, params) as log, compute.session() as session:
@@ -84,6 +84,7 @@ def classifiers(
             },
         },
     )
+    store.put_back("classifiers", recipe.name)
     checkpoint.unlink(missing_ok=True)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(sha256),

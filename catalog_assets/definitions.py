@@ -1,11 +1,11 @@
 """Everything shelfsight consists of, wired. Run with ``dagster dev -w workspace.yaml``, or ``make ui``."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from catalog.files import absolute
 from catalog_assets import (
     attributes,
     catalogue,
@@ -145,7 +145,6 @@ def coverage() -> float:
 def resources(root: str) -> dict[str, object]:
     """The resources over one store; environment variables turn the knobs that differ between places."""
     store = Store(root=root)
-    mlflow = Path(root) / "mlflow"
     return {
         "store": store,
         "tables": TableIO(store=store),
@@ -154,8 +153,8 @@ def resources(root: str) -> dict[str, object]:
         "compute": compute(),
         "alerts": Alerts(webhook=secret("SHELFSIGHT_WEBHOOK", "")),
         "tracking": Tracking(
-            uri=secret("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow / 'mlflow.db'}"),
-            artifacts=str(mlflow / "artifacts"),
+            uri=secret("MLFLOW_TRACKING_URI", f"sqlite:///{store.scratch / 'mlflow' / 'mlflow.db'}"),
+            artifacts=str(store.path / "mlflow" / "artifacts"),
         ),
         "arrival_policy": ArrivalPolicy(
             job=os.environ.get("SHELFSIGHT_ON_ARRIVAL", "ingest"), max_delivery_rows=max_delivery_rows()
@@ -199,4 +198,4 @@ def definitions(root: str) -> dg.Definitions:
     )
 
 
-defs = definitions(str(Path(os.environ.get("SHELFSIGHT_STORE", "store")).absolute()))
+defs = definitions(absolute(os.environ.get("SHELFSIGHT_STORE", "store")))

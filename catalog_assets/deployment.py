@@ -15,8 +15,9 @@ from catalog_assets.classifiers import LEVEL_COLUMNS, labelled
 from catalog_assets.conditions import when_champion_changes
 from catalog_assets.confidence import CALIBRATED_ON, COVERAGES
 from catalog_assets.markdown import records
-from ml.deployment.deployment import current_folder, facts_of
+from ml.deployment.deployment import facts_of
 from resources.compute import Compute, num_cores
+from resources.deployments import current_deployment
 from resources.labeller import BATCH_SIZE
 from resources.pictures import Pictures
 from resources.serving import MODEL, register_served
@@ -78,7 +79,7 @@ def deployment(
     )
     named = {"classifier": held["classifier"], "classifier_sha256": held["sha256"]}
     # A folder of its own: what answers until now goes on to, whatever becomes of this one.
-    folder = store.local / "deployment" / f"{held['sha256'][:16]}-{context.run.run_id[:8]}"
+    folder = store.scratch / "deployment" / f"{held['sha256'][:16]}-{context.run.run_id[:8]}"
     with tracking.run(context, named) as log, compute.session() as session:
         machine = Machine(device=session.device.type, num_threads=num_cores(), batch_size=BATCH_SIZE)
         terms = Terms(coverages=COVERAGES, answering=_answering(store, held["sha256"]))
@@ -90,6 +91,7 @@ def deployment(
         is_good = beside.lost_points <= MAX_LOST_POINTS or beside.p_value >= MAX_P
         registered = {}
         if is_good:
+            store.put_back("deployment", folder.name)
             served = register_served(tracking, log.run_id, folder, facts)
             registered = {"registered as": f"models:/{MODEL}/{served}"}
             before = store.read_json(*POINTER) or {}
@@ -126,7 +128,7 @@ def deployment(
 def _answering(store: Store, sha256: str) -> str | None:
     """The form in which this classifier answers already; None where another does, or none."""
     try:
-        facts = facts_of(current_folder(store.local))
+        facts = facts_of(current_deployment(store))
     except FileNotFoundError:
         return None
     return str(facts["variant"]) if facts["classifier_sha256"] == sha256 else None

@@ -63,7 +63,7 @@ def share_outcomes(
             training = np.flatnonzero(drawn)
             examples = Examples(inputs=pixels[training], labels=rows[training].select(LEVEL_COLUMNS).to_numpy())
             recipe = share_recipe(name, float(share), seed, len(training))
-            encoder = Encoder.load(store.local / "encoders" / name)
+            encoder = Encoder.load(store.here("encoders", name))
             watch = Watch(on_epoch=log.epochs(f"{name}, {share} of the labels, seed {seed}", context.log.info))
             made = train_classifier(recipe, encoder, examples, session.device, watch)
             best = predict(made.classifier, pixels[judging], session.device)[-1].ids

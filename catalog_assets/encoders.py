@@ -76,6 +76,7 @@ def encoders(
         "mlflow_run_id": log.run_id,
     }
     sha256 = made.encoder.save(task.folder, facts)
+    store.put_back("encoders", recipe.name)
     version = tracking.register(
         f"encoder-{recipe.name}",
         log.run_id,
@@ -140,7 +141,7 @@ def embeddings(
         vectors[present] = known["embedding"].drop_nulls().to_numpy()
     with compute.session() as session:
         if len(missing):
-            encoder = Encoder.load(store.local / "encoders" / name)
+            encoder = Encoder.load(store.here("encoders", name))
             pixels = pictures.pixels(rows, encoder.resolution)
             vectors[missing] = embed(
                 encoder, Chosen(pixels, missing), session.device, on_progress=_every_tenth(context, name)

@@ -57,7 +57,7 @@ class Pretraining:
     @property
     def folder(self) -> Path:
         """Where the encoder, its checkpoint and its best epochs lie."""
-        return self.store.local / "encoders" / self.recipe.name
+        return self.store.scratch / "encoders" / self.recipe.name
 
     @property
     def checkpoint(self) -> Path:
@@ -97,7 +97,7 @@ class Pretraining:
         from ml.encoders import Encoder
 
         encoder_sha256(self.store, self.recipe.parent)
-        return Encoder.load(self.store.local / "encoders" / self.recipe.parent)
+        return Encoder.load(self.store.here("encoders", self.recipe.parent))
 
     def run_on_ranks(self, compute: Compute, on_epoch: OnEpoch | None) -> "Pretrained":
         """Pretrain by the processes that `compute` asks for; Failure with their last words where they fail."""
@@ -206,7 +206,7 @@ def _rank(root: str, name: str) -> None:
     store, pictures, recipe = given["store"], given["pictures"], encoder_recipe(name)
     assert isinstance(store, Store)  # noqa: S101 for the type checker
     assert isinstance(pictures, Pictures)  # noqa: S101
-    rows = pl.read_parquet(store.local / "encoders" / name / ROWS)
+    rows = pl.read_parquet(store.scratch / "encoders" / name / ROWS)
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
@@ -224,7 +224,7 @@ def _by_ray(root: str, name: str, num_ranks: int) -> None:
     from ray.train.torch import TorchTrainer
 
     ray.init(include_dashboard=False, log_to_driver=False)
-    storage = Store(root=root).local / "cache" / "ray"
+    storage = Store(root=root).scratch / "cache" / "ray"
     TorchTrainer(
         lambda told: _rank(told["root"], told["name"]),
         train_loop_config={"root": root, "name": name},

@@ -127,7 +127,7 @@ def _collapse(
     from ml.quality import collapse_figures
 
     pixels = decode_pixels(viewed, encoder_recipe(encoder).resolution)
-    loaded = Encoder.load(store.local / "encoders" / encoder)
+    loaded = Encoder.load(store.here("encoders", encoder))
     return collapse_figures(vectors, embed_two_views(loaded, pixels, Augmentation(), device))
 
 

@@ -75,7 +75,7 @@ def searches(
 
     rows = dataset.collect()
     inputs = _fingerprint(recipe, rows, store)
-    folder = store.local / "searches" / recipe.name / f"{recipe.fingerprint()[:8]}-{inputs[:8]}"
+    folder = store.scratch / "searches" / recipe.name / f"{recipe.fingerprint()[:8]}-{inputs[:8]}"
     ledger = Ledger(folder / "ledger.sqlite")
     params = {"searcher": recipe.searcher, "metric": recipe.metric, "goal": recipe.goal, "budget_s": recipe.budget_s}
     with tracking.run(context, params) as log, compute.session() as session:
@@ -168,7 +168,7 @@ def _material(
     held.flush()
     pixels: Any = pictures.pixels(rows, encoder_recipe(name).resolution)
     return Material(
-        encoder=store.local / "encoders" / name,
+        encoder=store.here("encoders", name),
         embeddings=path,
         pixels=Path(str(pixels.filename)) if isinstance(pixels, np.memmap) else pixels,
     )

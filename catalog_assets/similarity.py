@@ -68,6 +68,7 @@ def similarity_index(
         recall = measured_recall(index, held.batches, session.device)
     folder = index_folder(store, name)
     facts = index.save(folder, {**inputs(held), "recall_at_10": recall})
+    store.put_back("similarity_index", name)
     metadata = {key: facts[key] for key in ("kind", "bytes", "num_vectors", "dim", "recall_at_10")}
     shown = _sheet(dataset.collect(), held, index, pictures)
     yield dg.MaterializeResult(

@@ -66,7 +66,7 @@ def students(
     from ml.training.finetuning import Watch, train_classifier
 
     teacher = recipe.distillation.teacher
-    folder = store.local / "classifiers" / recipe.name
+    folder = store.scratch / "classifiers" / recipe.name
     with (
         tracking.run(context, {"teacher": teacher, "encoder": recipe.encoder}) as log,
         compute.session() as session,
@@ -79,7 +79,7 @@ def students(
         features = room.features(teacher) if recipe.distillation.feature_weight else None
         examples = Examples(inputs=pixels, labels=labels, answers=as_seen_by(hierarchy, known, said), features=features)
         watch = Watch(checkpoint=folder / "checkpoint.pt", on_epoch=log.epochs(recipe.name, context.log.info))
-        encoder = Encoder.load(store.local / "encoders" / recipe.encoder)
+        encoder = Encoder.load(store.here("encoders", recipe.encoder))
         made = train_classifier(recipe, encoder, examples, session.device, watch)
         facts: dict[str, int | float | str] = {
             "num_labels": int((labels[:, -1] != NO_LABEL).sum()),
@@ -97,6 +97,7 @@ def students(
         }
         about = {**facts, "recipe": asdict(recipe), "recipe_sha256": fingerprint(recipe), "inputs": inputs}
         sha256 = made.classifier.save(folder, about)
+        store.put_back("classifiers", recipe.name)
         (folder / "checkpoint.pt").unlink(missing_ok=True)
         right = {"student": room.right(recipe.name), "teacher": room.right(teacher)}
         figures = {
@@ -171,7 +172,7 @@ class Classroom:
         of = [store.fingerprint("classifiers", each) for each in members_of(teacher)]
         of += [*pictures["product_id"], *pictures["sha256"]]
         version = hashlib.sha256("\n".join(of).encode()).hexdigest()[:16]
-        return store.local / "cache" / "answers" / f"{teacher}-{version}{suffix}"
+        return store.scratch / "cache" / "answers" / f"{teacher}-{version}{suffix}"
 
     @property
     def split(self) -> str:
@@ -198,7 +199,7 @@ class Classroom:
         values = np.array([units.get(leaf, 0.0) for leaf in leaves])
         top1 = crossed_estimate(right[None])
         classifiers = [self.asked.classifier(each) for each in members]
-        weights = [store.local / "classifiers" / each / "weights.safetensors" for each in members]
+        weights = [store.here("classifiers", each) / "weights.safetensors" for each in members]
         return {
             "classifier": name,
             "split": self.split,

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from catalog_assets.conditions import when_upstream_changes
-from resources.store import Store
+from resources.store import WAREHOUSE, Store
 
 
 @dg.asset(
@@ -35,6 +35,7 @@ def warehouse(store: Store) -> dg.MaterializeResult[None]:
     """``catalog.duckdb``: every table, and the views people ask for, as SQL."""
     from catalog.warehouse import write_warehouse
 
-    database = store.local / "catalog.duckdb"
-    views = write_warehouse(database, str(store.local))
+    database = store.database
+    views = write_warehouse(database, str(store.path))
+    store.put_back(WAREHOUSE)
     return dg.MaterializeResult(metadata={"database": dg.MetadataValue.path(str(database)), "views": ", ".join(views)})

@@ -58,7 +58,7 @@ class Pictures(dg.ConfigurableResource):  # type: ignore[type-arg]
         if num_bytes > self.max_pixels_gib * 2**30:
             return self._streamed(rows, resolution)
         key = hashlib.sha256("\n".join(rows["product_id"] + rows["sha256"]).encode()).hexdigest()[:16]
-        cache = self.store.local / "cache" / "pixels"
+        cache = self.store.scratch / "cache" / "pixels"
         path = cache / f"{resolution}px-{key}.npy"
         if not path.exists():
             cache.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ class Pictures(dg.ConfigurableResource):  # type: ignore[type-arg]
         located = rows.select("delivery", "shard").with_row_index("position")
         parts = located.group_by("delivery", "shard", maintain_order=True)
         for ((delivery, shard), _), (positions, data) in zip(parts, self._by_shard(rows), strict=True):
-            path = self.store.local / "images" / f"delivery={delivery}" / f"{shard}.parquet"
+            path = self.store.here("images", f"delivery={delivery}") / f"{shard}.parquet"
             content = path.read_bytes()
             for position, picture in zip(positions, data, strict=True):
                 offsets[position], lengths[position] = content.index(picture), len(picture)

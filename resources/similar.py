@@ -74,7 +74,7 @@ class SimilarProducts:
         from ml.encoders import Encoder, embed
         from ml.pixels import decode_pixels
 
-        encoder = Encoder.load(self._store.local / "encoders" / self._encoder)
+        encoder = Encoder.load(self._store.here("encoders", self._encoder))
         data = picture.read_bytes() if isinstance(picture, Path) else picture
         try:
             pixels = decode_pixels([data], encoder.resolution)
@@ -102,7 +102,7 @@ class SimilarProducts:
 
 def index_folder(store: Store, encoder: str) -> Path:
     """Where the index of an encoder's embeddings lies."""
-    return store.local / "similarity_index" / encoder
+    return store.here("similarity_index", encoder)
 
 
 def inputs(embeddings: StoredEmbeddings) -> dict[str, str]:

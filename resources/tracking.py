@@ -12,6 +12,7 @@ import dagster as dg
 EXPERIMENT = "shelfsight"
 CURRENT, BEST = "current", "best"  # aliases of a registered model: its newest version, and that of the best score
 SAY_EVERY_S = 2.0
+SQLITE = "sqlite:///"
 
 
 class TrackedRun:
@@ -128,6 +129,8 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow import MlflowClient
 
+        if self.uri.startswith(SQLITE):
+            Path(self.uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
         return MlflowClient(tracking_uri=self.uri)
 
     def _experiment(self, client: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from catalog.files import is_remote
 from catalog.images.decoding import decode
 from catalog.images.picture import Picture, PictureRules
 from catalog.images.statuses import Status
@@ -14,14 +15,14 @@ from ml.deployment.variants import Machine
 from ml.pixels import decode_pixels
 
 
-def classify(store: Path, pictures: Sequence[str], coverage: float) -> list[dict[str, Any]]:
+def classify(store: str, pictures: Sequence[str], coverage: float) -> list[dict[str, Any]]:
     """A record for each picture: its category as deep as the coverage allows, and what else it might be.
 
     Raises:
         FileNotFoundError: a picture, or the deployment, is not there.
         ValueError: a picture cannot be had or decoded, or the deployment knows no such coverage.
     """
-    deployment = Deployment.load(current_folder(store), Machine(num_threads=os.cpu_count() or 1, batch_size=1))
+    deployment = Deployment.load(_deployment(store), Machine(num_threads=os.cpu_count() or 1, batch_size=1))
     stored = [_stored(each) for each in pictures]
     answers = deployment.answer(decode_pixels(stored, deployment.resolution), coverage)
     paths = _paths(store)
@@ -40,6 +41,16 @@ def classify(store: Path, pictures: Sequence[str], coverage: float) -> list[dict
             }
         )
     return told
+
+
+def _deployment(store: str) -> Path:
+    """The folder of the deployment that answers; fetched from a store that lies elsewhere, by what reaches that."""
+    if not is_remote(store):
+        return current_folder(Path(store))
+    from resources.deployments import current_deployment
+    from resources.store import Store
+
+    return current_deployment(Store(root=store))
 
 
 def _stored(picture: str) -> bytes:
@@ -75,9 +86,9 @@ def _fetched(url: str) -> bytes:
     return data
 
 
-def _paths(store: Path) -> dict[int, str]:
+def _paths(store: str) -> dict[int, str]:
     """The path of every category."""
     import polars as pl
 
-    nodes = pl.read_parquet(store / "taxonomy" / "*.parquet", columns=["category_id", "path"])
+    nodes = pl.read_parquet(f"{store.rstrip('/')}/taxonomy/*.parquet", columns=["category_id", "path"])
     return dict(nodes.iter_rows())

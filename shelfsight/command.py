@@ -30,12 +30,10 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="shelfsight",
         description="Ask a catalogue: what a picture shows, what is like it, how things stand.",
-        epilog="The store is the folder that --store or SHELFSIGHT_STORE names, ./store otherwise.",
+        epilog="The store is the folder or URL that --store or SHELFSIGHT_STORE names, ./store otherwise.",
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--store", type=Path, default=Path(os.environ.get("SHELFSIGHT_STORE", "store")), help="the store"
-    )
+    common.add_argument("--store", default=os.environ.get("SHELFSIGHT_STORE", "store"), help="the store")
     common.add_argument("--json", action="store_true", help="answer in JSON")
     words = top.add_subparsers(dest="word", required=True, metavar="WORD")
 
@@ -120,7 +118,7 @@ def _query(options: argparse.Namespace) -> None:
     from shelfsight.told import tell
 
     try:
-        rows = query(options.store / "catalog.duckdb", options.sql).to_dicts()
+        rows = query(_database(options.store), options.sql).to_dicts()
     except duckdb.Error as error:
         raise ValueError(str(error)) from error
     tell(rows, as_json=options.json)
@@ -131,6 +129,17 @@ def _status(options: argparse.Namespace) -> None:
     from shelfsight.told import tell
 
     tell(status(options.store), as_json=options.json)
+
+
+def _database(store: str) -> Path:
+    """The warehouse's file, which is fetched from a store that lies elsewhere."""
+    from catalog.files import is_remote
+
+    if not is_remote(store):
+        return Path(store) / "catalog.duckdb"
+    from resources.store import Store
+
+    return Store(root=store).database
 
 
 def _plainly(error: Exception) -> str:

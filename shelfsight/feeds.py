@@ -3,14 +3,12 @@
 import shutil
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from upath import UPath
-
+from catalog.files import place, replace_file
 from catalog.partners import read_partner
 
 
-def add(store: Path, file: Path, partner: str | None) -> dict[str, Any]:
+def add(store: str, file: Path, partner: str | None) -> dict[str, Any]:
     """Copy a feed file into the inbox of a partner that the store's settings name; what was done.
 
     Raises:
@@ -20,19 +18,14 @@ def add(store: Path, file: Path, partner: str | None) -> dict[str, Any]:
     if not file.is_file():
         raise FileNotFoundError(f"there is no feed file {str(file)!r}")
     name = partner or file.absolute().parent.name
-    read_partner(UPath(store / "reference"), name)
-    place = store / "inbox" / name / file.name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    replaced = place.exists()
-    unfinished = place.with_name(f".{uuid4().hex}.part")  # hidden files are still being written
-    try:
-        shutil.copyfile(file, unfinished)
-        unfinished.replace(place)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    read_partner(place(store) / "reference", name)
+    arriving = place(store) / "inbox" / name / file.name
+    replaced = arriving.exists()
+    with file.open("rb") as told, replace_file(arriving) as written:
+        shutil.copyfileobj(told, written)
     return {
         "partner": name,
-        "feed": str(place),
+        "feed": str(arriving),
         "replaces": "an earlier feed of this name" if replaced else None,
         "next": "feed_sensor takes it in while `make ui` runs; `shelfsight status` tells",
     }

@@ -5,11 +5,12 @@ from typing import Any
 
 import polars as pl
 
+from catalog.files import absolute
 from resources.similar import SimilarProducts, neighbours_sheet
 from resources.store import Store
 
 
-def similar(store: Path, wanted: str, encoder: str | None, k: int, sheet: Path | None) -> list[dict[str, Any]]:
+def similar(store: str, wanted: str, encoder: str | None, k: int, sheet: Path | None) -> list[dict[str, Any]]:
     """The `k` products most like a product (its id) or a picture (its file), the most similar first.
 
     A `sheet` is a PNG to write: what was asked for, then what is like it.
@@ -19,7 +20,7 @@ def similar(store: Path, wanted: str, encoder: str | None, k: int, sheet: Path |
         LookupError: there is no such product.
         ValueError: the picture cannot be decoded, the encoder is unknown, or `k` is too large.
     """
-    held = Store(root=str(store.absolute()))
+    held = Store(root=absolute(store))
     search = SimilarProducts(held, encoder or best_indexed(held))
     asked = Path(wanted) if Path(wanted).is_file() else wanted
     found = search.similar(asked, k)

@@ -8,25 +8,27 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from ml.deployment.deployment import POINTER, current_folder, facts_of
+from catalog.files import absolute
+from ml.deployment.deployment import POINTER, facts_of
+from resources.deployments import current_deployment
 from resources.store import Store
 
 STAGES = ("products", "outcomes", "universal_catalogue")
 
 
-def status(root: Path) -> dict[str, Any]:
+def status(root: str) -> dict[str, Any]:
     """How things stand in a store, and in its Dagster instance, or that of DAGSTER_HOME, where there is one.
 
     Raises:
         FileNotFoundError: there is no store.
     """
-    if not root.is_dir():
-        raise FileNotFoundError(f"there is no store at {str(root)!r}; --store or SHELFSIGHT_STORE names it")
-    store = Store(root=str(root.absolute()))
+    store = Store(root=absolute(root))
+    if not store.path.is_dir():
+        raise FileNotFoundError(f"there is no store at {root!r}; --store or SHELFSIGHT_STORE names it")
     deliveries = sorted(path.stem for path in store.delivery_records.glob("*.json"))
     made = {stage: [key for key in deliveries if store.holds(stage, key)] for stage in STAGES}
     champion = store.read_json("champion", "champion.json")
-    facts = facts_of(current_folder(root)) if root.joinpath(*POINTER).exists() else None
+    facts = facts_of(current_deployment(store)) if store.path.joinpath(*POINTER).exists() else None
     return {
         "deliveries": len(deliveries),
         "taken in": len(made["products"]),
@@ -39,7 +41,7 @@ def status(root: Path) -> dict[str, Any]:
         "champion": champion and f"{champion['classifier']}, {champion['metric']} {champion['value']:.3f}",
         "why": champion and champion["reason"],
         "deployed": facts and f"{facts['classifier']} as {facts['variant']}, {_speed(facts):,.0f} pictures/s",
-        "sensors": _sensors(root),
+        "sensors": _sensors(store.scratch),
     }
 
 
