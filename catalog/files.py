@@ -129,9 +129,10 @@ def _naming_refusals(path: Path, way_out: str) -> Iterator[None]:
             raise
         raise _not_writable(path, error, way_out) from error
     except pl.exceptions.ComputeError as error:  # Polars writes past Python, and tells the system's error in words
-        if "IO error" not in str(error):
+        _, told, reason = str(error).partition("IO error: ")
+        if not told:
             raise
-        raise _not_writable(path, error, way_out) from error
+        raise _not_writable(path, OSError(reason), way_out) from error
 
 
 def _not_writable(path: Path | UPath, error: Exception, way_out: str) -> StoreNotWritableError:

@@ -56,7 +56,8 @@ def test_every_make_command_it_shows_has_a_target() -> None:
 
 
 def test_every_environment_variable_it_names_is_read_somewhere() -> None:
-    sources = "".join(path.read_text() for path in [*REPOSITORY.glob("catalog_assets/*.py"), REPOSITORY / "Makefile"])
+    modules = [*REPOSITORY.glob("catalog_assets/*.py"), *REPOSITORY.glob("resources/*.py")]
+    sources = "".join(path.read_text() for path in [*modules, REPOSITORY / "Makefile"])
     for variable in re.findall(r"^\| `([A-Z_]+)`", README, flags=re.MULTILINE):
         assert variable in sources, variable
 
