@@ -39,8 +39,8 @@ class StoreNotReadableError(OSError):
     """A file of the store that may not or cannot be read; the message names the path and the way out."""
 
 
-def is_remote(root: str) -> bool:
-    """Whether a folder or URL is not one of this machine's folders."""
+def is_remote(root: str | UPath) -> bool:
+    """Whether a place is not one of this machine's."""
     return UPath(root).protocol not in LOCAL_PROTOCOLS
 
 
@@ -61,12 +61,8 @@ def replace_file(path: UPath) -> Iterator[BinaryIO]:
     Readers see the old file or the new one, never half of one. Missing parent folders are made.
     Raises `StoreNotWritableError` where the path cannot be written.
     """
-    if path.protocol in LOCAL_PROTOCOLS:
-        with _replace_local(Path(path.path)) as file:
-            yield file
-    else:
-        with _replace_remote(path) as file:
-            yield file
+    with _replace_remote(path) if is_remote(path) else _replace_local(Path(path.path)) as file:
+        yield file
 
 
 @contextmanager
@@ -153,7 +149,7 @@ def read_if_there(path: UPath) -> bytes | None:
 
 def remove_abandoned(folder: UPath) -> None:
     """Removes what killed writers have left in a folder: files in the making that nobody has touched for a day."""
-    if folder.protocol not in LOCAL_PROTOCOLS:
+    if is_remote(folder):
         return  # there a file is made elsewhere and put as a whole
     for path in Path(folder.path).glob(f".*{_IN_THE_MAKING}"):
         with suppress(FileNotFoundError):

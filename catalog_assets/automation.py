@@ -10,8 +10,7 @@ from catalog_assets.history import IN_PROGRESS
 from catalog_assets.inbox import MAX_LOOK_S, LookSettings, arrivals, registration
 from catalog_assets.jobs import ingest, label, take_only
 from catalog_assets.partitions import deliveries
-from ml.deployment.deployment import facts_of
-from resources.deployments import current_deployment
+from ml.deployment.deployment import current_folder, facts_of
 from resources.labeller import Labeller
 from resources.store import Store
 
@@ -66,7 +65,7 @@ def relabelling_sensor(
     was never labelled is left to the condition of `universal_catalogue`.
     """
     try:
-        facts = facts_of(current_deployment(store))
+        facts = facts_of(current_folder(store.path))
     except FileNotFoundError as error:
         return dg.SkipReason(str(error))
     version = label_version(facts, labeller)

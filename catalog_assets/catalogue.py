@@ -83,7 +83,7 @@ class _Labelling:
 
     def __init__(self, store: Store, labeller: Labeller, say: Callable[[str], None]) -> None:
         self._store, self._labeller, self._say = store, labeller, say
-        self._folder = current_deployment(store)
+        self._folder = current_deployment(store.root)
         self.facts = facts_of(self._folder)
         self.version = label_version(self.facts, labeller)
         self._names = store.scan("taxonomy").select("category_id", "path").collect()

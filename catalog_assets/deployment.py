@@ -15,9 +15,8 @@ from catalog_assets.classifiers import LEVEL_COLUMNS, labelled
 from catalog_assets.conditions import when_champion_changes
 from catalog_assets.confidence import CALIBRATED_ON, COVERAGES
 from catalog_assets.markdown import records
-from ml.deployment.deployment import facts_of
+from ml.deployment.deployment import current_folder, facts_of
 from resources.compute import Compute, num_cores
-from resources.deployments import current_deployment
 from resources.labeller import BATCH_SIZE
 from resources.pictures import Pictures
 from resources.serving import MODEL, register_served
@@ -128,7 +127,7 @@ def deployment(
 def _answering(store: Store, sha256: str) -> str | None:
     """The form in which this classifier answers already; None where another does, or none."""
     try:
-        facts = facts_of(current_deployment(store))
+        facts = facts_of(current_folder(store.path))
     except FileNotFoundError:
         return None
     return str(facts["variant"]) if facts["classifier_sha256"] == sha256 else None

@@ -3,7 +3,8 @@
 import dagster as dg
 
 from catalog_assets.conditions import when_upstream_changes
-from resources.store import WAREHOUSE, Store
+from resources import mirror
+from resources.store import Store
 
 
 @dg.asset(
@@ -35,7 +36,7 @@ def warehouse(store: Store) -> dg.MaterializeResult[None]:
     """``catalog.duckdb``: every table, and the views people ask for, as SQL."""
     from catalog.warehouse import write_warehouse
 
-    database = store.database
+    database = mirror.database(store.root)
     views = write_warehouse(database, str(store.path))
-    store.put_back(WAREHOUSE)
+    store.put_back(mirror.WAREHOUSE)
     return dg.MaterializeResult(metadata={"database": dg.MetadataValue.path(str(database)), "views": ", ".join(views)})

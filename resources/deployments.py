@@ -1,17 +1,12 @@
-"""The deployment that answers in a store, wherever the store lies."""
+"""The deployment that answers in a store, wherever that lies; without Dagster, so that a command starts at once."""
 
-import json
 from pathlib import Path
 
-from ml.deployment.deployment import POINTER, current_folder
-from resources.store import Store
+from catalog.files import place
+from ml.deployment.deployment import current_folder
+from resources.mirror import here
 
 
-def current_deployment(store: Store) -> Path:
+def current_deployment(root: str) -> Path:
     """The folder of the deployment that answers, on this machine; FileNotFoundError where none does yet."""
-    if store.is_remote:
-        pointer = store.scratch.joinpath(*POINTER)
-        if (record := store.read_json(*POINTER)) is not None:
-            pointer.parent.mkdir(parents=True, exist_ok=True)
-            pointer.write_text(json.dumps(record))
-    return store.here("deployment", current_folder(store.scratch).name)
+    return here(root, "deployment", current_folder(place(root)).name)

@@ -15,10 +15,7 @@
     universal_catalogue/delivery=KEY/   catalog.duckdb (views only)
 """
 
-import hashlib
 import json
-import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,9 +32,7 @@ from catalog.tables import table_of
 from catalog.taxonomy import Taxonomy
 from catalog.taxonomy_files import read_curated, read_former, read_taxonomy
 from catalog.taxonomy_moves import Moves
-from resources.mirror import fetch, put
-
-WAREHOUSE = "warehouse"  # the folder of a remote store that holds the DuckDB file
+from resources import mirror
 
 
 class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -53,46 +48,24 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
     # -- folders of this machine ------------------------------------------------------------------------------------
 
     @property
-    def is_remote(self) -> bool:
-        """Whether the store lies elsewhere than on this machine's disks."""
-        return is_remote(self.root)
-
-    @property
     def local(self) -> Path:
         """The root as a local folder; ValueError for what only works locally on a remote store."""
-        if self.is_remote:
+        if is_remote(self.root):
             raise ValueError(f"store {self.root!r} is remote; this step needs a local SHELFSIGHT_STORE")
-        return Path(self.path.path)
+        return self.scratch
 
     @property
     def scratch(self) -> Path:
-        """A folder of this machine that has the store's layout: the store itself, or copies of a remote one's folders.
-
-        A remote store's lie below SHELFSIGHT_SCRATCH (~/.cache/shelfsight), with what no other machine needs: caches,
-        checkpoints, ledgers of searches.
-        """
-        if not self.is_remote:
-            return self.local
-        copies = os.environ.get("SHELFSIGHT_SCRATCH") or Path.home() / ".cache" / "shelfsight"
-        plain = re.sub(r"[^A-Za-z0-9]+", "-", self.root)
-        return Path(copies) / f"{plain}-{hashlib.sha256(self.root.encode()).hexdigest()[:8]}"
+        """What `resources.mirror.scratch` gives: the store's layout on this machine."""
+        return mirror.scratch(self.root)
 
     def here(self, *parts: str) -> Path:
         """A folder of the store for what reads files by their path: itself, or a copy that was brought up to date."""
-        folder = self.scratch.joinpath(*parts)
-        if self.is_remote:
-            fetch(self.path.joinpath(*parts), folder)
-        return folder
-
-    @property
-    def database(self) -> Path:
-        """The warehouse's DuckDB file, on this machine."""
-        return (self.here(WAREHOUSE) if self.is_remote else self.local) / "catalog.duckdb"
+        return mirror.here(self.root, *parts)
 
     def put_back(self, *parts: str) -> None:
         """Carry what was written into such a folder of `scratch` to the store, where that lies elsewhere."""
-        if self.is_remote:
-            put(self.scratch.joinpath(*parts), self.path.joinpath(*parts))
+        mirror.put_back(self.root, *parts)
 
     # -- tables ---------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from catalog.files import is_remote
 from catalog.images.decoding import decode
 from catalog.images.picture import Picture, PictureRules
 from catalog.images.statuses import Status
-from ml.deployment.deployment import Deployment, current_folder
+from ml.deployment.deployment import Deployment
 from ml.deployment.variants import Machine
 from ml.pixels import decode_pixels
+from resources.deployments import current_deployment
 
 
 def classify(store: str, pictures: Sequence[str], coverage: float) -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ def classify(store: str, pictures: Sequence[str], coverage: float) -> list[dict[
         FileNotFoundError: a picture, or the deployment, is not there.
         ValueError: a picture cannot be had or decoded, or the deployment knows no such coverage.
     """
-    deployment = Deployment.load(_deployment(store), Machine(num_threads=os.cpu_count() or 1, batch_size=1))
+    deployment = Deployment.load(current_deployment(store), Machine(num_threads=os.cpu_count() or 1, batch_size=1))
     stored = [_stored(each) for each in pictures]
     answers = deployment.answer(decode_pixels(stored, deployment.resolution), coverage)
     paths = _paths(store)
@@ -41,16 +41,6 @@ def classify(store: str, pictures: Sequence[str], coverage: float) -> list[dict[
             }
         )
     return told
-
-
-def _deployment(store: str) -> Path:
-    """The folder of the deployment that answers; fetched from a store that lies elsewhere, by what reaches that."""
-    if not is_remote(store):
-        return current_folder(Path(store))
-    from resources.deployments import current_deployment
-    from resources.store import Store
-
-    return current_deployment(Store(root=store))
 
 
 def _stored(picture: str) -> bytes:

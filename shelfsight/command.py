@@ -115,10 +115,11 @@ def _query(options: argparse.Namespace) -> None:
     import duckdb
 
     from catalog.warehouse import query
+    from resources.mirror import database
     from shelfsight.told import tell
 
     try:
-        rows = query(_database(options.store), options.sql).to_dicts()
+        rows = query(database(options.store), options.sql).to_dicts()
     except duckdb.Error as error:
         raise ValueError(str(error)) from error
     tell(rows, as_json=options.json)
@@ -129,17 +130,6 @@ def _status(options: argparse.Namespace) -> None:
     from shelfsight.told import tell
 
     tell(status(options.store), as_json=options.json)
-
-
-def _database(store: str) -> Path:
-    """The warehouse's file, which is fetched from a store that lies elsewhere."""
-    from catalog.files import is_remote
-
-    if not is_remote(store):
-        return Path(store) / "catalog.duckdb"
-    from resources.store import Store
-
-    return Store(root=store).database
 
 
 def _plainly(error: Exception) -> str:

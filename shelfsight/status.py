@@ -9,8 +9,7 @@ import dagster as dg
 import polars as pl
 
 from catalog.files import absolute
-from ml.deployment.deployment import POINTER, facts_of
-from resources.deployments import current_deployment
+from ml.deployment.deployment import POINTER, current_folder, facts_of
 from resources.store import Store
 
 STAGES = ("products", "outcomes", "universal_catalogue")
@@ -28,7 +27,7 @@ def status(root: str) -> dict[str, Any]:
     deliveries = sorted(path.stem for path in store.delivery_records.glob("*.json"))
     made = {stage: [key for key in deliveries if store.holds(stage, key)] for stage in STAGES}
     champion = store.read_json("champion", "champion.json")
-    facts = facts_of(current_deployment(store)) if store.path.joinpath(*POINTER).exists() else None
+    facts = facts_of(current_folder(store.path)) if store.path.joinpath(*POINTER).exists() else None
     return {
         "deliveries": len(deliveries),
         "taken in": len(made["products"]),

@@ -18,7 +18,7 @@ from zlib import crc32
 
 from upath import UPath
 
-from catalog.files import LOCAL_PROTOCOLS, StoreNotWritableError, naming
+from catalog.files import StoreNotWritableError, is_remote, naming
 from catalog.images.downloading import Ending
 from catalog.images.records import ending_of, record_of
 
@@ -84,7 +84,7 @@ def remove_journals(outcomes: UPath) -> None:
 
 def _folder(outcomes: UPath) -> Path:
     """Where the journals of a delivery lie."""
-    if outcomes.protocol in LOCAL_PROTOCOLS:
+    if not is_remote(outcomes):
         return Path(outcomes.path)
     # Two stores may have a bucket of one name: their endpoint tells them apart. Other options may change between runs,
     # or while a client uses them.

@@ -6,7 +6,7 @@ Loading one imports neither PyTorch nor timm, unless the form is PyTorch's own.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ml.classifiers.hierarchy import Hierarchy, Ids
 from ml.deployment.answers import Answers, answers_of
@@ -14,6 +14,10 @@ from ml.deployment.variants import LogProbabilities, Machine, Runner, variant
 from ml.file_digests import file_sha256
 from ml.pixels import PixelRows
 
+if TYPE_CHECKING:
+    from upath import UPath
+
+AnyPath = TypeVar("AnyPath", Path, "UPath")
 FACTS_FILE = "deployment.json"
 POINTER = ("deployment", "current.json")  # below a store's root: which of its deployments answers
 
@@ -79,7 +83,7 @@ def hierarchy_of(facts: Mapping[str, Any]) -> Hierarchy:
     )
 
 
-def facts_of(folder: Path) -> dict[str, Any]:
+def facts_of(folder: "Path | UPath") -> dict[str, Any]:
     """The facts of the deployment in a folder; FileNotFoundError where it holds none."""
     if not (folder / FACTS_FILE).is_file():
         raise FileNotFoundError(f"{folder} holds no {FACTS_FILE}; materialise the asset 'deployment'")
@@ -87,7 +91,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def current_folder(root: Path) -> Path:
+def current_folder(root: AnyPath) -> AnyPath:
     """The folder of the deployment that answers in the store at `root`; FileNotFoundError where none does yet."""
     pointer = root.joinpath(*POINTER)
     if not pointer.is_file():

@@ -84,6 +84,8 @@ def test_all_of_it_lies_there(remote: Remote) -> None:
     assert sorted(labelled["product_id"]) == sorted(downloaded.filter(status="ok")["product_id"])
     there = {path.removeprefix("catalogue/store/").split("/")[0] for path in store.path.fs.find("catalogue/store")}
     assert there >= {"encoders", "classifiers", "champion", "deployment", "similarity_index", "warehouse", "mlflow"}
+    with pytest.raises(ValueError, match=r"store 's3://catalogue/store' is remote; this step needs a local"):
+        _ = store.local  # what retention asks for
     assert not (REPOSITORY / "s3:").exists()  # what takes a URL for a folder makes
     assert not (Path.cwd() / "s3:").exists()
 

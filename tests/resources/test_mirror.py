@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from resources.mirror import fetch, put
+from resources.mirror import fetch, put, scratch
 
 NAMES = ("weights.safetensors", "encoder.json", "best/weights.safetensors", "best/encoder.json")
 NUMBERS = itertools.count()
@@ -89,6 +89,24 @@ def test_only_what_changed_is_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     write(tmp_path / NAMES[1], b"third")
     put(tmp_path, remote)
     assert moved == [f"got {(remote / NAMES[0]).path}", f"put {(remote / NAMES[1]).path}"]
+
+
+def test_what_was_lost_there_is_put_again(tmp_path: Path) -> None:
+    remote = remote_folder()
+    for name in NAMES:
+        write(tmp_path / name, b"first")
+    put(tmp_path, remote)
+    write(remote / NAMES[0], None)
+    write(remote / NAMES[1], None)
+    write(tmp_path / NAMES[1], None)  # nor is what is on neither side asked to be removed
+    put(tmp_path, remote)
+    assert content(remote) == content(tmp_path) == dict.fromkeys([NAMES[0], *NAMES[2:]], b"first")
+
+
+def test_services_that_have_a_bucket_of_one_name_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = {scratch("s3://bucket/store"), scratch("s3://bucket-store")}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://minio.example")
+    assert len(places | {scratch("s3://bucket/store")}) == 3
 
 
 def test_records_are_moved_last_and_checkpoints_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
