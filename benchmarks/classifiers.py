@@ -17,7 +17,8 @@ from ml.classifiers.hierarchy import Hierarchy
 from ml.classifiers.template import Template
 from ml.encoders import build
 from ml.memory import keep_freed_memory
-from ml.recipes import FINETUNE_5PCT, IMAGENET_LITE0, RANDOM_MNV3, EncoderRecipe
+from ml.recipe_types import EncoderRecipe
+from ml.recipes import FINETUNE_5PCT, IMAGENET_LITE0, RANDOM_MNV3
 from ml.training.classification import ClassificationTask, Examples
 from ml.training.optimisers import build_optimiser
 

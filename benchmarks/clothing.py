@@ -22,13 +22,8 @@ from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
 from ml.encoders import build, embed
 from ml.probes import fit_linear_probes
-from ml.recipes import (
-    IMAGENET_LITE0,
-    Augmentation,
-    ClassifierRecipe,
-    Optimisation,
-    fingerprint,
-)
+from ml.recipe_types import Augmentation, ClassifierRecipe, Optimisation, fingerprint
+from ml.recipes import IMAGENET_LITE0
 from ml.search import run_search
 from ml.search.ledger import Ledger
 from ml.search.metrics import Score

@@ -18,7 +18,8 @@ from catalog.data_efficiency import crossed_estimate
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
 from ml.encoders import build
-from ml.recipes import FINETUNE_IMAGENET, IMAGENET_LITE0, fingerprint
+from ml.recipe_types import fingerprint
+from ml.recipes import FINETUNE_IMAGENET, IMAGENET_LITE0
 from ml.training.classification import Examples
 from ml.training.finetuning import Watch, train_classifier
 from resources.compute import num_cores

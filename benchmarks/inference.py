@@ -33,7 +33,8 @@ from ml.deployment.deploying import MAX_LOST_POINTS, Terms, Validation, deploy
 from ml.deployment.deployment import Deployment
 from ml.deployment.variants import VARIANTS, Machine
 from ml.encoders import build
-from ml.recipes import IMAGENET_LITE0, RANDOM_MNV3, EncoderRecipe
+from ml.recipe_types import EncoderRecipe
+from ml.recipes import IMAGENET_LITE0, RANDOM_MNV3
 from resources.compute import num_cores
 
 PLACE = BENCH / "inference"

@@ -20,7 +20,8 @@ from catalog_assets.quality import choosing
 from demo.clothing import read_labels
 from ml.encoders import Encoder, build, embed
 from ml.quality import judge
-from ml.recipes import RANDOM_MNV3, SIMCLR_MNV3, Optimisation
+from ml.recipe_types import Optimisation
+from ml.recipes import RANDOM_MNV3, SIMCLR_MNV3
 from ml.training.pretraining import Watch, pretrain
 from ml.vectors import Labelled
 

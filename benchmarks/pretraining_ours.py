@@ -12,7 +12,7 @@ from benchmarks.pretraining_recipes import BATCH, RESOLUTION, recipe
 from ml.encoders import build
 from ml.methods import build_method
 from ml.pixels import Pixels, decode_pixels
-from ml.recipes import Execution
+from ml.recipe_types import Execution
 from ml.training.accumulation import backward
 from ml.training.execution import described, executing
 from ml.training.optimisers import build_optimiser

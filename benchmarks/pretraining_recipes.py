@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ml.recipes import Augmentation, EncoderRecipe, LocalViews, Optimisation, Pretraining
+from ml.recipe_types import Augmentation, EncoderRecipe, LocalViews, Optimisation, Pretraining
 
 NUM_PICTURES, RESOLUTION, BATCH = 1_024, 64, 256
 LOCAL_RESOLUTION, NUM_LOCAL = 32, 6

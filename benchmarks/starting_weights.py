@@ -29,19 +29,8 @@ from demo.place import DATA
 from ml.classifiers.predicting import predict
 from ml.encoders import Encoder, build
 from ml.pixels import decode_pixels
-from ml.recipes import (
-    FINETUNE_5PCT,
-    IMAGENET_LITE0,
-    RANDOM_MNV3,
-    SEEDS,
-    SIMCLR_MNV3,
-    ClassifierRecipe,
-    EncoderRecipe,
-    Optimisation,
-    fingerprint,
-    pretrained_by,
-    share_recipe,
-)
+from ml.recipe_types import ClassifierRecipe, EncoderRecipe, Optimisation, fingerprint
+from ml.recipes import FINETUNE_5PCT, IMAGENET_LITE0, RANDOM_MNV3, SEEDS, SIMCLR_MNV3, pretrained_by, share_recipe
 from ml.training.classification import Examples
 from ml.training.finetuning import train_classifier
 from ml.training.pretraining import Watch, pretrain

@@ -18,7 +18,8 @@ from catalog_assets.history import data_version
 from catalog_assets.markdown import table
 from catalog_assets.partitions import attribute_recipes, of_an_attribute_s_encoder
 from catalog_assets.versions import content_version
-from ml.recipes import attribute_recipe, fingerprint
+from ml.recipe_types import fingerprint
+from ml.recipes import attribute_recipe
 from resources.compute import Compute
 from resources.pictures import Pictures
 from resources.store import Store

@@ -11,7 +11,8 @@ from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.history import data_version
 from catalog_assets.partitions import classifier_recipes, of_its_encoder, of_its_search
 from catalog_assets.trained import trained_recipe
-from ml.recipes import ClassifierRecipe, encoder_recipe, fingerprint
+from ml.recipe_types import ClassifierRecipe, fingerprint
+from ml.recipes import encoder_recipe
 from resources.compute import Compute
 from resources.embeddings import StoredEmbeddings
 from resources.pictures import Pictures

@@ -14,7 +14,8 @@ from catalog_assets.encoder_watch import online_probe, reloads
 from catalog_assets.partitions import encoder_recipes
 from catalog_assets.pretraining import Pretraining, encoder_sha256
 from catalog_assets.versions import content_version
-from ml.recipes import encoder_recipe, fingerprint
+from ml.recipe_types import fingerprint
+from ml.recipes import encoder_recipe
 from resources.compute import Compute
 from resources.pictures import Pictures
 from resources.store import Store

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from ml.recipe_types import ClassifierRecipe
 from ml.recipes import (
     ATTRIBUTE_RECIPES,
     CLASSIFIER_RECIPES,
@@ -12,7 +13,6 @@ from ml.recipes import (
     ENSEMBLE_RECIPES,
     LABEL_SHARES,
     STUDENT_RECIPES,
-    ClassifierRecipe,
 )
 from ml.search.recipe import SEARCH_RECIPES
 

@@ -25,7 +25,8 @@ import numpy as np
 import polars as pl
 
 from catalog_assets.encoder_watch import online_probe
-from ml.recipes import EncoderRecipe, encoder_recipe
+from ml.recipe_types import EncoderRecipe
+from ml.recipes import encoder_recipe
 from resources.compute import Compute, num_cores
 from resources.pictures import Pictures
 from resources.store import Store
@@ -102,7 +103,7 @@ class Pretraining:
     def run_on_ranks(self, compute: Compute, on_epoch: OnEpoch | None) -> "Pretrained":
         """Pretrain by the processes that `compute` asks for; Failure with their last words where they fail."""
         from ml.encoders import Encoder
-        from ml.recipes import Execution
+        from ml.recipe_types import Execution
         from ml.training.autotune import Verdict
         from ml.training.loop import Cost
         from ml.training.pretraining import Pretrained

@@ -13,7 +13,8 @@ from catalog_assets.encoders import embeddings, encoders
 from catalog_assets.markdown import picture, table
 from catalog_assets.partitions import encoder_recipes
 from catalog_assets.versions import content_version
-from ml.recipes import Augmentation, encoder_recipe
+from ml.recipe_types import Augmentation
+from ml.recipes import encoder_recipe
 from resources.compute import Compute
 from resources.embeddings import StoredEmbeddings
 from resources.pictures import Pictures

@@ -18,7 +18,8 @@ from catalog_assets.history import data_version
 from catalog_assets.markdown import table
 from catalog_assets.partitions import of_a_student_s_encoder, of_its_teacher, of_its_teachers, student_recipes
 from catalog_assets.taxonomies import taxonomy
-from ml.recipes import ENSEMBLE_RECIPES, fingerprint, student_recipe
+from ml.recipe_types import fingerprint
+from ml.recipes import ENSEMBLE_RECIPES, student_recipe
 from resources.compute import Compute
 from resources.pictures import Pictures
 from resources.store import Store

@@ -3,7 +3,8 @@
 from pydantic import TypeAdapter
 
 from catalog_assets.partitions import FOUND_BY
-from ml.recipes import STUDENT_RECIPES, ClassifierRecipe, classifier_recipe, student_recipe
+from ml.recipe_types import ClassifierRecipe
+from ml.recipes import STUDENT_RECIPES, classifier_recipe, student_recipe
 from resources.store import Store
 
 RECIPE_FILE = "recipe.json"

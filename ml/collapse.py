@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml.encoders import Encoder
 from ml.pixels import Pixels
-from ml.recipes import Augmentation
+from ml.recipe_types import Augmentation
 from ml.vectors import Vectors, checked, unit_rows
 from ml.views import random_view
 

@@ -16,7 +16,7 @@ from ml.foreign import load_foreign
 from ml.imagenet import load_imagenet
 from ml.memory import keep_freed_memory
 from ml.pixels import PixelRows
-from ml.recipes import EncoderRecipe
+from ml.recipe_types import EncoderRecipe
 
 FACTS_FILE = "encoder.json"
 

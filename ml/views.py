@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ml.recipes import Augmentation, Range
+from ml.recipe_types import Augmentation, Range
 
 BLUR_RADIUS = 3  # standard deviations: what lies beyond weighs 0.3 %
 NEVER = 2.0  # a threshold that nothing of 0..1 reaches

@@ -16,7 +16,7 @@ from ml.classifiers.heads import build_heads
 from ml.classifiers.hierarchy import Hierarchy
 from ml.classifiers.template import Template
 from ml.encoders import Encoder
-from ml.recipes import PLAIN
+from ml.recipe_types import PLAIN
 from ml.training.execution import autocast
 
 FACTS_FILE = "classifier.json"

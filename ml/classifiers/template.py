@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ml.recipes import ClassifierRecipe
+from ml.recipe_types import ClassifierRecipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from ml.methods.simclr import SimCLR
 from ml.methods.swav import SwAV
 from ml.methods.vicreg import VICReg
 from ml.near_names import near
-from ml.recipes import Pretraining
+from ml.recipe_types import Pretraining
 
 METHODS: dict[str, type[Method]] = {
     "simclr": SimCLR,

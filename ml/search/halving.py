@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ml.recipes import ClassifierRecipe
+from ml.recipe_types import ClassifierRecipe
 from ml.search.ledger import Attempt, Ledger
 from ml.search.recipe import SearchRecipe
 from ml.search.space import Candidate

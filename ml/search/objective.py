@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.recipes import ClassifierRecipe
+from ml.recipe_types import ClassifierRecipe
 from ml.search.metrics import Score
 from ml.search.space import Candidate
 

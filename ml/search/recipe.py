@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict, dataclass, replace
 
 from ml.near_names import near
-from ml.recipes import ENCODER_RECIPES, FINETUNE_5PCT, ClassifierRecipe
+from ml.recipe_types import ClassifierRecipe
+from ml.recipes import ENCODER_RECIPES, FINETUNE_5PCT
 from ml.search.metrics import Score
 from ml.search.space import Candidate, Space
 

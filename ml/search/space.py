@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.recipes import Augmentation, ClassifierRecipe, Range
+from ml.recipe_types import Augmentation, ClassifierRecipe, Range
 
 WARMUP_SHARE = 0.1  # of the epochs, however few a rung has
 LOGARITHMIC = ("lr", "encoder_lr_factor", "weight_decay")

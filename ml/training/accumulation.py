@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ml.methods.method import Method, Tensors
-from ml.recipes import PLAIN, Execution
+from ml.recipe_types import PLAIN, Execution
 from ml.training.execution import autocast
 from ml.training.ranks import ALONE, Ranks
 

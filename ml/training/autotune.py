@@ -14,7 +14,7 @@ import torch
 
 from ml.classifiers.classifier import Classifier
 from ml.methods.method import Method
-from ml.recipes import PLAIN, Execution
+from ml.recipe_types import PLAIN, Execution
 from ml.training.execution import described, executing
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from ml.classifiers.hierarchy import Ids
 from ml.classifiers.losses import Training, loss_named, top_k_accuracy
 from ml.distillation import Answers, Features, similarity_loss, soft_loss
 from ml.pixels import PixelRows
-from ml.recipes import ClassifierRecipe
+from ml.recipe_types import ClassifierRecipe
 from ml.training.mixing import mix
 from ml.views import random_view
 

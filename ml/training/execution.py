@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 
 from ml.encoders import Encoder
-from ml.recipes import Execution
+from ml.recipe_types import Execution
 
 
 class HasEncoder(Protocol):

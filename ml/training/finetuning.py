@@ -13,7 +13,7 @@ from ml.classifiers.hierarchy import Hierarchy
 from ml.classifiers.template import Template
 from ml.encoders import Encoder
 from ml.pixels import fingerprint_arrays
-from ml.recipes import PLAIN, ClassifierRecipe, Execution, fingerprint
+from ml.recipe_types import PLAIN, ClassifierRecipe, Execution, fingerprint
 from ml.training.autotune import MAX_TUNED_ON, Verdict, autotune
 from ml.training.checkpoints import Checkpoint
 from ml.training.classification import ClassificationTask, Examples

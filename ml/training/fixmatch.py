@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ml.pixels import PixelRows
-from ml.recipes import Augmentation, FixMatch
+from ml.recipe_types import Augmentation, FixMatch
 from ml.training.loop import Task
 from ml.views import random_view
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ml.memory import keep_freed_memory
-from ml.recipes import Optimisation
+from ml.recipe_types import Optimisation
 from ml.training.checkpoints import Checkpoint, save_inputs
 from ml.training.optimisers import Average, build_optimiser, set_rate
 from ml.training.schedules import warmup_cosine

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ml.recipes import Mixing
+from ml.recipe_types import Mixing
 
 
 @dataclass(frozen=True, kw_only=True)

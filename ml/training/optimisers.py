@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ml.backbones import block_of_parameter
-from ml.recipes import Optimisation
+from ml.recipe_types import Optimisation
 
 
 def build_optimiser(module: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:

@@ -15,7 +15,7 @@ from ml.memory import keep_freed_memory
 from ml.methods import build_method
 from ml.methods.method import Method
 from ml.pixels import PixelRows, fingerprint_arrays
-from ml.recipes import PLAIN, Augmentation, EncoderRecipe, Execution, Pretraining, fingerprint
+from ml.recipe_types import PLAIN, Augmentation, EncoderRecipe, Execution, Pretraining, fingerprint
 from ml.training.accumulation import backward
 from ml.training.autotune import MAX_TUNED_ON, Verdict, autotune
 from ml.training.best import OnlineProbe

@@ -9,7 +9,8 @@ import pytest
 from catalog.warehouse import query
 from catalog_assets.definitions import definitions
 from demo.flow import QUIET
-from ml.recipes import ATTRIBUTE_RECIPES, AttributeRecipe, attribute_recipe
+from ml.recipe_types import AttributeRecipe
+from ml.recipes import ATTRIBUTE_RECIPES, attribute_recipe
 from resources.store import Store
 from tests.conftest import TinyCatalogue
 

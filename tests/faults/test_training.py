@@ -11,7 +11,7 @@ import torch
 
 from ml.encoders import Encoder, build
 from ml.methods import METHODS, options_of
-from ml.recipes import EncoderRecipe
+from ml.recipe_types import EncoderRecipe
 from ml.training.pretraining import Watch, pretrain
 from tests.ml.tiny import TINY_ENCODER, TINY_SIMCLR, striped
 

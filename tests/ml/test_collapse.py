@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ml.collapse import alignment, deviations, effective_rank, embed_two_views, uniformity
 from ml.encoders import build
-from ml.recipes import Augmentation
+from ml.recipe_types import Augmentation
 from ml.vectors import Vectors, unit_rows
 from tests.ml.clouds import noise
 from tests.ml.tiny import TINY_ENCODER, striped

@@ -8,6 +8,7 @@ import pytest
 
 from ml.classifiers.heads import HEADS
 from ml.methods import METHODS
+from ml.recipe_types import fingerprint
 from ml.recipes import (
     CLASSIFIER_RECIPES,
     ENCODER_RECIPES,
@@ -15,7 +16,6 @@ from ml.recipes import (
     SIMCLR_MNV3,
     classifier_recipe,
     encoder_recipe,
-    fingerprint,
 )
 
 

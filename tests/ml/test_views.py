@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ml.recipes import Augmentation
+from ml.recipe_types import Augmentation
 from ml.views import ViewParameters, draw, random_view, render
 
 UNCHANGED = Augmentation(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.recipes import PLAIN, Augmentation, ClassifierRecipe, EncoderRecipe, Optimisation, Pretraining
+from ml.recipe_types import PLAIN, Augmentation, ClassifierRecipe, EncoderRecipe, Optimisation, Pretraining
 
 RESOLUTION = 32
 TINY_ENCODER = EncoderRecipe(name="tiny", backbone="test_efficientnet", weights="random", resolution=RESOLUTION)

@@ -11,7 +11,7 @@ from ml.artefacts import WEIGHTS_FILE
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
 from ml.encoders import build
-from ml.recipes import ClassifierRecipe
+from ml.recipe_types import ClassifierRecipe
 from ml.training.classification import Examples
 from ml.training.finetuning import initial_classifier, train_classifier
 from ml.training.pretraining import pretrain

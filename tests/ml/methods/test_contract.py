@@ -7,7 +7,7 @@ import torch
 
 from ml.encoders import build
 from ml.methods import METHODS, build_method, options_of
-from ml.recipes import PLAIN, Augmentation, EncoderRecipe, LocalViews, Optimisation, Pretraining
+from ml.recipe_types import PLAIN, Augmentation, EncoderRecipe, LocalViews, Optimisation, Pretraining
 from ml.training.pretraining import PretrainingTask, Watch, pretrain
 from tests.ml.tiny import TINY_ENCODER, TINY_SIMCLR, striped
 

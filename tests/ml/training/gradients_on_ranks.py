@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from ml.encoders import build
 from ml.methods import METHODS, build_method, options_of
-from ml.recipes import PLAIN, LocalViews, Optimisation, Pretraining
+from ml.recipe_types import PLAIN, LocalViews, Optimisation, Pretraining
 from ml.training.execution import described
 from ml.training.loop import Hooks, train
 from ml.training.pretraining import PretrainingTask, Watch, pretrain

@@ -10,7 +10,7 @@ from torch import Tensor
 from ml.encoders import build
 from ml.methods import METHODS, build_method, options_of
 from ml.methods.method import Method
-from ml.recipes import PLAIN, LocalViews, Optimisation, Pretraining
+from ml.recipe_types import PLAIN, LocalViews, Optimisation, Pretraining
 from ml.training.pretraining import PretrainingTask, Watch, pretrain
 from tests.ml.tiny import RESOLUTION, TINY_ENCODER, striped
 

@@ -10,7 +10,7 @@ import torch
 from ml.encoders import build
 from ml.methods import build_method
 from ml.methods.method import Method
-from ml.recipes import PLAIN, Execution, LocalViews
+from ml.recipe_types import PLAIN, Execution, LocalViews
 from ml.training.autotune import autotune
 from ml.training.execution import autocast, described, executing
 from ml.training.pretraining import Watch, pretrain, view_kinds

@@ -11,7 +11,7 @@ from ml.backbones import block_of_parameter
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
 from ml.encoders import build
-from ml.recipes import EncoderRecipe, Mixing, Optimisation
+from ml.recipe_types import EncoderRecipe, Mixing, Optimisation
 from ml.training.classification import Examples
 from ml.training.finetuning import train_classifier
 from tests.ml.tiny import TINY_FINETUNE, striped

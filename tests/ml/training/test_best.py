@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ml.encoders import Encoder, build
-from ml.recipes import Optimisation
+from ml.recipe_types import Optimisation
 from ml.training.best import OnlineProbe
 from ml.training.pretraining import Watch, pretrain
 from tests.ml.tiny import TINY_ENCODER, TINY_SIMCLR, striped

@@ -18,7 +18,8 @@ from ml.classifiers.losses import LOSSES
 from ml.classifiers.predicting import predict
 from ml.distillation import answers, similarity_loss, soft_loss
 from ml.encoders import build, embed
-from ml.recipes import PLAIN, PROBE, Distillation, Execution, Mixing, Optimisation
+from ml.recipe_types import PLAIN, Distillation, Execution, Mixing, Optimisation
+from ml.recipes import PROBE
 from ml.training.classification import Examples
 from ml.training.finetuning import Watch, initial_classifier, train_classifier
 from ml.training.optimisers import build_optimiser

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.encoders import build
-from ml.recipes import Augmentation, FixMatch
+from ml.recipe_types import Augmentation, FixMatch
 from ml.training.classification import Examples
 from ml.training.finetuning import Watch, train_classifier
 from ml.training.fixmatch import consistency_loss

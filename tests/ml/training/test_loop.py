@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ml.recipes import Optimisation
+from ml.recipe_types import Optimisation
 from ml.training.checkpoints import Checkpoint
 from ml.training.loop import Hooks, train
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.recipes import Mixing
+from ml.recipe_types import Mixing
 from ml.training.mixing import mix
 
 KINDS = {

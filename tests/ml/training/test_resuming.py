@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ml.encoders import Encoder
-from ml.recipes import Optimisation
+from ml.recipe_types import Optimisation
 from ml.training.checkpoints import Checkpoint
 from ml.training.pretraining import Watch, pretrain
 from tests.ml.tiny import TINY_SIMCLR, striped

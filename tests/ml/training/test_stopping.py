@@ -10,7 +10,7 @@ from torch import nn
 
 from ml.classifiers.predicting import predict
 from ml.encoders import build
-from ml.recipes import Optimisation
+from ml.recipe_types import Optimisation
 from ml.training.classification import Examples
 from ml.training.finetuning import Watch, train_classifier
 from ml.training.stopping import EarlyStopping
