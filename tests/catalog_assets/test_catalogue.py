@@ -14,37 +14,16 @@ import polars as pl
 import pytest
 
 from catalog.warehouse import query, write_warehouse
-from catalog_assets.definitions import ASSET_MODULES, resources
+from catalog_assets.definitions import resources
 from catalog_assets.deployment import CHECK
-from catalog_assets.drift import MIN_PRODUCTS, PICTURES_CHECK, SHIFT_CHECK, SURE_CHECK
 from catalog_assets.partitions import deliveries
 from demo.flow import QUIET
 from ml.deployment.deployment import current_folder, facts_of
 from ml.deployment.variants import VARIANTS
 from resources.pictures import Pictures
 from resources.store import Store
+from tests.catalog_assets.making import ASSETS, made, metadata
 from tests.conftest import TinyCatalogue
-
-ASSETS = dg.load_assets_from_modules(ASSET_MODULES)
-
-
-def made(
-    store: Store, instance: dg.DagsterInstance, asset: str, partition: str | None = None, *, raises: bool = True
-) -> dg.ExecuteInProcessResult:
-    return dg.materialize(
-        ASSETS,
-        selection=dg.AssetSelection.assets(asset),
-        partition_key=partition,
-        resources=resources(store.root),
-        instance=instance,
-        run_config=QUIET,
-        raise_on_error=raises,
-    )
-
-
-def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
-    [event] = result.asset_materializations_for_node(asset)
-    return {name: value.value for name, value in event.metadata.items()}
 
 
 @pytest.fixture(scope="module")
@@ -225,67 +204,6 @@ def test_a_deployment_tells_where_it_lies(deployed: dg.ExecuteInProcessResult, s
     pointer = json.loads((Path(store.root) / "deployment" / "current.json").read_text())
     assert pointer == {"folder": folder.name, "former": None}
     assert metadata(deployed, "deployment")["folder"] == str(folder)
-
-
-@pytest.mark.usefixtures("labelled")
-def test_drift_sets_a_delivery_beside_the_training_products(
-    store: Store, instance: dg.DagsterInstance, tiny_catalogue: TinyCatalogue, delivery: str
-) -> None:
-    for other in (tiny_catalogue.root / "universal_catalogue").iterdir():
-        if (key := other.name.removeprefix("delivery=")) != delivery:  # this deployment may answer in another form
-            made(store, instance, "universal_catalogue", key)
-    before = store.scan("universal_catalogue", [delivery]).collect()
-    calm = made(store, instance, "drift", delivery)
-    [row] = store.scan("drift", [delivery]).collect().to_dicts()
-    assert row["num_products"] == len(before)
-    lost = {
-        is_own: (outcomes["status"] != "ok").mean()
-        for (is_own,), outcomes in store.scan("outcomes").collect().group_by(pl.col("delivery") == delivery)
-    }
-    assert (row["share_lost"], row["share_lost_elsewhere"]) == pytest.approx((lost[True], lost[False]))
-    assert row["beyond_chance"] == pytest.approx(max(0.0, row["stability_index"] - row["by_chance"]))
-    assert {check.check_name: check.passed for check in calm.get_asset_check_evaluations()}[SHIFT_CHECK]
-    assert (row["has_shifted"], row["is_unsure"]) == (False, False)
-    leaf = before["leaf_id"].mode()[0]
-    moved = before.drop("delivery").with_columns(leaf_id=pl.lit(leaf, pl.Int64), category_id=pl.lit(None, pl.Int64))
-    store.write(moved, "universal_catalogue", delivery)
-    checks = made(store, instance, "drift", delivery).get_asset_check_evaluations()
-    assert {check.check_name: check.passed for check in checks} == {
-        SHIFT_CHECK: False,
-        SURE_CHECK: False,
-        PICTURES_CHECK: True,
-    }
-    [row] = store.scan("drift", [delivery]).collect().to_dicts()
-    assert (row["has_shifted"], row["is_unsure"]) == (True, True)
-    few = moved.head(MIN_PRODUCTS - 1)
-    store.write(few, "universal_catalogue", delivery)
-    made(store, instance, "drift", delivery)
-    [row] = store.scan("drift", [delivery]).collect().to_dicts()
-    assert (row["has_shifted"], row["is_unsure"]) == (False, False)  # too few to judge by
-    store.write(before.drop("delivery"), "universal_catalogue", delivery)
-
-
-@pytest.mark.usefixtures("labelled")
-def test_drift_of_a_delivery_that_got_no_picture_is_told_by_its_downloads(
-    store: Store, instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
-    shutil.copytree(store.root, tmp_path / "store")
-    own = Store(root=str(tmp_path / "store"))
-    lost = "hansen.lost"
-    instance.add_dynamic_partitions(str(deliveries.name), [lost])
-    for num_links, is_seen in ((MIN_PRODUCTS - 1, False), (MIN_PRODUCTS, True)):
-        links = pl.DataFrame({"product_id": [f"hansen:{n}" for n in range(num_links)], "status": "gone"})
-        like = own.scan("outcomes", [own.partitions("outcomes")[0]]).collect().drop("delivery")
-        own.write(pl.concat([like.clear(), links], how="diagonal"), "outcomes", lost)
-        own.write(own.scan("universal_catalogue").head(0).collect().drop("delivery"), "universal_catalogue", lost)
-        checks = made(own, instance, "drift", lost).get_asset_check_evaluations()
-        assert {check.check_name: check.passed for check in checks} == {
-            SHIFT_CHECK: True,
-            SURE_CHECK: True,
-            PICTURES_CHECK: not is_seen,
-        }
-    [row] = own.scan("drift", [lost]).collect().to_dicts()
-    assert (row["num_products"], row["beyond_chance"], row["share_lost"]) == (0, None, 1.0)
 
 
 @pytest.mark.usefixtures("labelled")

@@ -24,6 +24,7 @@ FLAGS = (
 )
 PATIENCE_S = 60
 FADING_S = 0.7
+COLOURED_S = 8.0  # a graph shows its assets at once and their states later
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ class Page:
         """Click on what these words name, as soon as it can be clicked."""
         until(lambda: self._clicked(text), PATIENCE_S, f"a click on {text!r}")
 
-    def shoot(self, path: Path) -> None:
+    def shoot(self, path: Path, after_s: float = FADING_S) -> None:
         """Save what is seen as a PNG, once what was opened has faded in."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        time.sleep(FADING_S)
+        time.sleep(after_s)
         assert self.driver.save_screenshot(str(path))
 
     def _clicked(self, text: str) -> bool:

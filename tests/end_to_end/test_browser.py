@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from tests.conftest import CLASSIFIERS, ENCODERS, TinyCatalogue
-from tests.end_to_end.browser import Page, browsing
+from tests.end_to_end.browser import COLOURED_S, Page, browsing
 from tests.end_to_end.services import copy_of, serving, until
 
 DELIVERY = "northloom.spring"
@@ -40,7 +40,7 @@ def sees_the_lineage(page: Page, screenshots: Path) -> None:
     page.open("/assets/universal_catalogue?view=lineage&lineageScope=upstream&lineageDepth=10")
     for asset in ("products", "images", "dataset", "encoders", "classifiers", "predictions", "champion", "deployment"):
         page.see(asset)
-    page.shoot(screenshots / "lineage.png")
+    page.shoot(screenshots / "lineage.png", COLOURED_S)
 
 
 def sees_the_confusion_picture(page: Page, screenshots: Path) -> None:
