@@ -4,6 +4,7 @@ PYTHON ?= python3
 STORE ?= store
 PRODUCTS ?= 12000
 NAME ?= download
+WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +13,10 @@ INSTALLED := $(VENV)/.installed
 export SHELFSIGHT_STORE := $(abspath $(STORE))
 export DAGSTER_HOME ?= $(SHELFSIGHT_STORE)/dagster
 
-.PHONY: demo test ui check bench lint install always
+# Some images and shells set it; then every process compiles all that it imports, PyTorch among it, which takes 20 s.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test ui check bench lint docs install always
 .DEFAULT_GOAL := demo
 
 install: $(INSTALLED)
@@ -25,7 +29,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps lightly
 	@touch $@
 
-# With the address of a PostgreSQL set, Dagster remembers there: see docs/deploying.md.
+# With the address of a PostgreSQL set, Dagster remembers there: see docs/how-to/deploy.md.
 $(DAGSTER_HOME)/dagster.yaml: $(if $(SHELFSIGHT_POSTGRES_URL),deploy/dagster.yaml always,dagster.yaml)
 	@mkdir -p $(@D)
 	@cp $< $@
@@ -36,16 +40,24 @@ demo: $(INSTALLED) $(DAGSTER_HOME)/dagster.yaml
 ui: $(INSTALLED) $(DAGSTER_HOME)/dagster.yaml
 	@$(BIN)/python -m demo.ui
 
+# Web pages have all cores to themselves: a page that is slow to load takes a click and does nothing.
 test: $(INSTALLED)
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -m "not browser" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=20 --durations-min=1
+	@$(BIN)/pytest -q -m browser --durations=20 --durations-min=1
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@DAGSTER_HOME= $(BIN)/dg check defs
+	@DAGSTER_HOME= $(BIN)/dg list defs > /dev/null
+	@$(BIN)/codespell
 
-check: lint test
+docs: $(INSTALLED)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+check: lint test docs
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.$(NAME)

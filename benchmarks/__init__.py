@@ -1,1 +1,1 @@
-"""One script a claim in the README: each prints a table, and keeps its figures in ``results/``."""
+"""One script per group of claims: each prints a table and keeps its figures in `results/`."""

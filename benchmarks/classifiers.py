@@ -1,4 +1,4 @@
-"""Classifiers: what heads over thousands of leaves cost a training step.
+"""Classifiers: the cost of heads with thousands of leaves in a training step.
 
 make bench NAME=classifiers
 """
@@ -15,12 +15,12 @@ from ml.classifiers.classifier import Classifier
 from ml.classifiers.heads import HEADS
 from ml.classifiers.hierarchy import Hierarchy
 from ml.classifiers.template import Template
-from ml.encoders import build
+from ml.encoders.encoder import build
 from ml.memory import keep_freed_memory
 from ml.recipe_types import EncoderRecipe
 from ml.recipes import FINETUNE_5PCT, IMAGENET_LITE0, RANDOM_MNV3
 from ml.training.classification import ClassificationTask, Examples
-from ml.training.optimisers import build_optimiser
+from ml.training.optimizers import build_optimizer
 
 NUM_LEAVES, BATCH, NUM_STEPS = 5_000, 64, 12
 MAX_SHARE = 0.15
@@ -29,7 +29,7 @@ ENCODERS = {"lite0": IMAGENET_LITE0, "mobilenetv3_small_050": RANDOM_MNV3}
 
 
 def main() -> None:
-    """Measure, print, publish."""
+    """Measures, prints and publishes."""
     keep_freed_memory()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     claims = []
@@ -37,17 +37,17 @@ def main() -> None:
         for heads in HEADS:
             few, many = steps_s(encoder, heads, (1, NUM_LEAVES))
             print(f"{backbone}, {heads}: {1000 * few:.0f} ms with one leaf, {1000 * many:.0f} ms with {NUM_LEAVES:,}")
-            what = f"{heads} heads of {NUM_LEAVES:,} leaves on 4 levels, {backbone} at {encoder.resolution} px"
+            subject = f"{heads} heads of {NUM_LEAVES:,} leaves on 4 levels, {backbone} at {encoder.resolution} px"
             share = 1 - few / many
             # Behind a network of half a million weights, millions in the heads are most of the work: no bar there.
             has_bar = backbone == "lite0"
-            told = f"{what}: share of a training step"
-            claims.append(at_most(told, share, MAX_SHARE, "") if has_bar else figure(told, share, ""))
+            claim = f"{subject}: share of a training step"
+            claims.append(at_most(claim, share, MAX_SHARE, "") if has_bar else figure(claim, share, ""))
     publish("classifiers", claims)
 
 
 def steps_s(encoder: EncoderRecipe, heads: str, num_leaves: Sequence[int]) -> list[float]:
-    """Seconds of a training step of classifiers with so many leaves: taken in turn, the fastest of each."""
+    """Returns the seconds of a training step for each number of leaves: measured in turn, the fastest of each."""
     steps = [training_step(encoder, heads, num) for num in num_leaves]
     taken: list[list[float]] = [[] for _ in steps]
     for _ in range(NUM_STEPS):
@@ -59,7 +59,7 @@ def steps_s(encoder: EncoderRecipe, heads: str, num_leaves: Sequence[int]) -> li
 
 
 def training_step(encoder: EncoderRecipe, heads: str, num_leaves: int) -> Callable[[], None]:
-    """Forward, backward and the optimiser, on the same pictures again and again."""
+    """Returns a training step (forward, backward, optimizer) that is repeated on the same images."""
     rng = np.random.default_rng(0)
     side = encoder.resolution
     leaves = np.arange(max(num_leaves, BATCH)) % num_leaves
@@ -68,12 +68,12 @@ def training_step(encoder: EncoderRecipe, heads: str, num_leaves: int) -> Callab
     classifier = Classifier(build(encoder), Hierarchy.of_labels(labels), Template(heads=heads)).train()
     examples = Examples(inputs=pixels, labels=labels[rng.permutation(len(labels))[:BATCH]])
     task = ClassificationTask(classifier, FINETUNE_5PCT, examples, None)
-    optimiser = build_optimiser(classifier, FINETUNE_5PCT.optimisation)
+    optimizer = build_optimizer(classifier, FINETUNE_5PCT.optimization)
 
     def step() -> None:
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         task.backward(torch.arange(BATCH))
-        optimiser.step()
+        optimizer.step()
 
     return step
 

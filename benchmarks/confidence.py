@@ -1,9 +1,9 @@
-"""Confidence: how often answers hold that are to hold in 80, 90 and 95 % of the cases, on Fashion-MNIST's test set.
+"""Confidence: measured coverage at requested coverages of 80, 90 and 95 %, on Fashion-MNIST's test set.
 
 make bench NAME=confidence
 
-A probe on ImageNet embeddings of 40,000 training pictures; 10,000 others fit the temperature, 10,000 more choose the
-thresholds. Answers back off along the taxonomy, as the asset `confidence` lets them.
+A probe on ImageNet embeddings of 40,000 training images; 10,000 others fit the temperature, 10,000 more choose the
+thresholds. Predictions back off along the taxonomy, as in the asset `confidence`.
 """
 
 import numpy as np
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from benchmarks.claims import Claim, at_most, figure, publish
 from benchmarks.starting_weights import DEVICE, fashion
-from catalog.proportions import wilson_interval
-from catalog.scores import expected_calibration_error
+from catalog.evaluation.proportions import wilson_interval
+from catalog.evaluation.scores import expected_calibration_error
 from ml.classifiers.calibration import fit_temperature
 from ml.classifiers.conformal import BestPaths, conformal_threshold
-from ml.distillation import answers
-from ml.encoders import build, embed
+from ml.classifiers.distillation import teacher_log_probabilities
+from ml.encoders.encoder import build, embed
 from ml.recipes import IMAGENET_LITE0, PROBE
 from ml.training.classification import Examples
 from ml.training.finetuning import train_classifier
@@ -25,11 +25,11 @@ from resources.compute import num_cores
 
 COVERAGES = (0.8, 0.9, 0.95)
 NUM_FITTING, NUM_CHOOSING = 10_000, 10_000
-MAX_OFF = 1.0  # points
+MAX_DISTANCE = 1.0  # points
 
 
 def main() -> None:
-    """Embed, probe, calibrate, judge, publish."""
+    """Embeds, probes, calibrates, evaluates and publishes."""
     torch.set_num_threads(num_cores())
     clothes = fashion()
     shuffled = np.random.default_rng(0).permutation(clothes.trainable)
@@ -38,31 +38,40 @@ def main() -> None:
     vectors = embed(encoder, clothes.pixels(IMAGENET_LITE0.resolution), DEVICE)
     examples = Examples(inputs=vectors[training], labels=clothes.levels[training])
     classifier = train_classifier(PROBE, encoder, examples, DEVICE).classifier
-    said = answers(classifier, vectors, DEVICE)[-1]
+    log_probabilities = teacher_log_probabilities(classifier, vectors, DEVICE)[-1]
     targets = classifier.hierarchy.encode(clothes.levels)
-    temperature = fit_temperature(said[fitting], targets[fitting, -1])
-    paths, as_said = (BestPaths.at_temperature(said, each, classifier.hierarchy) for each in (temperature, 1.0))
+    temperature = fit_temperature(log_probabilities[fitting], targets[fitting, -1])
+    paths, unscaled = (
+        BestPaths.at_temperature(log_probabilities, each, classifier.hierarchy) for each in (temperature, 1.0)
+    )
     scores = paths.rows(choosing).scores(targets[choosing])
-    judged, true = paths.rows(clothes.judging), targets[clothes.judging]
-    what = f"Fashion-MNIST, official test set, `{PROBE.name}`"
-    claims = [claim(what, judged, true, conformal_threshold(scores, each), each) for each in COVERAGES]
+    evaluated, true = paths.rows(clothes.evaluation), targets[clothes.evaluation]
+    subject = f"Fashion-MNIST, official test set, `{PROBE.name}`"
+    claims = [claim(subject, evaluated, true, conformal_threshold(scores, each), each) for each in COVERAGES]
     for name, each in {
-        "as it came": as_said.rows(clothes.judging),
-        f"at temperature {temperature:.2f}": judged,
+        "before scaling": unscaled.rows(clothes.evaluation),
+        f"at temperature {temperature:.2f}": evaluated,
     }.items():
         error = expected_calibration_error(each.masses[:, -1].clip(0, 1), each.classes[:, -1] == true[:, -1])
-        claims.append(figure(f"{what}: calibration error of leaves, {name}", error, ""))
+        claims.append(figure(f"{subject}: calibration error of leaves, {name}", error, ""))
     publish("confidence", claims)
 
 
-def claim(what: str, judged: BestPaths, true: NDArray[np.int64], threshold: float, coverage: float) -> Claim:
-    """How far the share of answers that hold is from the one asked for."""
-    hold = judged.are_covered(true, threshold)
-    low, high = wilson_interval(int(hold.sum()), len(hold))
-    depths = judged.depths(threshold)
-    told = f"{hold.mean():.4f} hold, 95 % within {low:.4f} to {high:.4f}, {depths.mean():.2f} levels deep on average"
-    off = 100 * abs(float(hold.mean()) - coverage)
-    return at_most(f"{what}: answers that are to hold in {coverage:.0%} ({told}): points off", off, MAX_OFF, "points")
+def claim(subject: str, evaluated: BestPaths, true: NDArray[np.int64], threshold: float, coverage: float) -> Claim:
+    """Returns the distance between the measured and the requested coverage."""
+    covered = evaluated.are_covered(true, threshold)
+    low, high = wilson_interval(int(covered.sum()), len(covered))
+    depths = evaluated.depths(threshold)
+    measured = (
+        f"measured {covered.mean():.4f}, 95 % within {low:.4f} to {high:.4f}; mean depth {depths.mean():.2f} levels"
+    )
+    distance = 100 * abs(float(covered.mean()) - coverage)
+    return at_most(
+        f"{subject}: categories at a requested coverage of {coverage:.0%} ({measured}): distance",
+        distance,
+        MAX_DISTANCE,
+        "points",
+    )
 
 
 if __name__ == "__main__":

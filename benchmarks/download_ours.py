@@ -1,4 +1,4 @@
-"""Our side of the download benchmark, as a process of its own.
+"""Our side of the download benchmark, as a separate process.
 
 python -m benchmarks.download_ours LINKS.parquet FOLDER CONNECTIONS_PER_HOST [--slow-host HOST]
 """
@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 from upath import UPath
 
-from catalog.images.fetch_settings import FetchSettings
-from catalog.images.politeness import Politeness
-from catalog.images.shards import download_delivery
+from catalog.download.delivery import download_delivery
+from catalog.download.host_limiter import Politeness
+from catalog.download.settings import FetchSettings
 
 
 def main() -> None:

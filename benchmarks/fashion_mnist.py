@@ -2,8 +2,8 @@
 
 make bench NAME=fashion_mnist
 
-Three quarters of an hour on two cores. What is trained is kept below `.bench/fashion-mnist`, and a run that was cut off
-goes on; its minutes are device minutes over all attempts. The recipe was not chosen by the test set.
+Three quarters of an hour on two cores. The classifier is cached in `.bench/fashion-mnist`, and an interrupted run
+resumes; its minutes are device minutes over all attempts. The recipe was not chosen on the test set.
 """
 
 import json
@@ -14,14 +14,14 @@ import torch
 from benchmarks.claims import at_least, at_most, publish
 from benchmarks.peers import BENCH
 from benchmarks.starting_weights import DEVICE, fashion
-from catalog.data_efficiency import crossed_estimate
+from catalog.evaluation.data_efficiency import crossed_estimate
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
-from ml.encoders import build
+from ml.encoders.encoder import build
 from ml.recipe_types import fingerprint
 from ml.recipes import FINETUNE_IMAGENET, IMAGENET_LITE0
 from ml.training.classification import Examples
-from ml.training.finetuning import Watch, train_classifier
+from ml.training.finetuning import TrainingCallbacks, train_classifier
 from resources.compute import num_cores
 
 MIN_TOP1, MAX_MINUTES = 0.945, 60.0
@@ -29,32 +29,32 @@ FOLDER = BENCH / "fashion-mnist" / fingerprint(FINETUNE_IMAGENET)[:12]
 
 
 def main() -> None:
-    """Train, judge, publish."""
+    """Trains, evaluates and publishes."""
     torch.set_num_threads(num_cores())
     clothes = fashion()
     pixels = clothes.pixels(IMAGENET_LITE0.resolution)
     if not (FOLDER / "classifier.json").exists():
         examples = Examples(inputs=pixels[clothes.trainable], labels=clothes.levels[clothes.trainable])
-        watch = Watch(checkpoint=FOLDER / "checkpoint.pt", on_epoch=_tell)
-        trained = train_classifier(FINETUNE_IMAGENET, build(IMAGENET_LITE0), examples, DEVICE, watch)
+        callbacks = TrainingCallbacks(checkpoint=FOLDER / "checkpoint.pt", on_epoch=_log)
+        trained = train_classifier(FINETUNE_IMAGENET, build(IMAGENET_LITE0), examples, DEVICE, callbacks)
         trained.classifier.save(FOLDER, {"device_seconds": trained.cost.device_s})
     minutes = json.loads((FOLDER / "classifier.json").read_text())["device_seconds"] / 60
-    best = predict(Classifier.load(FOLDER), pixels[clothes.judging], DEVICE)[-1].ids[:, 0]
-    top1 = crossed_estimate((best == clothes.levels[clothes.judging, -1])[None].astype(float))
-    what = f"Fashion-MNIST, official test set, `{FINETUNE_IMAGENET.name}` on all 60,000 labels"
+    best = predict(Classifier.load(FOLDER), pixels[clothes.evaluation], DEVICE)[-1].ids[:, 0]
+    top1 = crossed_estimate((best == clothes.levels[clothes.evaluation, -1])[None].astype(float))
+    subject = f"Fashion-MNIST, official test set, `{FINETUNE_IMAGENET.name}` on all 60,000 labels"
     within = f"95 % within {top1.low:.4f} to {top1.high:.4f}"
     publish(
         "fashion_mnist",
         [
-            at_least(f"{what}: top-1 ({within})", top1.value, MIN_TOP1, ""),
-            at_most(f"{what}: training", minutes, MAX_MINUTES, "minutes"),
+            at_least(f"{subject}: top-1 ({within})", top1.value, MIN_TOP1, ""),
+            at_most(f"{subject}: training", minutes, MAX_MINUTES, "minutes"),
         ],
     )
 
 
-def _tell(figures: Mapping[str, float]) -> None:
-    told = f"{figures['loss']:.3f}, {figures['examples_per_s']:.0f} pictures/s"
-    print(f"epoch {figures['epoch']:.0f}: loss {told}", flush=True)
+def _log(figures: Mapping[str, float]) -> None:
+    text = f"{figures['loss']:.3f}, {figures['examples_per_s']:.0f} images/s"
+    print(f"epoch {figures['epoch']:.0f}: loss {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Grouping and splits of a generated catalogue, as a process of its own: python -m benchmarks.grouping_ours FOLDER."""
+"""Groups and splits a generated catalog, in a separate process: python -m benchmarks.grouping_ours FOLDER."""
 
 import json
 import sys
@@ -10,37 +10,37 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.grouping_rows import PICTURES, PRODUCTS, thumbnails_of
-from catalog.duplicates import equal_pictures, near_duplicates, picture_keys
-from catalog.splits import splits_of
+from benchmarks.grouping_rows import IMAGES, PRODUCTS, thumbnails_of
+from catalog.dataset.duplicates import equal_images, image_keys, near_duplicates
+from catalog.dataset.splits import splits_of
 
 ROWS_PER_CHUNK = 1 << 18
 
 
 def main(folder: Path) -> None:
-    """Group, assign splits, write `groups.parquet`, and say what there was in `figures.json`."""
+    """Groups, assigns splits, and writes `groups.parquet` and `figures.json`."""
     started = time.perf_counter()
-    # What is read ahead of a file stays in memory until the last batch has come.
-    pictures = pq.ParquetFile(folder / PICTURES, pre_buffer=False)
-    num_rows = pictures.metadata.num_rows
+    # Read-ahead buffers stay in memory until the last batch.
+    images = pq.ParquetFile(folder / IMAGES, pre_buffer=False)
+    num_rows = images.metadata.num_rows
     keys = np.empty((num_rows, 2), dtype=np.uint64)
     dhash = np.empty(num_rows, dtype=np.uint64)
     at = 0
-    for group in range(pictures.num_row_groups):
-        for batch in pictures.iter_batches(ROWS_PER_CHUNK, row_groups=[group]):
+    for group in range(images.num_row_groups):
+        for batch in images.iter_batches(ROWS_PER_CHUNK, row_groups=[group]):
             rows = pl.DataFrame(pl.from_arrow(batch))
-            keys[at : at + len(rows)] = picture_keys(rows["sha256"])
+            keys[at : at + len(rows)] = image_keys(rows["sha256"])
             dhash[at : at + len(rows)] = rows["dhash"].to_numpy()
             at += len(rows)
-    first = equal_pictures(keys)
+    first = equal_images(keys)
     del keys
     num_distinct = int(np.count_nonzero(first == np.arange(num_rows, dtype=np.int32)))
     read_s = time.perf_counter() - started
-    num_looks = 0
+    num_thumbnails = 0
 
     def thumbnails(indices: np.ndarray) -> np.ndarray:
-        nonlocal num_looks
-        num_looks += len(indices)
+        nonlocal num_thumbnails
+        num_thumbnails += len(indices)
         return thumbnails_of(folder, indices)
 
     first = near_duplicates(first, dhash, thumbnails)
@@ -64,7 +64,7 @@ def main(folder: Path) -> None:
         "near_s": grouped_s - read_s,
         "written_s": time.perf_counter() - started - grouped_s,
         "num_distinct": num_distinct,
-        "num_looks": num_looks,
+        "num_thumbnails": num_thumbnails,
         "num_groups": num_groups,
         "largest": largest,
     }

@@ -1,4 +1,4 @@
-"""A generated catalogue of hashes: copies, near copies and look-alikes of known origin, and thumbnails to match."""
+"""Generated catalog of hashes: copies, near copies and look-alikes of known origin, with their thumbnails."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,25 +10,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-PRODUCTS, PICTURES, ORIGINS = "products.parquet", "pictures.parquet", "origins.npy"
+PRODUCTS, IMAGES, ORIGINS = "products.parquet", "images.parquet", "origins.npy"
 ROWS_PER_CHUNK = 1 << 20
 
 EXACT_SHARE, NEAR_SHARE, LOOK_ALIKE_SHARE = 0.05, 0.05, 0.05
 MAX_BITS_FLIPPED = 4
 LARGEST_FAMILY = 2_000  # look-alikes of one hash; most families are far smaller
 
-_POOL_SIZES = (4_093, 4_091)  # primes: two products rarely share both of their pictures' halves
+_POOL_SIZES = (4_093, 4_091)  # primes: two products rarely share both parts of their images
 
 
 def generate(folder: Path, num_rows: int) -> None:
-    """Write product ids, SHA-256s and dhashes; and each row's origin, the row whose picture it shows."""
+    """Writes product ids, SHA-256s and dhashes, and each row's origin: the row whose image it shows."""
     rng = np.random.default_rng(36)
     origins = np.lib.format.open_memmap(folder / ORIGINS, mode="w+", dtype=np.int32, shape=(num_rows,))
     hashes = rng.integers(0, 1 << 64, num_rows, dtype=np.uint64)
     families = _family_hashes(rng, int(num_rows * LOOK_ALIKE_SHARE))
     ids = pa.schema([("product_id", pa.large_string())])
     keys = pa.schema([("sha256", pa.large_string()), ("dhash", pa.uint64())])
-    with pq.ParquetWriter(folder / PRODUCTS, ids) as products, pq.ParquetWriter(folder / PICTURES, keys) as pictures:
+    with pq.ParquetWriter(folder / PRODUCTS, ids) as products, pq.ParquetWriter(folder / IMAGES, keys) as images:
         for start in range(0, num_rows, ROWS_PER_CHUNK):
             rows = np.arange(start, min(start + ROWS_PER_CHUNK, num_rows))
             kind = rng.random(len(rows))
@@ -38,31 +38,31 @@ def generate(folder: Path, num_rows: int) -> None:
             hashes[rows[is_alike]] = families[rng.integers(0, len(families), np.count_nonzero(is_alike))]
             is_copy = (is_exact | is_near) & (rows > 0)
             origins[rows] = np.maximum.accumulate(np.where(is_copy, origins[max(0, start - 1)], rows))
-            # Copies are of earlier rows, and of originals only, so that a group's first member is its origin: one that
-            # is drawn to be of a copy is of that one's origin, or within this piece of the last original before it.
+            # Copies are of earlier originals, so that a group's first member is its origin: a copy of a copy becomes
+            # one of that one's origin, or within this chunk of the last original before it.
             earlier = (rng.random(np.count_nonzero(is_copy)) * rows[is_copy]).astype(np.int64)
             origins[rows[is_copy]] = origins[earlier]
             hashes[rows[is_copy]] = hashes[origins[rows[is_copy]]]
             near = rows[is_near & is_copy]
             hashes[near] ^= _flips(rng, len(near))
-            shown = np.where(is_near, rows, origins[rows])  # whose bytes these are
+            shown = np.where(is_near, rows, origins[rows])  # the row whose bytes these are
             digests = [hashlib.sha256(b"%d" % row).hexdigest() for row in shown.tolist()]
             products.write_table(_table({"product_id": product_ids(rows)}, ids))
-            pictures.write_table(_table({"sha256": digests, "dhash": hashes[rows]}, keys))
+            images.write_table(_table({"sha256": digests, "dhash": hashes[rows]}, keys))
     origins.flush()
 
 
 def product_ids(rows: NDArray[np.int64]) -> list[str]:
-    """Twenty characters each."""
+    """Returns product ids of twenty characters each."""
     return [f"partner-{row % 97:02d}:{row:09d}" for row in rows.tolist()]
 
 
 def thumbnails_of(folder: Path, rows: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """The grey thumbnails of these rows, (n, 32, 32): the origin's picture under the row's own faint noise."""
+    """Returns the gray thumbnails of these rows, (n, 32, 32): the origin's image with faint noise of the row."""
     origins = np.load(folder / ORIGINS, mmap_mode="r")[rows].astype(np.int64)
     one, other, noise = _pools()
     shown = np.empty((len(rows), 32, 32), dtype=np.uint8)
-    for start in range(0, len(rows), 4_096):  # few at once, as decoding real pictures would
+    for start in range(0, len(rows), 4_096):  # few at a time, like decoded images
         some, their = origins[start : start + 4_096], rows[start : start + 4_096].astype(np.int64)
         shown[start : start + 4_096] = one[some % len(one)] + other[some % len(other)] + noise[their % len(noise)]
     return shown
@@ -76,14 +76,14 @@ def _pools() -> Iterator[NDArray[np.uint8]]:
 
 
 def _family_hashes(rng: np.random.Generator, num_look_alikes: int) -> NDArray[np.uint64]:
-    """One hash a look-alike to draw from: families of sizes as Zipf's law has them, cut at LARGEST_FAMILY."""
+    """Returns the hashes of look-alikes: families whose sizes follow Zipf's law, at most LARGEST_FAMILY."""
     sizes = np.minimum(rng.zipf(1.6, max(1, num_look_alikes // 6)), LARGEST_FAMILY)
     hashes = rng.integers(0, 1 << 64, len(sizes), dtype=np.uint64)
     return np.repeat(hashes, sizes)
 
 
 def _flips(rng: np.random.Generator, num: int) -> NDArray[np.uint64]:
-    """Numbers of one to MAX_BITS_FLIPPED set bits."""
+    """Returns masks of one to MAX_BITS_FLIPPED set bits."""
     flips = np.zeros(num, dtype=np.uint64)
     for bit in range(MAX_BITS_FLIPPED):
         drawn = np.uint64(1) << rng.integers(0, 64, num, dtype=np.uint64)

@@ -1,4 +1,4 @@
-"""Judging: 5 million predictions onto 3,000 leaves and four levels, from Parquet, beside scikit-learn's reports.
+"""Evaluation: 5 million predictions of 3,000 leaves on four levels, from Parquet, compared with scikit-learn's reports.
 
 make bench NAME=judging
 """
@@ -19,7 +19,7 @@ MAX_S, MAX_MIB, MIN_TIMES, MAX_OFF = 10.0, 3 * 1024, 5.0, 1e-9
 
 
 def main() -> None:
-    """Write the predictions, judge them by both in turn, check that the figures are the same, publish."""
+    """Writes the predictions, evaluates them with both in turn, checks that the scores agree, and publishes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=5_000_000)
     num_rows = parser.parse_args().rows
@@ -49,31 +49,31 @@ def _claims(folder: Path, num_rows: int, took: dict[str, list[Measured]]) -> lis
     figures = json.loads((folder / "ours.json").read_text())
     theirs = json.loads((folder / "peer.json").read_text())["scores"]
     same = json.loads((folder / "reports.json").read_text())["scores"]
-    off = max(_largest_difference(each, theirs) for each in (figures["scores"], same))
-    what = f"{num_rows:,} predictions x 3,000 leaves x 4 levels"
+    difference = max(_largest_difference(each, theirs) for each in (figures["scores"], same))
+    subject = f"{num_rows:,} predictions x 3,000 leaves x 4 levels"
     middle = NUM_RUNS // 2
     return [
-        at_most(f"{what} judged: all scores, intervals, pictures, comparison", ours[middle].wall_s, MAX_S, "s"),
-        at_most(f"{what} judged: peak memory", max(each.peak_mib for each in ours), MAX_MIB, "MiB"),
+        at_most(f"{subject} evaluated: all scores, intervals, images, comparison", ours[middle].wall_s, MAX_S, "s"),
+        at_most(f"{subject} evaluated: peak memory", max(each.peak_mib for each in ours), MAX_MIB, "MiB"),
         at_least_times(
-            f"{what} against scikit-learn's reports, which have no intervals",
+            f"{subject} against scikit-learn's reports, which have no intervals",
             num_rows / ours[middle].wall_s,
             num_rows / peer[middle].wall_s,
             MIN_TIMES,
             "predictions/s",
         ),
         at_least_times(
-            f"{what}: the same reports and nothing else",
+            f"{subject}: the same reports only",
             num_rows / reports[middle].wall_s,
             num_rows / peer[middle].wall_s,
             MIN_TIMES,
             "predictions/s",
         ),
-        figure(f"{what}: scikit-learn's peak memory", max(each.peak_mib for each in peer), "MiB"),
-        at_most("largest difference of a score from scikit-learn's", off, MAX_OFF, ""),
-        figure("of these, scores, intervals and calibration", figures["judged_s"], "s"),
-        figure("of these, confusions of all levels, drawn", figures["confusion_s"], "s"),
-        figure("of these, the comparison with the champion", figures["compared_s"], "s"),
+        figure(f"{subject}: scikit-learn's peak memory", max(each.peak_mib for each in peer), "MiB"),
+        at_most("largest difference of a score from scikit-learn", difference, MAX_OFF, ""),
+        figure("of which scores, intervals and calibration", figures["scores_s"], "s"),
+        figure("of which confusion matrices of all levels, drawn", figures["confusion_s"], "s"),
+        figure("of which the comparison with the champion", figures["comparison_s"], "s"),
     ]
 
 

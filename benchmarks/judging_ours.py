@@ -1,6 +1,6 @@
-"""Our side of the judging benchmark: python -m benchmarks.judging_ours FOLDER.
+"""Our side of the evaluation benchmark: python -m benchmarks.judging_ours FOLDER.
 
-What the assets metrics, confusion and champion_decisions do with a classifier's predictions and the champion's.
+It does the work of the assets metrics, confusion and champion_decisions for a classifier and the champion.
 """
 
 import json
@@ -11,39 +11,39 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.judging_rows import files_in, taxonomy, values
-from catalog.business_value import values_at_level
-from catalog.calibration_curve import draw_calibration
-from catalog.comparison import compare
-from catalog.confusion import draw_confusion, leaf_table, most_valuable, read_confusion
-from catalog.judging import judge
+from catalog.evaluation.calibration import draw_calibration
+from catalog.evaluation.comparison import compare
+from catalog.evaluation.confusion import draw_confusion, leaf_table, most_valuable, read_confusion
+from catalog.evaluation.evaluate import evaluate
+from catalog.taxonomy.business_value import values_at_level
 
 SHOWN_LEAVES = 50
 
 
 def main(folder: Path) -> None:
-    """Judge, draw, compare with the champion, and write the figures."""
+    """Evaluates, draws, compares with the champion and writes the figures."""
     started = time.perf_counter()
     tree = taxonomy()
-    worth = values(tree)
-    judgement = judge(files_in(folder / "candidate"), tree, worth)
-    (folder / "calibration.png").write_bytes(draw_calibration([("golden", judgement.calibration.filter(level=4))]))
-    judged_s = time.perf_counter() - started
+    units_sold = values(tree)
+    evaluation = evaluate(files_in(folder / "candidate"), tree, units_sold)
+    (folder / "calibration.png").write_bytes(draw_calibration([("golden", evaluation.calibration.filter(level=4))]))
+    scores_s = time.perf_counter() - started
     cells = [
-        read_confusion(files_in(folder / "candidate"), level, values_at_level(worth, tree, level))
+        read_confusion(files_in(folder / "candidate"), level, values_at_level(units_sold, tree, level))
         for level in range(1, 5)
     ]
-    shown = most_valuable(cells[-1], worth, SHOWN_LEAVES)
+    leaves = most_valuable(cells[-1], units_sold, SHOWN_LEAVES)
     names = {category_id: tree.path(category_id) for category_id in tree.ids}
-    (folder / "confusion.png").write_bytes(draw_confusion(cells[-1], shown, names))
-    leaf_table(cells[-1], shown, names).write_parquet(folder / "leaves.parquet")
-    confusion_s = time.perf_counter() - started - judged_s
+    (folder / "confusion.png").write_bytes(draw_confusion(cells[-1], leaves, names))
+    leaf_table(cells[-1], leaves, names).write_parquet(folder / "leaves.parquet")
+    confusion_s = time.perf_counter() - started - scores_s
     candidate, champion = (pl.scan_parquet(files_in(folder / side)) for side in ("candidate", "champion"))
-    compared = compare(candidate, champion, worth)
+    compared = compare(candidate, champion, units_sold)
     figures = {
-        "judged_s": judged_s,
+        "scores_s": scores_s,
         "confusion_s": confusion_s,
-        "compared_s": time.perf_counter() - started - judged_s - confusion_s,
-        "scores": judgement.scores.rows(named=True),
+        "comparison_s": time.perf_counter() - started - scores_s - confusion_s,
+        "scores": evaluation.scores.rows(named=True),
         "num_cells": [len(each) for each in cells],
         "compared": vars(compared),
     }

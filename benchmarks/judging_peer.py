@@ -1,7 +1,7 @@
-"""scikit-learn's side of the judging benchmark: python -m benchmarks.judging_peer FOLDER.
+"""scikit-learn's side of the evaluation benchmark: python -m benchmarks.judging_peer FOLDER.
 
-Its classification report, confusion matrix and accuracy weighted by value, per level. It has no intervals, no distance
-in a taxonomy and no comparison in pairs; those are ours alone.
+Its classification report, confusion matrix and value-weighted accuracy, per level. It has no intervals, no
+hierarchical distance and no paired comparison; only ours has.
 """
 
 import json
@@ -14,14 +14,14 @@ import polars as pl
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix
 
 from benchmarks.judging_rows import files_in, taxonomy, values
-from catalog.business_value import values_at_level
+from catalog.taxonomy.business_value import values_at_level
 
 
 def main(folder: Path) -> None:
-    """Reads a level's labels and best answers, no more, and reports on them."""
+    """Reads only the labels and predictions of each level, and computes the reports."""
     started = time.perf_counter()
     tree = taxonomy()
-    worth = values(tree)
+    units_sold = values(tree)
     scores = []
     for level in range(1, 5):
         rows = pl.scan_parquet(files_in(folder / "candidate")).select(
@@ -31,16 +31,16 @@ def main(folder: Path) -> None:
         true, best = columns["true"].to_numpy(), columns["best"].to_numpy()
         report = classification_report(true, best, output_dict=True, zero_division=0)
         confusion_matrix(true, best)
-        # A sample's weight is what its label sells, shared among the label's samples.
-        ids, places, nums = np.unique(true, return_inverse=True, return_counts=True)
-        at_level = values_at_level(worth, tree, level)
+        # A sample's weight is the units sold of its label, divided by the label's number of samples.
+        ids, positions, nums = np.unique(true, return_inverse=True, return_counts=True)
+        at_level = values_at_level(units_sold, tree, level)
         weights = np.array([at_level.get(int(each), 0.0) for each in ids]) / nums
         scores.append(
             {
                 "level": level,
                 "top1": report["accuracy"],
                 "macro_f1": report["macro avg"]["f1-score"],
-                "value_weighted_accuracy": accuracy_score(true, best, sample_weight=weights[places]),
+                "value_weighted_accuracy": accuracy_score(true, best, sample_weight=weights[positions]),
             }
         )
         print(level, time.perf_counter() - started, flush=True)

@@ -1,6 +1,6 @@
 """Our side of the linear probe benchmark.
 
-python -m benchmarks.linear_probe_ours FOLDER ANSWER.json
+python -m benchmarks.linear_probe_ours FOLDER OUTPUT.json WEIGHT_DECAY
 """
 
 import json
@@ -12,21 +12,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ml.classifiers.logistic import Stopping, fit_logistic
+from ml.embeddings.logistic import Stopping, fit_logistic
 
 TOLERANCE = 1e-6  # of the decrement
 
 
 def main() -> None:
-    """Fits to convergence, with the penalty that scikit-learn has by default."""
-    place = Path(sys.argv[1])
+    """Fits to convergence."""
+    folder, weight_decay = Path(sys.argv[1]), float(sys.argv[3])
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    inputs, targets = (torch.from_numpy(np.load(place / f"{name}.npy")) for name in ("inputs", "targets"))
+    inputs, targets = (torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ("inputs", "targets"))
     started = time.perf_counter()
-    fitted = fit_logistic(inputs, targets, int(targets.max()) + 1, 1 / len(inputs), Stopping(tolerance=TOLERANCE))
+    fitted = fit_logistic(inputs, targets, int(targets.max()) + 1, weight_decay, Stopping(tolerance=TOLERANCE))
     seconds = time.perf_counter() - started
-    answer = {"seconds": seconds, "loss": fitted.loss, "passes": fitted.num_passes, "decrement": fitted.decrement}
-    Path(sys.argv[2]).write_text(json.dumps(answer))
+    result = {"seconds": seconds, "loss": fitted.loss, "passes": fitted.num_passes, "decrement": fitted.decrement}
+    Path(sys.argv[2]).write_text(json.dumps(result))
 
 
 if __name__ == "__main__":

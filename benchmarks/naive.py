@@ -1,9 +1,9 @@
-"""The naive recipe beside ours: SimCLR as tutorials write it, at 224 px, view by view, in float32.
+"""Naive pretraining: SimCLR as in tutorials (224 px, view by view, float32) compared with ours.
 
 SHELFSIGHT_PHOTOGRAPHS=FOLDER SHELFSIGHT_TAXONOMY=FILE make bench NAME=naive
 
-Both pretrain the same network from random weights on the clothing photographs of the training senders; then probes
-learn from those senders' labels and are judged on the test senders' photographs.
+Both pretrain the same network from random weights on the clothing photographs of the training senders. Probes are then
+fitted to those senders' labels and evaluated on the photographs of the test senders.
 """
 
 import json
@@ -21,7 +21,7 @@ MIN_CHEAPER = 7.0  # as published: 7 to 15 times
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What one way took and came to."""
+    """Cost and quality of one pretraining: seconds per epoch, accuracies of two probes, peak memory."""
 
     epoch_s: float
     knn: float
@@ -30,39 +30,39 @@ class Pretrained:
 
 
 def main() -> None:
-    """Pretrain all ways, print, publish."""
+    """Runs all pretrainings, prints and publishes."""
     with tempfile.TemporaryDirectory() as name:
-        naive = pretrained("naive", EPOCHS, Path(name))
-        ours = pretrained("ours", EPOCHS, Path(name))
-        longer = pretrained("ours", MANY_EPOCHS, Path(name))
-    what = "SimCLR on mobilenetv3_small_050, clothing photographs"
+        naive = run("naive", EPOCHS, Path(name))
+        ours = run("ours", EPOCHS, Path(name))
+        longer = run("ours", MANY_EPOCHS, Path(name))
+    subject = "SimCLR on mobilenetv3_small_050, clothing photographs"
     claims = [
         at_least_times(
-            f"{what}: an epoch at 64 px, views in batches, beside 224 px, view by view, float32",
+            f"{subject}: an epoch at 64 px, views in batches, beside 224 px, view by view, float32",
             1 / ours.epoch_s,
             1 / naive.epoch_s,
             MIN_CHEAPER,
             "epochs/s",
         )
     ]
-    for way, made, epochs in (
+    for variant, result, epochs in (
         ("the naive recipe", naive, EPOCHS),
         ("ours", ours, EPOCHS),
         ("ours", longer, MANY_EPOCHS),
     ):
-        told = f"{what}: {way}, {epochs} epochs in {epochs * made.epoch_s:.0f} s, {made.peak_mib:,.0f} MiB"
-        claims.append(figure(f"{told}: linear probe on test senders (kNN {made.knn:.3f})", made.linear, ""))
+        cost = f"{subject}: {variant}, {epochs} epochs in {epochs * result.epoch_s:.0f} s, {result.peak_mib:,.0f} MiB"
+        claims.append(figure(f"{cost}: linear probe on test senders (kNN {result.knn:.3f})", result.linear, ""))
     publish("naive", claims)
 
 
-def pretrained(way: str, epochs: int, place: Path) -> Pretrained:
-    """One way in a process of its own."""
-    answer = place / "answer.json"
-    command = [sys.executable, "-m", "benchmarks.naive_pretraining", way, str(epochs), str(answer)]
-    peak_mib = measure(command, place / "log").peak_mib
-    made = Pretrained(**json.loads(answer.read_text()), peak_mib=peak_mib)
-    print(way, epochs, made, flush=True)
-    return made
+def run(variant: str, epochs: int, scratch: Path) -> Pretrained:
+    """Pretrains in its own process and returns its measurements."""
+    output = scratch / "output.json"
+    command = [sys.executable, "-m", "benchmarks.naive_pretraining", variant, str(epochs), str(output)]
+    peak_mib = measure(command, scratch / "log").peak_mib
+    result = Pretrained(**json.loads(output.read_text()), peak_mib=peak_mib)
+    print(variant, epochs, result, flush=True)
+    return result
 
 
 if __name__ == "__main__":

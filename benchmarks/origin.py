@@ -1,4 +1,4 @@
-"""The origin: a process that serves photographs over loopback, each under any number of addresses, with faults.
+"""Origin: a process that serves photographs over loopback, each at any number of addresses, with faults.
 
 python -m benchmarks.origin FOLDER --port N [--side PX] [--seed N] [--hosts N]
 """
@@ -26,19 +26,19 @@ ENLARGED_QUALITY = 90
 
 @dataclass(frozen=True)
 class Origin:
-    """Where photographs are served: ``/p/NUMBER.jpg`` for any number, at each of the hosts."""
+    """The hosts and port that serve photographs: ``/p/NUMBER.jpg`` for any number, at each host."""
 
     hosts: list[str]
     port: int
 
     def link(self, number: int) -> str:
-        """The address of a picture; numbers go round the hosts."""
+        """Returns the address of an image; consecutive numbers are at different hosts."""
         return f"http://{self.hosts[number % len(self.hosts)]}:{self.port}/p/{number}.jpg"
 
 
 @contextmanager
 def serving(folder: Path, *, side_px: int = 0, seed: int = 7, num_hosts: int = 1) -> Iterator[Origin]:
-    """An origin in a process of its own, until the block ends; with ``side_px`` its pictures are enlarged to it."""
+    """Serves an origin in a separate process until the block ends; ``side_px`` enlarges its images."""
     words = [str(folder), "--side", str(side_px), "--seed", str(seed), "--hosts", str(num_hosts)]
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.origin", *words, "--port", str(port)])
@@ -54,21 +54,21 @@ def serving(folder: Path, *, side_px: int = 0, seed: int = 7, num_hosts: int = 1
 
 
 def loopback_hosts(num_hosts: int) -> list[str]:
-    """Addresses of this machine, all of them loopback."""
+    """Returns loopback addresses of this machine."""
     return [f"127.0.{index // 250}.{1 + index % 250}" for index in range(num_hosts)]
 
 
-def pictures(folder: Path, side_px: int) -> list[bytes]:
-    """The photographs' files, enlarged where that is asked for."""
+def images(folder: Path, side_px: int) -> list[bytes]:
+    """Reads the photographs, enlarged where ``side_px`` is not 0."""
     files = sorted((folder / "images").glob("*.jpg"))
     if not side_px:
         return [file.read_bytes() for file in files]
     return [_enlarged(file, side_px) for file in files[:MAX_ENLARGED]]
 
 
-def picture_fault(picture_id: str, seed: int) -> Fault | None:
-    """The faults that end without a picture, at their published rates: 13 % of all links."""
-    fault = fault_of(picture_id, seed)
+def image_fault(image_id: str, seed: int) -> Fault | None:
+    """Returns the faults that end without an image, at their published rates: 13 % of all links."""
+    fault = fault_of(image_id, seed)
     return None if fault in {Fault.FLAKY, Fault.THROTTLED} else fault
 
 
@@ -90,20 +90,20 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=1)
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
-    served = pictures(options.folder, options.side)
+    served = images(options.folder, options.side)
     with Shop(
-        lambda picture_id: served[int(picture_id) % len(served)],
+        lambda image_id: served[int(image_id) % len(served)],
         host=loopback_hosts(options.hosts),
         port=options.port,
-        faults=lambda picture_id: picture_fault(picture_id, options.seed),
+        faults=lambda image_id: image_fault(image_id, options.seed),
     ):
         signal.pause()
 
 
 def free_port() -> int:
-    """A port that nobody listens at now."""
+    """Returns a port that is free now."""
     with socket.socket() as found:
-        found.bind(("0.0.0.0", 0))  # noqa: S104 nobody is listened to
+        found.bind(("0.0.0.0", 0))  # noqa: S104 nothing listens
         return int(found.getsockname()[1])
 
 

@@ -1,4 +1,4 @@
-"""Peers: other programs, each in an environment of its own below ``.bench/``, made once."""
+"""Peers: other programs, each in its own cached environment below ``.bench/``."""
 
 import subprocess
 import sys
@@ -9,14 +9,14 @@ BENCH = Path(__file__).parent.parent / ".bench"
 
 
 def environment(name: str, *requirements: str, borrows: bool = False) -> Path:
-    """The folder of the programs of an environment that has these requirements.
+    """Creates an environment with these requirements, and returns the folder of its programs.
 
-    One that borrows finds what they require in turn among our own packages, so that PyTorch is not installed twice.
+    With `borrows`, their dependencies are taken from our own packages, so that PyTorch is not installed twice.
     """
     folder = BENCH / name
-    made = folder / "made-of"
+    marker = folder / "requirements"
     wanted = "\n".join(requirements)
-    if not made.exists() or made.read_text() != wanted:
+    if not marker.exists() or marker.read_text() != wanted:
         print(f"installing {', '.join(requirements)} into {folder}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         options = ["--no-deps"] if borrows else []
@@ -24,5 +24,5 @@ def environment(name: str, *requirements: str, borrows: bool = False) -> Path:
         if borrows:
             [packages] = folder.glob("lib/python*/site-packages")
             (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        made.write_text(wanted)
+        marker.write_text(wanted)
     return folder / "bin"

@@ -1,4 +1,4 @@
-"""The second catalogue, whole: every clothing photograph through the same assets, split by sender.
+"""Photographs: the whole flow on all clothing photographs, split by sender.
 
 SHELFSIGHT_PHOTOGRAPHS=FOLDER SHELFSIGHT_TAXONOMY=FILE make bench NAME=photographs
 """
@@ -19,11 +19,11 @@ DATA = REPOSITORY.parent / "shared" / "data"
 
 
 def main() -> None:
-    """Run, print, publish."""
+    """Runs, prints and publishes."""
     folder = os.environ.get("SHELFSIGHT_PHOTOGRAPHS", str(DATA / "clothing"))
     taxonomy = os.environ.get("SHELFSIGHT_TAXONOMY", str(DATA / "google_taxonomy" / "taxonomy-with-ids.en-US.txt"))
-    with tempfile.TemporaryDirectory() as place:
-        store = Path(place) / "store"
+    with tempfile.TemporaryDirectory() as scratch:
+        store = Path(scratch) / "store"
         home = store / "dagster"
         home.mkdir(parents=True)
         (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
@@ -33,8 +33,8 @@ def main() -> None:
         subprocess.run(command, cwd=REPOSITORY, check=True, env=environment)
         elapsed_s = time.perf_counter() - started
         grid = pl.read_parquet(store / "comparison" / "data.parquet")
-        pictures = len(pl.read_parquet(store / "dataset" / "data.parquet"))
-    claims = [figure(f"{pictures:,} clothing photographs through the whole flow", elapsed_s, "s")]
+        images = len(pl.read_parquet(store / "dataset" / "data.parquet"))
+    claims = [figure(f"{images:,} clothing photographs through the whole flow", elapsed_s, "s")]
     for row in grid.iter_rows(named=True):
         interval = f"95 % within {row['top1_low']:.3f} to {row['top1_high']:.3f}"
         claims.append(figure(f"photographs, `{row['classifier']}`, test top-1 ({interval})", row["top1"], ""))

@@ -1,4 +1,7 @@
-"""One step of SimCLR: python -m benchmarks.pretraining_memory BATCH MICRO_BATCH; its memory is watched from outside."""
+"""Two steps of SimCLR, whose memory the parent process measures.
+
+python -m benchmarks.pretraining_memory BATCH MICRO_BATCH
+"""
 
 import sys
 from dataclasses import replace
@@ -7,13 +10,13 @@ import numpy as np
 import torch
 
 from benchmarks.pretraining_recipes import RESOLUTION, recipe
-from ml.encoders import build
+from ml.encoders.encoder import build
 from ml.methods import build_method
 from ml.training.pretraining import PretrainingTask
 
 
 def main(batch: int, micro_batch: int) -> None:
-    """Two steps of forward and backward on random pixels, mapped from no file."""
+    """Runs forward and backward on random pixels twice."""
     chosen = recipe("simclr", "resnet18")
     settings = replace(chosen.pretraining, micro_batch_size=micro_batch)  # type: ignore[type-var]
     pixels = np.random.default_rng(0).integers(0, 256, (batch, 3, RESOLUTION, RESOLUTION), dtype=np.uint8)

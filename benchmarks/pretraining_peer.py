@@ -1,6 +1,6 @@
-"""lightly's side of the pretraining benchmark: its transform, head and loss, as its examples put them together.
+"""lightly's side of the pretraining benchmark: its transforms, heads and losses, combined as in its examples.
 
-python -m benchmarks.pretraining_peer METHOD BACKBONE FOLDER NUM_WORKERS ANSWER.json
+python -m benchmarks.pretraining_peer METHOD BACKBONE FOLDER NUM_WORKERS OUTPUT.json
 """
 
 import copy
@@ -34,6 +34,7 @@ Views = Sequence[Tensor]
 
 
 def simclr(backbone: nn.Module, dim: int) -> tuple[nn.Module, Callable[[Views], Tensor]]:
+    """Returns the trainable modules of SimCLR and its loss of a batch's views."""
     options: Any = OPTIONS["simclr"]
     head = SimCLRProjectionHead(dim, options["hidden_dim"], options["projection_dim"])
     loss = NTXentLoss(options["temperature"])
@@ -41,26 +42,28 @@ def simclr(backbone: nn.Module, dim: int) -> tuple[nn.Module, Callable[[Views], 
 
 
 def byol(backbone: nn.Module, dim: int) -> tuple[nn.Module, Callable[[Views], Tensor]]:
+    """Returns the trainable modules of BYOL and its loss of a batch's views."""
     options: Any = OPTIONS["byol"]
     hidden, out = options["hidden_dim"], options["projection_dim"]
     projector, predictor = BYOLProjectionHead(dim, hidden, out), BYOLPredictionHead(out, hidden, out)
-    slow_backbone, slow_projector = copy.deepcopy(backbone), copy.deepcopy(projector)
-    deactivate_requires_grad(slow_backbone)
-    deactivate_requires_grad(slow_projector)
+    momentum_backbone, momentum_projector = copy.deepcopy(backbone), copy.deepcopy(projector)
+    deactivate_requires_grad(momentum_backbone)
+    deactivate_requires_grad(momentum_projector)
     loss = NegativeCosineSimilarity()
 
     def step(views: Views) -> Tensor:
-        update_momentum(backbone, slow_backbone, m=0.99)
-        update_momentum(projector, slow_projector, m=0.99)
+        update_momentum(backbone, momentum_backbone, m=0.99)
+        update_momentum(projector, momentum_projector, m=0.99)
         p = [predictor(projector(backbone(view))) for view in views]
         with torch.no_grad():
-            z = [slow_projector(slow_backbone(view)) for view in views]
+            z = [momentum_projector(momentum_backbone(view)) for view in views]
         return 0.5 * (loss(p[0], z[1]) + loss(p[1], z[0]))
 
     return nn.ModuleList([backbone, projector, predictor]), step
 
 
 def swav(backbone: nn.Module, dim: int) -> tuple[nn.Module, Callable[[Views], Tensor]]:
+    """Returns the trainable modules of SwAV and its loss of a batch's views."""
     options: Any = OPTIONS["swav"]
     projector = SwaVProjectionHead(dim, options["hidden_dim"], options["projection_dim"])
     prototypes = SwaVPrototypes(options["projection_dim"], n_prototypes=options["num_prototypes"])
@@ -79,7 +82,7 @@ METHODS = {"simclr": simclr, "byol": byol, "swav": swav}
 
 
 def transform(method: str) -> Any:
-    """lightly's own transform for the method."""
+    """Returns lightly's transform for the method."""
     if method == "byol":
         return BYOLTransform(BYOLView1Transform(input_size=RESOLUTION), BYOLView2Transform(input_size=RESOLUTION))
     if method == "swav":
@@ -87,8 +90,8 @@ def transform(method: str) -> Any:
     return SimCLRTransform(input_size=RESOLUTION)
 
 
-def main(method: str, name: str, folder: str, num_workers: int, answer: Path) -> None:
-    """Writes the pictures a second of the second epoch."""
+def main(method: str, name: str, folder: str, num_workers: int, output: Path) -> None:
+    """Writes the images per second of the second epoch."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     dataset = LightlyDataset(folder, transform=transform(method))
     loader = torch.utils.data.DataLoader(
@@ -102,18 +105,18 @@ def main(method: str, name: str, folder: str, num_workers: int, answer: Path) ->
     backbone = timm.create_model(name, num_classes=0)
     dim = backbone(torch.zeros(2, 3, RESOLUTION, RESOLUTION)).shape[1]
     module, loss_of = METHODS[method](backbone, dim)
-    optimiser = torch.optim.AdamW(module.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
     module.train()
     for _ in range(2):
-        started, num_pictures = time.perf_counter(), 0
+        started, num_images = time.perf_counter(), 0
         for views, _, _ in loader:
             loss = loss_of(views)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
-            num_pictures += len(views[0])
-        rate = num_pictures / (time.perf_counter() - started)
-    answer.write_text(json.dumps({"rate": rate}))
+            optimizer.step()
+            num_images += len(views[0])
+        rate = num_images / (time.perf_counter() - started)
+    output.write_text(json.dumps({"rate": rate}))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What both sides of the pretraining benchmark train: one backbone, resolution, batch and strength of views."""
+"""The configuration that both sides of the pretraining benchmark share."""
 
 from collections.abc import Mapping
 
-from ml.recipe_types import Augmentation, EncoderRecipe, LocalViews, Optimisation, Pretraining
+from ml.recipe_types import Augmentation, EncoderRecipe, LocalViews, Optimization, Pretraining
 
-NUM_PICTURES, RESOLUTION, BATCH = 1_024, 64, 256
+NUM_IMAGES, RESOLUTION, BATCH = 1_024, 64, 256
 LOCAL_RESOLUTION, NUM_LOCAL = 32, 6
 # The strength of lightly's SimCLRTransform.
 VIEWS = Augmentation(
@@ -18,11 +18,11 @@ OPTIONS: Mapping[str, Mapping[str, int | float]] = {
 
 
 def recipe(method: str, backbone: str, *, epochs: int = 2) -> EncoderRecipe:
-    """Our recipe; how it is computed is left to autotune."""
+    """Returns our recipe; autotuning chooses its execution."""
     local = LocalViews(num=NUM_LOCAL, resolution=LOCAL_RESOLUTION, augmentation=VIEWS) if method == "swav" else None
     settings = Pretraining(
         method=method,
-        optimisation=Optimisation(epochs=epochs, batch_size=BATCH, lr=1e-3),
+        optimization=Optimization(epochs=epochs, batch_size=BATCH, lr=1e-3),
         augmentation=VIEWS,
         local_views=local,
         options=OPTIONS[method],

@@ -1,4 +1,4 @@
-"""Probe: how near its forecast comes to the download that follows, and what drawing from 36 million links takes.
+"""Probe: the accuracy of its forecast for the download that follows, and the cost of sampling 36 million links.
 
 make bench NAME=probe
 """
@@ -17,20 +17,20 @@ from benchmarks.claims import Claim, at_most, figure, publish
 from benchmarks.download import PHOTOGRAPHS
 from benchmarks.origin import serving
 from benchmarks.processes import measure
-from catalog.images.estimates import total
-from catalog.images.fetching import FetchSettings
-from catalog.images.forecast import forecast
-from catalog.images.politeness import Politeness
-from catalog.images.probe import probe
-from catalog.images.sampling import Sampling, draw, links_to_fetch
-from catalog.images.shards import download_delivery
+from catalog.download.delivery import download_delivery
+from catalog.download.fetching import FetchSettings
+from catalog.download.host_limiter import Politeness
+from catalog.probe.estimates import total
+from catalog.probe.forecast import forecast
+from catalog.probe.probing import probe
+from catalog.probe.sampling import Sampling, draw, links_to_fetch
 
 DELIVERY_ROWS = 100_000
 NUM_PARTNERS, NUM_HOSTS = 40, 200
 
 
 def main() -> None:
-    """Measure, print, publish; with ``--draw`` only draw from the deliveries in a folder."""
+    """Measures, prints and publishes; with ``--draw`` only draws from the deliveries in a folder."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--links", type=int, default=20_000)
     parser.add_argument("--deliveries", type=int, default=360)
@@ -40,12 +40,12 @@ def main() -> None:
         print(len(draw([links_to_fetch(pl.scan_parquet(file)) for file in options.draw.glob("*.parquet")], Sampling())))
         return
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        publish("probe", [*forecasts(options.links, place), *drawing(options.deliveries, place / "deliveries")])
+        scratch = Path(name)
+        publish("probe", [*forecasts(options.links, scratch), *drawing(options.deliveries, scratch / "deliveries")])
 
 
-def forecasts(num_links: int, place: Path) -> list[Claim]:
-    """A tenth of the links probed, then all of them downloaded, from 20 hosts: forecast against what it took."""
+def forecasts(num_links: int, scratch: Path) -> list[Claim]:
+    """Probes a tenth of the links, then downloads all of them from 20 hosts: forecast against measurement."""
     num_cores = len(os.sched_getaffinity(0))
     settings = FetchSettings(allowed_networks=("127.0.0.0/8",), politeness=Politeness(max_connections=8))
     with serving(PHOTOGRAPHS, num_hosts=20) as origin:
@@ -63,8 +63,8 @@ def forecasts(num_links: int, place: Path) -> list[Claim]:
         started = time.perf_counter()
         outcomes = download_delivery(
             products.select("product_id", "image_url"),
-            images=UPath(place / "images"),
-            outcomes=UPath(place / "outcomes"),
+            images=UPath(scratch / "images"),
+            outcomes=UPath(scratch / "outcomes"),
             settings=settings,
         )
         took_s = time.perf_counter() - started
@@ -72,32 +72,32 @@ def forecasts(num_links: int, place: Path) -> list[Claim]:
     print(f"expected {expected.seconds:.1f} s, bound by {expected.binding.words}; took {took_s:.1f} s", flush=True)
     print(f"expected {stored.low:,.0f} to {stored.high:,.0f} bytes; stored {num_bytes:,}", flush=True)
     off = max(expected.seconds / took_s, took_s / expected.seconds)
-    what = f"a probe of {num_links // 10:,} of {num_links:,} links on 20 hosts"
+    subject = f"a probe of {num_links // 10:,} of {num_links:,} links on 20 hosts"
     return [
-        at_most(f"{what} is off the download's time by a factor of", off, 2.0, "times"),
-        at_most(f"{what} is off the stored bytes by", 100 * abs(stored.value / num_bytes - 1), 5.0, "%"),
+        at_most(f"{subject}: error factor of the estimated download time", off, 2.0, "times"),
+        at_most(f"{subject}: error of the estimated stored bytes", 100 * abs(stored.value / num_bytes - 1), 5.0, "%"),
     ]
 
 
 def drawing(num_deliveries: int, folder: Path) -> list[Claim]:
-    """10,000 links drawn from generated deliveries, in a process of its own."""
+    """Draws 10,000 links from generated deliveries, in a separate process."""
     folder.mkdir()
     for number in range(num_deliveries):
         _deliver(number, folder / f"{number}.parquet")
     command = [sys.executable, "-m", "benchmarks.probe", "--draw", str(folder)]
     took = measure(command, folder.parent / "draw.log")
-    what = f"drawing 10,000 of {num_deliveries * DELIVERY_ROWS / 1e6:g} million links"
+    subject = f"drawing 10,000 of {num_deliveries * DELIVERY_ROWS / 1e6:g} million links"
     return [
-        figure(what, took.wall_s, "s"),
-        at_most(f"{what}: peak memory", took.peak_mib / 1024, 1.0, "GiB"),
+        figure(subject, took.wall_s, "s"),
+        at_most(f"{subject}: peak memory", took.peak_mib / 1024, 1.0, "GiB"),
     ]
 
 
 def _deliver(number: int, file: Path) -> None:
-    """One delivery of a partner whose links lie at many hosts, a few of them large."""
+    """Writes one delivery of a partner with links to many hosts, a few of them large."""
     row = pl.col("row")
     host = (NUM_HOSTS * (row / DELIVERY_ROWS) ** 3).cast(pl.Int64)
-    url = pl.format("https://cdn{}.pictures.example/media/catalogue/product/{}/{}.jpg", host, pl.lit(number), row)
+    url = pl.format("https://cdn{}.images.example/media/catalog/product/{}/{}.jpg", host, pl.lit(number), row)
     partner = pl.lit(f"partner{number % NUM_PARTNERS}")
     pl.select(row=pl.int_range(DELIVERY_ROWS)).select(
         product_id=pl.format("{}:item-{}-{}", partner, pl.lit(number), row),

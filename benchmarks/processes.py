@@ -1,4 +1,4 @@
-"""Whole processes under measurement: wall seconds, CPU seconds, and the memory of a process and its descendants."""
+"""Measurement of processes: wall seconds, CPU seconds, and the memory of a process and its descendants."""
 
 import os
 import resource
@@ -15,7 +15,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command took: wall and CPU seconds, and the peak of its processes' resident memory, added up."""
+    """Cost of a command: wall and CPU seconds, and the peak of the summed resident memory of its processes."""
 
     wall_s: float
     cpu_s: float
@@ -23,7 +23,7 @@ class Measured:
 
 
 def measure(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Measured:
-    """Runs a command to its end, its output into a file; CalledProcessError where it fails."""
+    """Runs a command with its output in a file; raises CalledProcessError where it fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     with log.open("wb") as output:
@@ -41,7 +41,7 @@ def measure(command: Sequence[str], log: Path, environment: Mapping[str, str] | 
 
 
 class _Peak:
-    """Watches a process and all its descendants from a thread; shared pages count once for each of them."""
+    """Samples the memory of a process and its descendants in a thread; shared pages count once per process."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid

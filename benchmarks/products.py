@@ -1,4 +1,4 @@
-"""Products: feeds of a million and of ten million rows taken in, beside Polars alone that scans and writes the file.
+"""Products: parsing feeds of one and ten million rows, compared with Polars alone that scans and writes the file.
 
 make bench NAME=products
 """
@@ -29,7 +29,7 @@ WRITERS: dict[str, Callable[[Path, int], None]] = {"tsv": write_tsv, "parquet": 
 
 
 def main() -> None:
-    """Measure, print, publish."""
+    """Measures, prints and publishes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=10_000_000)
     options = parser.parse_args()
@@ -39,7 +39,7 @@ def main() -> None:
         ours, polars = compared(suffix, options.rows)
         name = f"{options.rows:,} rows of {suffix.upper() if suffix == 'tsv' else 'Parquet'}"
         rates = [options.rows / statistics.median(each.wall_s for each in side) for side in (ours, polars)]
-        claims.append(at_least_times(f"{name} taken in, against Polars alone", *rates, 1 / 3, "rows/s"))
+        claims.append(at_least_times(f"{name} parsed into products, against Polars alone", *rates, 1 / 3, "rows/s"))
         peak = max(each.peak_mib for each in ours)
         claims.append(at_most(f"{name}: peak memory", peak / 1024, 3.0, "GiB"))
         smaller = max(each.peak_mib for each in small)
@@ -48,10 +48,10 @@ def main() -> None:
 
 
 def compared(suffix: str, num_rows: int) -> tuple[list[Measured], list[Measured]]:
-    """Both sides in turn over one feed, each in fresh processes."""
+    """Measures both sides in turn on one feed, each in new processes."""
     feed = BENCH / "products" / "acme" / f"feed-{num_rows}.{suffix}"
     if not feed.exists():
-        print(f"making {feed}", flush=True)
+        print(f"writing {feed}", flush=True)
         feed.parent.mkdir(parents=True, exist_ok=True)
         WRITERS[suffix](feed, num_rows)
     runs = [(_ours(feed, num_rows), _polars(feed)) for _ in range(NUM_RUNS)]
@@ -66,9 +66,9 @@ def _ours(feed: Path, num_rows: int) -> Measured:
     took = measure(
         [sys.executable, "-m", "benchmarks.products_ours", str(feed), str(out)], BENCH / "products" / "ours.log"
     )
-    taken = pl.scan_parquet(out / "products" / "*" / "*.parquet").select(pl.len()).collect().item()
-    if not 0.98 * num_rows < taken < num_rows:
-        raise RuntimeError(f"{taken:,} products were taken of {num_rows:,} rows of which one in a hundred is faulty")
+    num_products = pl.scan_parquet(out / "products" / "*" / "*.parquet").select(pl.len()).collect().item()
+    if not 0.98 * num_rows < num_products < num_rows:
+        raise RuntimeError(f"{num_products:,} products of {num_rows:,} rows, of which one in a hundred is faulty")
     return took
 
 

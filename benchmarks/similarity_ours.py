@@ -1,4 +1,7 @@
-"""An index built or searched, as a process of its own: python -m benchmarks.similarity_ours build|search FOLDER."""
+"""Builds or searches an index in its own process.
+
+python -m benchmarks.similarity_ours build|search FOLDER
+"""
 
 import json
 import sys
@@ -11,32 +14,32 @@ import faiss
 import numpy as np
 
 from benchmarks.similarity_rows import DIM, EMBEDDINGS, QUERIES, batches
-from ml.similarity import SimilarityIndex, build_index
+from ml.embeddings.similarity_index import SimilarityIndex, build_index
 
 NUM_THREADS = 2
 K = 10
 QUERIES_PER_BATCH = 1_000
-NUM_ROUNDS = 5  # over all queries; the middle one counts
+NUM_ROUNDS = 5  # over all queries; the median counts
 FOUND, BUILT, SEARCHED = "found.npy", "built.json", "searched.json"
 
 
 def build(folder: Path) -> None:
-    """Build and save; seconds and bytes into `built.json`."""
+    """Builds and saves the index; writes seconds and bytes to `built.json`."""
     started = time.perf_counter()
     num = (folder / EMBEDDINGS).stat().st_size // (4 * DIM)
     index = build_index(partial(batches, folder), num, DIM)
     built_s = time.perf_counter() - started
-    facts = index.save(folder / "index", {})
-    (folder / BUILT).write_text(json.dumps({"build_s": built_s, "bytes": facts["bytes"], "kind": facts["kind"]}))
+    metadata = index.save(folder / "index", {})
+    (folder / BUILT).write_text(json.dumps({"build_s": built_s, "bytes": metadata["bytes"], "kind": metadata["kind"]}))
 
 
 def search(folder: Path) -> None:
-    """Load, and search every query in batches; positions into `found.npy`, seconds into `searched.json`."""
+    """Searches all queries in batches; writes positions to `found.npy` and seconds to `searched.json`."""
     started = time.perf_counter()
     index = SimilarityIndex.load(folder / "index", {})
     load_s = time.perf_counter() - started
     queries = np.load(folder / QUERIES)
-    index.search(queries[:QUERIES_PER_BATCH], K)  # the first touches every page
+    index.search(queries[:QUERIES_PER_BATCH], K)  # warm-up: the first search touches every page
     rounds_s = []
     for _ in range(NUM_ROUNDS):
         started = time.perf_counter()

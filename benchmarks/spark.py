@@ -1,4 +1,4 @@
-"""Spark: the same delivery on both engines, what a second worker brings, and what deliveries of any size cost.
+"""Spark: one delivery on both engines, the gain of a second worker, and the cost of deliveries of any size.
 
 make bench NAME=spark
 """
@@ -22,15 +22,15 @@ from benchmarks.download import PHOTOGRAPHS, write_links
 from benchmarks.origin import serving
 from benchmarks.processes import Measured, measure
 from benchmarks.spark_cluster import running
-from catalog.images.fetch_settings import FetchSettings
-from catalog.images.politeness import Politeness
-from catalog.images.shards import download_delivery
-from resources.spark import Spark
-from resources.spark_download import SparkDownload
+from catalog.download.delivery import DownloadOptions, download_delivery
+from catalog.download.host_limiter import Politeness
+from catalog.download.settings import FetchSettings
+from resources.spark.download import SparkEngine
+from resources.spark.session import Spark
 
 NUM_HOSTS = 200
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
-PLOT = Path(__file__).parent.parent / "docs" / "download-scaling.png"
+PLOT = Path(__file__).parent.parent / "docs" / "images" / "download-scaling.png"
 VOLATILE = ["duration_ms", "fetched_at", "attempts"]
 SETTINGS = FetchSettings(
     allowed_networks=("127.0.0.0/8",), idle_timeout_s=5.0, politeness=Politeness(max_connections=8)
@@ -38,46 +38,48 @@ SETTINGS = FetchSettings(
 
 
 def main() -> None:
-    """Measure, print, draw, publish."""
+    """Measures, prints, draws and publishes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--links", type=int, default=20_000)
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        claims = both_engines(options.links, place)
-        claims += any_size(options.sizes, place)
+        scratch = Path(name)
+        claims = both_engines(options.links, scratch)
+        claims += any_size(options.sizes, scratch)
     publish("spark", claims)
 
 
-def both_engines(num_links: int, place: Path) -> list[Claim]:
-    """One delivery on this machine, on one worker and on two: the same files, and seconds."""
-    with serving(PHOTOGRAPHS, num_hosts=NUM_HOSTS) as origin, running(place / "cluster", num_workers=1) as cluster:
-        wanted = pl.read_parquet(write_links(origin, num_links, place / "links.parquet"))
-        here = download_delivery(wanted, **folders(place / "here"), settings=SETTINGS)
+def both_engines(num_links: int, scratch: Path) -> list[Claim]:
+    """Downloads one delivery on this machine, on one worker and on two: compares files and seconds."""
+    with serving(PHOTOGRAPHS, num_hosts=NUM_HOSTS) as origin, running(scratch / "cluster", num_workers=1) as cluster:
+        wanted = pl.read_parquet(write_links(origin, num_links, scratch / "links.parquet"))
+        here = download_delivery(wanted, **folders(scratch / "here"), settings=SETTINGS)
         spark = Spark(master=cluster.master, config={"spark.executor.memory": "512m"})
         took = {}
         for num_workers in (1, 2):
             while len(cluster.workers) < num_workers:
                 cluster.start_worker()
             cluster.wait_for(spark.session)
-            engine = SparkDownload(session=spark.session, num_tasks=num_workers)
-            engine.download(wanted.head(500), **folders(place / f"warm-{num_workers}"), settings=SETTINGS)
+            options = DownloadOptions(engine=SparkEngine(session=spark.session, num_tasks=num_workers))
+            warm = folders(scratch / f"warm-{num_workers}")
+            download_delivery(wanted.head(500), **warm, settings=SETTINGS, options=options)
             started = time.perf_counter()
-            there = engine.download(wanted, **folders(place / f"there-{num_workers}"), settings=SETTINGS)
+            tables = folders(scratch / f"there-{num_workers}")
+            there = download_delivery(wanted, **tables, settings=SETTINGS, options=options)
             took[num_workers] = time.perf_counter() - started
             print(f"{num_workers} workers: {took[num_workers]:.1f} s", flush=True)
         spark.stop()
-    pairs = [(path, place / "there-2" / "images" / path.name) for path in (place / "here" / "images").iterdir()]
+    pairs = [(path, scratch / "there-2" / "images" / path.name) for path in (scratch / "here" / "images").iterdir()]
     num_other = sum(not other.exists() or path.read_bytes() != other.read_bytes() for path, other in pairs)
     stable = [column for column in here.columns if column not in VOLATILE]
     num_outcomes = here.join(there, on=stable, how="anti", nulls_equal=True).height
     print(here["status"].value_counts(sort=True), there["status"].value_counts(sort=True), flush=True)
-    what = f"{num_links:,} links, {NUM_HOSTS} hosts, 13 % faults, on Spark and on one machine"
+    subject = f"{num_links:,} links, {NUM_HOSTS} hosts, 13 % faults, on Spark and on one machine"
     rates = {num_workers: num_links / seconds for num_workers, seconds in took.items()}
     return [
-        at_most(f"{what}: of {len(pairs)} image shards, not the same bytes", num_other, 0, "shards"),
-        at_most(f"{what}: outcomes that differ", num_outcomes, 0, "outcomes"),
+        at_most(f"{subject}: image shards of {len(pairs)} that are not byte-identical", num_other, 0, "shards"),
+        at_most(f"{subject}: outcomes that differ", num_outcomes, 0, "outcomes"),
         Claim(
             claim="Spark with 2 workers against 1, a core each, the origin on the same 2 cores",
             ours=rates[2],
@@ -90,22 +92,22 @@ def both_engines(num_links: int, place: Path) -> list[Claim]:
     ]
 
 
-def any_size(sizes: Sequence[int], place: Path) -> list[Claim]:
-    """Seconds and memory of whole deliveries of small pictures, drawn."""
-    tiny_pictures(place / "tiny" / "images")
+def any_size(sizes: Sequence[int], scratch: Path) -> list[Claim]:
+    """Measures seconds and memory of whole deliveries of small images."""
+    tiny_images(scratch / "tiny" / "images")
     costs: dict[int, Measured] = {}
-    with serving(place / "tiny", num_hosts=NUM_HOSTS) as origin:
+    with serving(scratch / "tiny", num_hosts=NUM_HOSTS) as origin:
         for num_rows in sizes:
-            links, out = write_links(origin, num_rows, place / "links.parquet"), place / "out"
+            links, out = write_links(origin, num_rows, scratch / "links.parquet"), scratch / "out"
             command = [sys.executable, "-m", "benchmarks.download_ours", str(links), str(out), "8"]
-            costs[num_rows] = measure(command, place / "ours.log")
+            costs[num_rows] = measure(command, scratch / "ours.log")
             shutil.rmtree(out)
             print(f"{num_rows:,} rows: {costs[num_rows]}", flush=True)
     draw(costs)
     small, large = costs[min(sizes)], costs[max(sizes)]
     return [
-        figure(f"a delivery of {min(sizes):,} small pictures, start-up included", small.wall_s, "s"),
-        figure(f"a delivery of {max(sizes):,} small pictures", large.wall_s, "s"),
+        figure(f"a delivery of {min(sizes):,} small images, start-up included", small.wall_s, "s"),
+        figure(f"a delivery of {max(sizes):,} small images", large.wall_s, "s"),
         Claim(
             claim=f"peak memory of {max(sizes):,} rows against {min(sizes):,}",
             ours=large.peak_mib,
@@ -119,7 +121,7 @@ def any_size(sizes: Sequence[int], place: Path) -> list[Claim]:
 
 
 def draw(costs: dict[int, Measured]) -> None:
-    """Seconds and memory over rows, both on logarithmic scales but for the memory's."""
+    """Draws seconds and memory over rows, on logarithmic scales except for the memory."""
     from matplotlib.figure import Figure
 
     rows = list(costs)
@@ -127,7 +129,7 @@ def draw(costs: dict[int, Measured]) -> None:
     seconds, memory = drawing.subplots(1, 2)
     seconds.loglog(rows, [cost.wall_s for cost in costs.values()], "o-")
     rate = max(rows) / costs[max(rows)].wall_s
-    seconds.loglog(rows, [num / rate for num in rows], "--", color="grey", label=f"{rate:,.0f} links/s")
+    seconds.loglog(rows, [num / rate for num in rows], "--", color="gray", label=f"{rate:,.0f} links/s")
     seconds.set(xlabel="rows of a delivery", ylabel="seconds, start-up included")
     seconds.legend()
     memory.semilogx(rows, [cost.peak_mib for cost in costs.values()], "o-")
@@ -138,19 +140,19 @@ def draw(costs: dict[int, Measured]) -> None:
     drawing.savefig(PLOT, dpi=100)
 
 
-def tiny_pictures(folder: Path, num_pictures: int = 500) -> None:
-    """Pictures of 48 pixels, each its own."""
+def tiny_images(folder: Path, num_images: int = 500) -> None:
+    """Writes different images of 48 pixels."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(7)
-    for number in range(num_pictures):
+    for number in range(num_images):
         encoded = BytesIO()
         Image.fromarray(random.integers(0, 256, (48, 48, 3), np.uint8)).save(encoded, "JPEG")
         (folder / f"{number}.jpg").write_bytes(encoded.getvalue())
 
 
-def folders(place: Path) -> dict[str, UPath]:
-    """The two tables of a delivery."""
-    return {"images": UPath(place / "images"), "outcomes": UPath(place / "outcomes")}
+def folders(scratch: Path) -> dict[str, UPath]:
+    """Returns the folders of a delivery's two tables."""
+    return {"images": UPath(scratch / "images"), "outcomes": UPath(scratch / "outcomes")}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A real Spark cluster on loopback: a master and workers, each a process that can be killed."""
+"""Spark cluster: a real one on loopback, a master and workers, each a process that can be killed."""
 
 import os
 import shutil
@@ -23,9 +23,9 @@ EXECUTOR_CLASS = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 
 @dataclass
 class Cluster:
-    """A master and its workers; what they print lies in ``place``."""
+    """A master and its workers; their logs are in ``folder``."""
 
-    place: Path
+    folder: Path
     port: int
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     workers: list["subprocess.Popen[bytes]"] = field(default_factory=list)
@@ -35,9 +35,9 @@ class Cluster:
         return f"spark://{LOOPBACK}:{self.port}"
 
     def start_worker(self) -> None:
-        """One more worker, with one core, at an address of its own: Spark copies no task onto the same machine."""
+        """Starts a worker with one core, at an address of its own: Spark copies no task onto the same machine."""
         number = len(self.processes)
-        folder = self.place / f"worker-{number}"
+        work_folder = self.folder / f"worker-{number}"
         words = [
             "--host",
             f"127.0.1.{number}",
@@ -46,17 +46,17 @@ class Cluster:
             "--memory",
             "1g",
             "--work-dir",
-            str(folder),
+            str(work_folder),
             self.master,
         ]
         self.workers.append(self.start("org.apache.spark.deploy.worker.Worker", *words))
 
     def start(self, kind: str, *words: str) -> "subprocess.Popen[bytes]":
-        """A process of Spark's."""
-        with (self.place / f"process-{len(self.processes)}.log").open("wb") as log:
+        """Starts a process of Spark's."""
+        with (self.folder / f"process-{len(self.processes)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [str(SPARK_HOME / "bin" / "spark-class"), kind, *words, "--webui-port", str(free_port())],
-                cwd=self.place,
+                cwd=self.folder,
                 env=self.environment(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -66,20 +66,18 @@ class Cluster:
         return process
 
     def environment(self) -> dict[str, str]:
-        """The variables of its processes, which know nothing of this project."""
+        """Returns the environment of its processes, without this project."""
         variables = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(self.place),
+            "HOME": str(self.folder),
             "SPARK_HOME": str(SPARK_HOME),
             "SPARK_LOCAL_IP": LOOPBACK,
             "SPARK_DAEMON_MEMORY": "256m",
         }
-        if java_home := os.environ.get("JAVA_HOME"):
-            variables["JAVA_HOME"] = java_home
-        return variables
+        return variables | {name: os.environ[name] for name in ("JAVA_HOME", "JAVA_TOOL_OPTIONS") if name in os.environ}
 
     def kill_worker(self, worker: "subprocess.Popen[bytes]") -> None:
-        """A machine that vanishes: the worker and its executors at once."""
+        """Kills a worker and its executors at once, as if their machine was lost."""
         pids = [*executors_of(worker.pid), worker.pid]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
@@ -88,16 +86,16 @@ class Cluster:
 
     def wait_for(self, session: SparkSession) -> None:
         """Waits until the session has an executor on every worker."""
-        known = session.sparkContext._jsc.sc()  # the driver is among those that have memory
+        known = session.sparkContext._jsc.sc()  # the driver is counted, too
         until(lambda: known.getExecutorMemoryStatus().size() == 1 + len(self.workers), "an executor on each worker")
 
     def executors(self) -> list[int]:
-        """The processes of all executors."""
+        """Returns the process ids of all executors."""
         return [pid for worker in self.workers for pid in executors_of(worker.pid)]
 
 
 def executors_of(worker_pid: int) -> list[int]:
-    """The executors that a worker has started."""
+    """Returns the process ids of the executors that a worker has started."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -111,10 +109,10 @@ def executors_of(worker_pid: int) -> list[int]:
 
 
 @contextmanager
-def running(place: Path, num_workers: int) -> Iterator[Cluster]:
-    """A cluster until the block ends."""
-    place.mkdir(parents=True, exist_ok=True)
-    cluster = Cluster(place, free_port())
+def running(folder: Path, num_workers: int) -> Iterator[Cluster]:
+    """Runs a cluster until the block ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cluster = Cluster(folder, free_port())
     try:
         cluster.start("org.apache.spark.deploy.master.Master", "--host", LOOPBACK, "--port", str(cluster.port))
         until(lambda: _listens(cluster.port), "the master")
@@ -128,15 +126,15 @@ def running(place: Path, num_workers: int) -> Iterator[Cluster]:
                     os.kill(pid, signal.SIGKILL)
                 process.kill()
                 process.wait()
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def until(is_true: Callable[[], object], what: str, timeout_s: float = 60.0) -> None:
-    """Waits for something that takes its time."""
+def until(is_true: Callable[[], object], awaited: str, timeout_s: float = 60.0) -> None:
+    """Waits until a condition is true; raises TimeoutError after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not is_true():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} did not come within {timeout_s:.0f} s")
+            raise TimeoutError(f"{awaited} was not ready within {timeout_s:.0f} s")
         time.sleep(0.05)
 
 

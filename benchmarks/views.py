@@ -1,4 +1,4 @@
-"""Views: SimCLR's random views of a batch, ours beside kornia's batched ones and torchvision's one by one.
+"""Views: throughput of SimCLR's random views, compared with kornia (batched) and torchvision (image by image).
 
 make bench NAME=views
 """
@@ -18,29 +18,31 @@ SIDES = (64, 128)
 
 
 def main() -> None:
-    """Measure, print, publish."""
+    """Measures, prints and publishes."""
     peers = environment("kornia", KORNIA, KORNIA_RS, borrows=True)
     claims: list[Claim] = []
     with tempfile.TemporaryDirectory() as name:
         for side in SIDES:
             rates = {
-                who: rate(who, side, peers / "python" if who == "kornia" else Path(sys.executable), Path(name))
-                for who in ("ours", "kornia", "torchvision")
+                library: rate(
+                    library, side, peers / "python" if library == "kornia" else Path(sys.executable), Path(name)
+                )
+                for library in ("ours", "kornia", "torchvision")
             }
             print(side, rates, flush=True)
-            what = f"SimCLR's views of 256 pictures of {side} px, crop, flip, jitter, grey and blur"
-            claims.append(at_least_times(f"{what}, against kornia", rates["ours"], rates["kornia"], 1.0, "views/s"))
+            claim = f"SimCLR's views of 256 images of {side} px, crop, flip, jitter, gray and blur"
+            claims.append(at_least_times(f"{claim}, against kornia", rates["ours"], rates["kornia"], 1.0, "views/s"))
             claims.append(
-                beside(f"{what}, beside torchvision picture by picture", rates["ours"], rates["torchvision"], "views/s")
+                beside(f"{claim}, beside torchvision image by image", rates["ours"], rates["torchvision"], "views/s")
             )
     publish("views", claims)
 
 
-def rate(who: str, side: int, python: Path, place: Path) -> float:
-    """Views a second of one way to make them, in a process of its own."""
-    answer = place / "answer.json"
-    measure([str(python), "-m", "benchmarks.views_timed", who, str(side), str(answer)], place / "log")
-    return float(json.loads(answer.read_text())["rate"])
+def rate(library: str, side: int, python: Path, scratch: Path) -> float:
+    """Returns the views per second of one library, measured in its own process."""
+    output = scratch / "output.json"
+    measure([str(python), "-m", "benchmarks.views_timed", library, str(side), str(output)], scratch / "log")
+    return float(json.loads(output.read_text())["rate"])
 
 
 if __name__ == "__main__":

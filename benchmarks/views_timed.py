@@ -1,6 +1,6 @@
-"""One way to make SimCLR's random views, timed on uint8 pictures in memory.
+"""Times one library's random views of SimCLR on uint8 images in memory.
 
-python -m benchmarks.views_timed ours|kornia|torchvision SIDE ANSWER.json
+python -m benchmarks.views_timed ours|kornia|torchvision SIDE OUTPUT.json
 """
 
 import json
@@ -18,13 +18,15 @@ Views = Callable[[Tensor], Tensor]
 
 
 def ours(side: int) -> Views:
+    """Returns `ml.views`."""
     from benchmarks.pretraining_recipes import VIEWS
     from ml.views import random_view
 
-    return lambda pictures: random_view(pictures, VIEWS, side)
+    return lambda images: random_view(images, VIEWS, side)
 
 
 def kornia(side: int) -> Views:
+    """Returns kornia's batched augmentations with the same strength."""
     from kornia.augmentation import (
         AugmentationSequential,
         ColorJitter,
@@ -41,10 +43,11 @@ def kornia(side: int) -> Views:
         RandomGrayscale(p=0.2),
         RandomGaussianBlur((odd(side // 10), odd(side // 10)), (0.1, 2.0), p=0.5),
     )
-    return lambda pictures: views(pictures.float() / 255)
+    return lambda images: views(images.float() / 255)
 
 
 def torchvision(side: int) -> Views:
+    """Returns torchvision's transforms with the same strength, image by image."""
     from torchvision.transforms import v2
 
     views = v2.Compose(
@@ -57,30 +60,30 @@ def torchvision(side: int) -> Views:
             v2.ToDtype(torch.float32, scale=True),
         ]
     )
-    return lambda pictures: torch.stack([views(picture) for picture in pictures])
+    return lambda images: torch.stack([views(image) for image in images])
 
 
 def odd(size: int) -> int:
-    """A kernel's width about SimCLR's tenth of the picture."""
+    """Returns an odd kernel size near `size`; SimCLR uses a tenth of the image."""
     return size // 2 * 2 + 1
 
 
 def main() -> None:
-    """Warm up, time, tell the fastest."""
-    who, side, answer = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    """Warms up, measures, and writes the rate of the fastest repetition."""
+    library, side, output = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
-    views = {"ours": ours, "kornia": kornia, "torchvision": torchvision}[who](side)
-    pictures = torch.randint(0, 256, (BATCH, 3, side, side), dtype=torch.uint8)
+    views = {"ours": ours, "kornia": kornia, "torchvision": torchvision}[library](side)
+    images = torch.randint(0, 256, (BATCH, 3, side, side), dtype=torch.uint8)
     times = []
     with torch.inference_mode():
         for _ in range(NUM_TIMED + 1):
             started = time.perf_counter()
-            made = views(pictures)
+            rendered = views(images)
             times.append(time.perf_counter() - started)
-    if made.shape != pictures.shape or not made.is_floating_point():
-        raise ValueError(f"{who} gave {made.dtype} {tuple(made.shape)}")
-    answer.write_text(json.dumps({"rate": BATCH / min(times[1:])}))
+    if rendered.shape != images.shape or not rendered.is_floating_point():
+        raise ValueError(f"{library} returned {rendered.dtype} {tuple(rendered.shape)}")
+    output.write_text(json.dumps({"rate": BATCH / min(times[1:])}))
 
 
 if __name__ == "__main__":

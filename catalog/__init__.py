@@ -1,1 +1,1 @@
-"""What a taxonomy, a feed, a product, an image, a split and a score are: plain functions, tables in and out."""
+"""The domain: taxonomy, feeds, products, images, splits and scores, as plain functions of tables."""

@@ -1,1 +1,1 @@
-"""The demo catalogue: real pictures as three partners' feeds, and a shop server on loopback."""
+"""The demo catalog: real images as three partners' feeds, and a shop server on loopback."""

@@ -1,4 +1,4 @@
-"""``make demo``: a real catalogue the whole way, from three partners' feeds to a grid of judged classifiers."""
+"""``make demo``: runs the whole flow on a real catalog, from three partners' feeds to a comparison of classifiers."""
 
 import argparse
 import json
@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.catalogue import picture_source, write_catalogue
+from demo.catalog import image_source, write_catalog
 from demo.fashion_mnist import DataUnavailableError, FashionMnist, load
-from demo.place import DATA, SEED, SHOP_HOST, SHOP_PORT, SHOP_URL, allow_shop, store_root
 from demo.report import report
+from demo.settings import DATA, SEED, SHOP_HOST, SHOP_PORT, SHOP_URL, allow_shop, store_root
 from demo.shop import Shop
 
 if TYPE_CHECKING:
-    from demo.flow import Progress
+    from catalog_assets.flow import Progress
 
 ENCODERS = ("imagenet-lite0", "random-mnv3", "simclr-mnv3")
 CLASSIFIERS = (
@@ -27,14 +27,14 @@ CLASSIFIERS = (
 )
 SEARCHES, STUDENTS, ENSEMBLES = ("quick",), ("student-of-search",), ("stack",)
 
-# Random and self-supervised weights of one backbone, on ever more labels; all shares of all encoders are a backfill.
+# Random and self-supervised weights of one backbone on growing shares of the labels; a backfill runs all shares.
 SHARES = tuple(f"{encoder}|{share}" for encoder in ("random-mnv3", "simclr-mnv3") for share in ("0.01", "0.05", "0.1"))
 
 
 def main() -> int:
-    """Make the catalogue, serve it, bring every asset up to date, and show what came out."""
+    """Writes the catalog, serves it, brings every asset up to date and prints the report."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--products", type=int, default=12_000, help="how many products (140 to 70,000)")
+    parser.add_argument("--products", type=int, default=12_000, help="number of products (140 to 70,000)")
     options = parser.parse_args()
     root = store_root()
     started = time.perf_counter()
@@ -51,31 +51,32 @@ def main() -> int:
     if progress.num_runs:
         print(f"\n{progress.num_runs} runs in {time.perf_counter() - started:.0f} s")
     else:
-        print("\neverything is up to date: nothing was run")
+        print("\neverything is up to date; nothing was run")
     return 1 if progress.refused else 0
 
 
 def prepare(root: Path, data: FashionMnist, num_products: int) -> None:
-    """Write the feeds and the reference data, unless this store already holds this demo."""
-    made = {"products": num_products, "seed": SEED, "shop": SHOP_URL}
+    """Writes the feeds and the reference data, unless this store already has this demo."""
+    wanted = {"products": num_products, "seed": SEED, "shop": SHOP_URL}
     record = root / "demo.json"
     if record.exists():
-        if (known := json.loads(record.read_text())) != made:
-            raise ValueError(f"store {root} holds another demo ({known}); name a new one with STORE=..., or remove it")
+        if (known := json.loads(record.read_text())) != wanted:
+            raise ValueError(f"store {root} has another demo ({known}); set STORE=... to a new one, or remove it")
         return
-    catalogue = write_catalogue(
+    catalog = write_catalog(
         root / "inbox", root / "reference", data=data, seed=SEED, shop_url=SHOP_URL, num_products=num_products
     )
-    record.write_text(json.dumps(made))
-    print(f"{catalogue.num_products:,} products in {len(catalogue.feeds)} feeds below {root / 'inbox'}")
+    record.write_text(json.dumps(wanted))
+    print(f"{catalog.num_products:,} products in {len(catalog.feeds)} feeds below {root / 'inbox'}")
 
 
 def run(root: Path, data: FashionMnist) -> "Progress":
-    """Materialise what is missing or stale, while the shop answers."""
+    """Materializes missing and stale assets while the shop is open."""
     allow_shop()
-    from demo.flow import Plan, run_flow  # once the environment says which store and which addresses
+    from catalog_assets.flow import run_flow  # after the environment names the store and the allowed addresses
+    from catalog_assets.plan import Plan
 
-    with Shop(picture_source(data), seed=SEED, host=SHOP_HOST, port=SHOP_PORT):
+    with Shop(image_source(data), seed=SEED, host=SHOP_HOST, port=SHOP_PORT):
         plan = Plan(
             encoders=ENCODERS,
             classifiers=CLASSIFIERS,
@@ -83,6 +84,7 @@ def run(root: Path, data: FashionMnist) -> "Progress":
             searches=SEARCHES,
             students=STUDENTS,
             ensembles=ENSEMBLES,
+            confidences=[f"search-{name}" for name in SEARCHES],
         )
         return run_flow(root, plan)
 

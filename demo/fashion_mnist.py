@@ -1,4 +1,4 @@
-"""Fashion-MNIST: 70,000 Zalando product pictures of 28 x 28 pixels (Xiao et al. 2017, arXiv:1708.07747)."""
+"""Fashion-MNIST: 70,000 Zalando product images of 28 x 28 pixels (Xiao et al. 2017, arXiv:1708.07747)."""
 
 import gzip
 import hashlib
@@ -36,7 +36,7 @@ CLASSES = (
     "Ankle boot",
 )
 NUM_TRAIN, NUM_TEST = 60_000, 10_000
-PICTURE_SIDE_PX = 112
+IMAGE_SIDE_PX = 112
 JPEG_QUALITY = 90
 
 # SHA-256 of the decompressed files: Debian repacks the gzip, the IDX content is the authors' own.
@@ -52,16 +52,16 @@ HTTP_TIMEOUT_S = 60.0
 
 
 class DamagedFileError(ValueError):
-    """A file whose content is not the data set's."""
+    """A file whose content differs from the data set's."""
 
 
 class DataUnavailableError(RuntimeError):
-    """The data set could not be had in any of the three ways; the message names them all."""
+    """The data set is not available from any of its three sources; the message names them all."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
-    """Where the data set may come from, in the order in which the places are tried."""
+class DataSources:
+    """Sources of the data set, in the order in which they are tried."""
 
     installed: Path = Path("/usr/share/datasets/fashion-mnist")
     package: str = "dataset-fashion-mnist"
@@ -70,7 +70,7 @@ class Places:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FashionMnist:
-    """The two official sets; pictures 0 to 59,999 are the training set, 60,000 to 69,999 the test set."""
+    """The official training and test set; images 0 to 59,999 are the former, 60,000 to 69,999 the latter."""
 
     train_images: Pixels  # (60000, 28, 28), white on black
     train_labels: Pixels  # (60000,), an index into CLASSES
@@ -78,65 +78,67 @@ class FashionMnist:
     test_labels: Pixels  # (10000,)
 
     def image(self, number: int) -> Pixels:
-        """One picture, (28, 28), by its number over both sets."""
+        """Returns an image, (28, 28), by its number over both sets."""
         pixels: Pixels = self.train_images[number] if number < NUM_TRAIN else self.test_images[number - NUM_TRAIN]
         return pixels
 
     def label(self, number: int) -> int:
-        """One picture's class, an index into CLASSES, by its number over both sets."""
+        """Returns an image's class, an index into CLASSES, by its number over both sets."""
         return int(self.train_labels[number] if number < NUM_TRAIN else self.test_labels[number - NUM_TRAIN])
 
 
-def load(cache: Path = Path(".data"), places: Places | None = None) -> FashionMnist:
-    """The data set, from the first place that has it whole; what is fetched is kept below `cache`.
+def load(cache: Path = Path(".data"), sources: DataSources | None = None) -> FashionMnist:
+    """Loads the data set from the first source that has it completely; fetched files are cached below `cache`.
 
-    Every file's content is checked against its SHA-256 on every call: a damaged copy is
-    fetched again, never used. Raises `DataUnavailableError` if no place has it.
+    Every file's content is checked against its SHA-256 on every call: a damaged copy is refetched, never used.
+
+    Raises:
+        DataUnavailableError: no source has it.
     """
-    places = places or Places()
+    sources = sources or DataSources()
     cached = cache / "fashion-mnist"
     if cached.is_dir():
         try:
             return _read(cached)
         except (OSError, DamagedFileError) as error:
-            log.warning("the copy in %s cannot be used (%s); fetching Fashion-MNIST again", cached, error)
+            log.warning("the copy in %s is damaged (%s); refetching Fashion-MNIST", cached, error)
     ways: dict[str, Callable[[], FashionMnist]] = {
-        f"install Debian's package (`apt-get install {places.package}`, which fills {places.installed})": (
-            lambda: _read(places.installed)
+        f"install Debian's package (`apt-get install {sources.package}`, which fills {sources.installed})": (
+            lambda: _read(sources.installed)
         ),
-        f"let `apt-get download {places.package}` reach Debian's or Ubuntu's archive; it needs no root": (
-            lambda: _from_package(places.package, cached)
+        f"let `apt-get download {sources.package}` reach Debian's or Ubuntu's archive; it needs no root": (
+            lambda: _from_package(sources.package, cached)
         ),
-        f"let this machine reach {places.address}": lambda: _from_address(places.address, cached),
+        f"let this machine reach {sources.address}": lambda: _from_address(sources.address, cached),
     }
     refusals = []
-    for way, take in ways.items():
+    for way, read in ways.items():
         try:
-            return take()
+            return read()
         except (OSError, HTTPException, DamagedFileError, subprocess.SubprocessError) as error:
             refusals.append(f"{way}; now: {error}")
     numbered = "\n".join(f"  {number}. {refusal}" for number, refusal in enumerate(refusals, start=1))
-    raise DataUnavailableError(f"Fashion-MNIST is in none of its three places. Any one of these helps:\n{numbered}")
+    raise DataUnavailableError(f"Fashion-MNIST is in none of its three sources. Any one of these helps:\n{numbered}")
 
 
 def render(image28: Pixels) -> bytes:
-    """A product picture as a shop serves it: 112 x 112 grey JPEG, dark on white.
+    """Renders a product image as a shop serves it: 112 x 112 gray JPEG, dark on white.
 
-    Fashion-MNIST is the negative of such pictures; inverting it gives the white background back.
+    Fashion-MNIST images are negatives; inverting them restores the white background.
     """
     return encode_jpeg(image28, quality=JPEG_QUALITY)
 
 
 def encode_jpeg(image28: Pixels, *, quality: int) -> bytes:
-    """`render` at a JPEG quality (1 to 95) of choice: the same picture in other bytes."""
-    side = (PICTURE_SIDE_PX, PICTURE_SIDE_PX)
+    """Renders an image with a JPEG quality from 1 to 95."""
+    side = (IMAGE_SIDE_PX, IMAGE_SIDE_PX)
     encoded = io.BytesIO()
     Image.fromarray(255 - image28).resize(side, Image.Resampling.LANCZOS).save(encoded, "JPEG", quality=quality)
     return encoded.getvalue()
 
 
 def _read(folder: Path) -> FashionMnist:
-    """The four files of a folder as arrays; raises FileNotFoundError or DamagedFileError."""
+    """Reads the four files of a folder as arrays; raises FileNotFoundError or DamagedFileError."""
     content = {name: _checked((folder / name).read_bytes(), folder / name) for name in CONTENT_SHA256}
     train_images, train_labels, test_images, test_labels = (_idx(content[name]) for name in CONTENT_SHA256)
     return FashionMnist(
@@ -145,7 +147,7 @@ def _read(folder: Path) -> FashionMnist:
 
 
 def _idx(content: bytes) -> Pixels:
-    """An IDX file of unsigned bytes: two zeros, the type 8, the number of axes, the lengths, the values."""
+    """Parses an IDX file of unsigned bytes: two zeros, the type 8, the number of axes, the lengths, the values."""
     num_axes = content[3]
     shape = np.frombuffer(content, dtype=">u4", count=num_axes, offset=4).astype(int)
     return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * num_axes).reshape(shape)
@@ -153,12 +155,10 @@ def _idx(content: bytes) -> Pixels:
 
 def _checked(compressed: bytes, path: Path) -> bytes:
     try:
-        with gzip.open(
-            io.BytesIO(compressed)
-        ) as file:  # bounded: the address is plain http, so anyone's bytes may come
+        with gzip.open(io.BytesIO(compressed)) as file:  # bounded: plain http can return anything
             content = file.read(MAX_FILE_BYTES)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DamagedFileError(f"{path} is no whole gzip file: {error}") from error
+        raise DamagedFileError(f"{path} is not a complete gzip file: {error}") from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != CONTENT_SHA256[path.name]:
         raise DamagedFileError(f"{path} has SHA-256 {digest}, expected {CONTENT_SHA256[path.name]}")
@@ -166,19 +166,19 @@ def _checked(compressed: bytes, path: Path) -> bytes:
 
 
 def _from_package(package: str, cached: Path) -> FashionMnist:
-    with _workplace_beside(cached) as work:
+    with _folder_beside(cached) as work:
         deb = _download_package(package, work)
         _command(["dpkg", "-x", str(deb), str(work / "unpacked")], work)
         return _keep(work / "unpacked/usr/share/datasets/fashion-mnist", cached)
 
 
 def _download_package(package: str, work: Path) -> Path:
-    """The .deb file; by package lists of our own, which need no root, where the machine's lack it."""
+    """Downloads the .deb file, with private package lists, which need no root, if the machine's lack it."""
     log.info("downloading %s (31 MB) with apt-get", package)
     try:
         _command(["apt-get", "download", package], work)
     except subprocess.SubprocessError as error:
-        log.info("%s; trying again with package lists of our own", error)
+        log.info("%s; retrying with private package lists", error)
         private = [
             f"Dir::State::lists={work / 'lists'}",
             f"Dir::Cache={work / 'cache'}",
@@ -196,11 +196,11 @@ def _download_package(package: str, work: Path) -> Path:
 
 
 def _command(words: list[str], folder: Path) -> None:
-    """Run a program to its end; what it says on failure becomes the error's message."""
+    """Runs a program to its end; the last line of its stderr becomes the error's message."""
     program = shutil.which(words[0])
     if program is None:
         raise FileNotFoundError(f"{words[0]} is not installed")
-    done = subprocess.run(  # noqa: S603 - the words are ours, and no shell reads them
+    done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
         [program, *words[1:]], cwd=folder, capture_output=True, text=True, timeout=APT_TIMEOUT_S, check=False
     )
     if done.returncode != 0:
@@ -209,24 +209,24 @@ def _command(words: list[str], folder: Path) -> None:
 
 
 def _from_address(address: str, cached: Path) -> FashionMnist:
-    with _workplace_beside(cached) as work:
+    with _folder_beside(cached) as work:
         for name in CONTENT_SHA256:
             log.info("downloading %s%s", address, name)
-            with urllib.request.urlopen(address + name, timeout=HTTP_TIMEOUT_S) as answer:  # noqa: S310 - a fixed scheme
-                (work / name).write_bytes(answer.read(MAX_FILE_BYTES))
+            with urllib.request.urlopen(address + name, timeout=HTTP_TIMEOUT_S) as response:  # noqa: S310 - a fixed scheme
+                (work / name).write_bytes(response.read(MAX_FILE_BYTES))
         return _keep(work, cached)
 
 
 @contextmanager
-def _workplace_beside(cached: Path) -> Iterator[Path]:
-    """A folder for half-done work on the cache's own disk, so that keeping a file is one rename."""
+def _folder_beside(cached: Path) -> Iterator[Path]:
+    """Yields a temporary folder on the cache's disk, so that storing a file is one rename."""
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fashion-mnist-", dir=cached.parent) as work:
         yield Path(work).absolute()
 
 
 def _keep(fetched: Path, cached: Path) -> FashionMnist:
-    """Move the four files into the cache, once their content is known to be right."""
+    """Moves the four files into the cache after checking their content."""
     data = _read(fetched)
     cached.mkdir(exist_ok=True)
     for name in CONTENT_SHA256:

@@ -1,7 +1,7 @@
-"""The faults of a real catalogue's links, at their published rates, fixed by a picture's id and a seed.
+"""Faults of a real catalog's links at their published rates, determined by image id and seed.
 
-Of all links 1 % are invalid, in the feed itself, and 12 % lead to no picture; a few more fail once and then
-serve. Feed (`picture_link`) and shop (`faulty_response`) agree, because both ask `fault_of`.
+Of all links 1 % are invalid, in the feed itself, and 12 % lead to no image; a few more fail once and then
+succeed. Feed (`image_link`) and shop (`faulty_response`) agree, because both call `fault_of`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from urllib.parse import quote
 
 
 class Fault(StrEnum):
-    """What is wrong with a picture's link."""
+    """The fault of an image's link."""
 
     INVALID_LINK = "invalid_link"  # in the feed itself
     NOT_FOUND = "not_found"  # 404
     GONE = "gone"  # 410
     HOME = "home"  # a redirect to the home page
-    HTML = "html"  # a page that says sorry, with status 200
+    HTML = "html"  # an error page with status 200
     TRUNCATED = "truncated"  # half a JPEG
-    STALL = "stall"  # a response that stops in the middle, for good
+    STALL = "stall"  # a response that stops in the middle and never ends
     REFUSED = "refused"  # 429, every time
     BROKEN = "broken"  # 500, every time
     BOMB = "bomb"  # 40,000 x 40,000 pixels
@@ -45,16 +45,16 @@ RATES = {
     Fault.BROKEN: 0.003,
     Fault.BOMB: 0.002,
     Fault.FLAKY: 0.010,
-    Fault.THROTTLED: 0.0003,  # every one of them makes the whole host wait
+    Fault.THROTTLED: 0.0003,  # each one pauses the whole host
 }
 RETRY_AFTER_S = 1
 _INVALID_LINKS = ("", "n/a", "http://", "image.jpg", "htp:/shop/image.jpg", "ftp://shop.example/image.jpg")
 SORRY_PAGE = b"<!doctype html><title>Sorry</title><p>This product is no longer sold."
 
 
-def fault_of(picture_id: str, seed: int) -> Fault | None:
-    """What is wrong with this picture's link, if anything."""
-    point = _fraction(picture_id, seed)
+def fault_of(image_id: str, seed: int) -> Fault | None:
+    """Returns the fault of this image's link, or None."""
+    point = _fraction(image_id, seed)
     for fault, rate in RATES.items():
         if point < rate:
             return fault
@@ -62,26 +62,26 @@ def fault_of(picture_id: str, seed: int) -> Fault | None:
     return None
 
 
-def picture_link(shop_url: str, picture_id: str, seed: int) -> str:
-    """The link that a feed gives for this picture: to the shop, or nowhere where the fault is in the feed."""
-    if fault_of(picture_id, seed) is Fault.INVALID_LINK:
-        return _INVALID_LINKS[int(_fraction(picture_id, seed + 1) * len(_INVALID_LINKS))]
-    return f"{shop_url}/p/{quote(picture_id, safe='')}.jpg"
+def image_link(shop_url: str, image_id: str, seed: int) -> str:
+    """Returns the link of this image in a feed: to the shop, or an invalid one where the fault is in the feed."""
+    if fault_of(image_id, seed) is Fault.INVALID_LINK:
+        return _INVALID_LINKS[int(_fraction(image_id, seed + 1) * len(_INVALID_LINKS))]
+    return f"{shop_url}/p/{quote(image_id, safe='')}.jpg"
 
 
-def _fraction(picture_id: str, seed: int) -> float:
-    """A number in [0, 1) that this id and seed always give."""
-    digest = hashlib.blake2b(f"{seed}:{picture_id}".encode(), digest_size=8).digest()
+def _fraction(image_id: str, seed: int) -> float:
+    """Returns a number in [0, 1) determined by id and seed."""
+    digest = hashlib.blake2b(f"{seed}:{image_id}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
 @cache
 def bomb() -> bytes:
-    """A whole and valid PNG of 40,000 x 40,000 black pixels: 200 MB once unpacked, 200 KB on the wire."""
+    """Returns a valid PNG of 40,000 x 40,000 black pixels: 200 MB decompressed, 200 KB on the network."""
     side = 40_000
-    num_bytes = side * (1 + side // 8)  # a row is its filter's byte, then one bit a pixel: zeros all over
+    num_bytes = side * (1 + side // 8)  # a row is a filter byte and one bit a pixel, all zeros
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    # A flushed part stands by itself, so one fortieth is packed once and repeated; the rest is zlib's frame.
+    # A flushed part is self-contained, so one fortieth is compressed once and repeated within zlib's frame.
     part = packer.compress(bytes(num_bytes // 40)) + packer.flush(zlib.Z_FULL_FLUSH)
     checksum = (num_bytes % 65_521) << 16 | 1  # Adler-32 of zeros
     pixels = b"\x78\xda" + part * 40 + b"\x03\x00" + struct.pack(">I", checksum)
@@ -93,7 +93,7 @@ def bomb() -> bytes:
 
 
 def http_response(status: str, body: bytes = b"", kind: str = "text/html", headers: str = "") -> bytes:
-    """A whole HTTP response; `headers` are lines that end in CRLF."""
+    """Returns a complete HTTP response; `headers` are lines that end in CRLF."""
     head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
     return head.encode() + body
 
@@ -112,7 +112,7 @@ _FIXED_RESPONSES = {
 
 
 def faulty_response(fault: Fault, data: bytes) -> bytes:
-    """The response that has this fault, for a picture of these bytes."""
+    """Returns the response with this fault for an image of these bytes."""
     if fault is Fault.TRUNCATED:
         return http_response("200 OK", data[: len(data) // 2], "image/jpeg")
     if fault is Fault.STALL:

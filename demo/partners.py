@@ -1,4 +1,4 @@
-"""The demo's partners: three invented shops with three feed formats and three ways to name a category."""
+"""Partners of the demo: three invented shops with three feed formats and three ways to name a category."""
 
 import csv
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from upath import UPath
 
-from catalog.taxonomy import Taxonomy
+from catalog.taxonomy.tree import Taxonomy
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -23,23 +23,23 @@ GERMAN_WORDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Partner:
-    """A shop: its feed format, its words for the ten classes, and how it names their categories."""
+    """A shop: its feed format, and its words and categories for the ten classes."""
 
     name: str
     extension: str  # a key of `feed_files.FEED_WRITERS`
     item_id: str  # a template: item_id.format(serial)
     category_attribute: str  # google_product_category or product_type
-    categories: tuple[tuple[str, ...], ...]  # for each class, the ways in which this shop names it
-    vague_categories: tuple[str, ...] = ("",)  # what it writes where it gives no usable category
-    unknown_category: str = ""  # what a broken row of this shop holds; none if empty
+    categories: tuple[tuple[str, ...], ...]  # for each class, the names that this shop uses
+    vague_categories: tuple[str, ...] = ("",)  # written instead of a usable category
+    unknown_category: str = ""  # category of a broken row of this shop; none if empty
     words: tuple[str, ...] = ENGLISH_WORDS
-    colours: tuple[str, str, str] = ("white", "grey", "black")
-    tells_color: bool = False  # in an attribute of its own
-    title: str = "{word}, {colour}, by {brand}"
+    colors: tuple[str, str, str] = ("white", "gray", "black")
+    lists_color: bool = False  # as a separate attribute
+    title: str = "{word}, {color}, by {brand}"
 
 
 def partners() -> tuple[Partner, ...]:
-    """The three shops that deliver the demo's training pictures."""
+    """Returns the three shops that deliver the demo's training images."""
     ids = tuple((str(leaf),) for leaf in LEAVES)
     taxonomy = Taxonomy.read(UPath(REFERENCE / "taxonomy.txt"))
     return (
@@ -50,7 +50,7 @@ def partners() -> tuple[Partner, ...]:
             category_attribute="google_product_category",
             categories=ids,
             unknown_category="9999999",
-            tells_color=True,
+            lists_color=True,
         ),
         Partner(
             name="harbourhem",
@@ -68,26 +68,26 @@ def partners() -> tuple[Partner, ...]:
             categories=_product_types("zwirnwald"),
             vague_categories=("", "Neuheiten", "Sale > Alles reduziert", "Damen > Bekleidung"),
             words=GERMAN_WORDS,
-            colours=("weiß", "grau", "schwarz"),
-            title="{word}, {colour}, von {brand}",
+            colors=("weiß", "grau", "schwarz"),
+            title="{word}, {color}, von {brand}",
         ),
     )
 
 
 def golden_partner() -> Partner:
-    """The delivery that was checked by hand: every row labelled, by id."""
+    """Returns the partner of the verified delivery, with every row labeled by id."""
     return Partner(
         name="golden",
         extension="tsv",
         item_id="golden-{:05d}",
         category_attribute="google_product_category",
         categories=tuple((str(leaf),) for leaf in LEAVES),
-        tells_color=True,
+        lists_color=True,
     )
 
 
 def _product_types(partner: str) -> tuple[tuple[str, ...], ...]:
-    """For each class, the product types that the partner's mapping gives its leaf."""
+    """Returns for each class the product types that the partner's mapping assigns to its leaf."""
     with (REFERENCE / f"{partner}-product-types.csv").open(encoding="utf-8", newline="") as file:
         mapping = {row["product_type"]: int(row["category"]) for row in csv.DictReader(file)}
     return tuple(tuple(name for name, leaf in mapping.items() if leaf == wanted) for wanted in LEAVES)

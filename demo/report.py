@@ -1,4 +1,4 @@
-"""The report: what a demo run leaves to look at, every figure read from the warehouse."""
+"""Report of a demo run; every figure is read from the warehouse."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,37 +6,37 @@ from pathlib import Path
 import polars as pl
 
 from catalog.images.statuses import Status
-from catalog.warehouse import query
+from catalog.storage.warehouse import query
 
-# A published 36-million-product catalogue lost this share of its links.
+# Shares of links that a published catalog of 36 million products lost.
 PUBLISHED = {"invalid link": 0.01, "not downloadable": 0.12}
 
-EXAMPLE = """SELECT partner_id, count(*) AS products, count(*) FILTER (status = 'ok') AS pictures
+EXAMPLE = """SELECT partner_id, count(*) AS products, count(*) FILTER (status = 'ok') AS images
 FROM products JOIN outcomes USING (product_id) GROUP BY ALL ORDER BY ALL"""
 
 TRIALS = """SELECT search, encoder, rung, count(*) AS trials, max(metric) AS best, sum(device_seconds) AS device_s
 FROM trials GROUP BY ALL ORDER BY ALL"""
 STUDENTS = """SELECT student, role, classifier, top1, top1_low AS low, top1_high AS high,
-num_parameters / 1e6 AS params_m, ms_per_picture AS ms, mib FROM students ORDER BY student, role"""
+num_parameters / 1e6 AS params_m, ms_per_image AS ms, mib FROM students ORDER BY student, role"""
 UNIVERSAL = """SELECT depth, sum(num)::BIGINT AS products, avg(probability) AS probability
-FROM catalogue_coverage GROUP BY depth ORDER BY depth"""
+FROM catalog_coverage GROUP BY depth ORDER BY depth"""
 CONFIDENCE = """SELECT classifier, requested_coverage, coverage, coverage_low AS low, coverage_high AS high, mean_depth
 FROM confidence ORDER BY ALL"""
 
 
 def report(root: Path) -> str:
-    """Everything the user sees at the end, as text."""
+    """Returns the report as text."""
     return "\n".join(_sections(root, root / "catalog.duckdb"))
 
 
 def _sections(root: Path, database: Path) -> Iterator[str]:
-    yield _heading("Comparison: every classifier on the golden pictures, which no training saw")
+    yield _heading("Comparison: every classifier on the golden images, which are never trained on")
     yield comparison(database)
     champion, reason = query(database, "SELECT classifier, reason FROM champion").row(0)
-    yield f"Champion, preferred on the validation split by value: {champion}\n  {reason}"
+    yield f"Champion, selected by value-weighted accuracy on the validation split: {champion}\n  {reason}"
     yield from _found(database)
 
-    yield _heading("Downloads, beside the published rates")
+    yield _heading("Downloads, compared with published rates")
     yield _table(_downloads(database))
     yield _table(
         query(
@@ -50,54 +50,54 @@ def _sections(root: Path, database: Path) -> Iterator[str]:
 
     yield from _universal(database)
 
-    yield _heading("Ask it yourself (DuckDB, read-only; the answer is of this moment)")
+    yield _heading("Example query (DuckDB, read-only, always current)")
     yield f"{EXAMPLE};"
     yield _table(query(database, EXAMPLE))
 
-    yield _heading("Where things are")
+    yield _heading("Files and services")
     yield f"tables      {root}/*/  (Parquet)      views   {database}"
     yield f"encoders    {root}/encoders/*/        classifiers   {root}/classifiers/*/  (safetensors + JSON)"
     yield "web UI      make ui                   then http://127.0.0.1:3000 (Dagster), http://127.0.0.1:5000 (MLflow)"
 
 
 def _found(database: Path) -> Iterator[str]:
-    """What a search found, what it taught, and what the champion's judges said; nothing where none was run."""
+    """Yields the search, the students, the confidence and the decisions; nothing where none was run."""
     if not {"trials", "students", "confidence"} <= set(
         query(database, "SELECT view_name FROM duckdb_views()")["view_name"]
     ):
         return
-    yield _heading("A search: probes of embeddings, then ever longer trainings of ever fewer candidates")
+    yield _heading("Search: probes of embeddings, then longer trainings of fewer candidates")
     yield _table(query(database, TRIALS))
-    yield _heading("What it taught: a student beside its teacher, on golden")
+    yield _heading("Distillation: the student and its teacher, on golden")
     yield _table(query(database, STUDENTS))
-    yield _heading("How often its answers hold when backed off along the taxonomy, on golden")
+    yield _heading("Coverage of predictions that back off along the taxonomy, on golden")
     yield _table(query(database, CONFIDENCE))
-    yield _heading("Every decision about the champion")
+    yield _heading("Decisions about the champion")
     for candidate, reason in query(database, "SELECT candidate, reason FROM champion_decisions").iter_rows():
         yield f"{candidate}: {reason}"
 
 
 def _universal(database: Path) -> Iterator[str]:
-    """How many products got a category, and how deep; nothing where no champion was deployed."""
-    if "catalogue_coverage" not in set(query(database, "SELECT view_name FROM duckdb_views()")["view_name"]):
+    """Yields the number of classified products by depth; nothing where no champion was deployed."""
+    if "catalog_coverage" not in set(query(database, "SELECT view_name FROM duckdb_views()")["view_name"]):
         return
-    yield _heading("The universal catalogue: a category for every product with a picture, as deep as is 90 % sure")
+    yield _heading("Universal catalog: a category for every product with an image, as deep as 90 % coverage allows")
     yield _table(query(database, UNIVERSAL))
     num, classifier, version = query(
-        database, "SELECT count(*), any_value(classifier), any_value(version) FROM universal_catalogue"
+        database, "SELECT count(*), any_value(classifier), any_value(version) FROM universal_catalog"
     ).row(0)
-    differ = query(database, "SELECT count(*) FROM catalogue_disagreements").item()
-    yield f"{num:,} products by {classifier} ({version}); {differ:,} of them otherwise than their partner says"
+    differ = query(database, "SELECT count(*) FROM catalog_disagreements").item()
+    yield f"{num:,} products by {classifier} ({version}); {differ:,} of them differ from the partner's label"
 
 
 def comparison(database: Path) -> str:
-    """The grid of all judged classifiers, best first."""
+    """Returns the table of all evaluated classifiers, best first."""
     return _table(
         query(
             database,
             """SELECT classifier, num_labels AS labels, top1, top1_low AS low, top1_high AS high,
                value_weighted_accuracy AS by_value, macro_f1, training_seconds AS train_s,
-               num_parameters / 1e6 AS params_m, ms_per_picture AS ms
+               num_parameters / 1e6 AS params_m, ms_per_image AS ms
                FROM comparison ORDER BY top1 DESC""",
         )
     )
@@ -127,7 +127,7 @@ def _confusions(database: Path, champion: str) -> Iterator[str]:
         [champion],
     )
     for share, true_name, predicted_name, num in rows.iter_rows():
-        yield f"{share:.0%} of {true_name} are taken for {predicted_name} ({num} pictures)"
+        yield f"{share:.0%} of {true_name} are predicted as {predicted_name} ({num} images)"
 
 
 def _heading(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The demo's shop: real pictures over loopback, with the faults of a real catalogue."""
+"""Web shop of the demo: real images over loopback, with the faults of a real catalog."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from urllib.parse import quote, unquote
 
 from demo.faults import SORRY_PAGE, Fault, fault_of, faulty_response, http_response
 
-PictureSource = Callable[[str], bytes | None]
+ImageSource = Callable[[str], bytes | None]
 
 _HOME_PAGE = b"<!doctype html><title>The shop</title><h1>Welcome to our shop</h1>"
 
 
-class _Counter:
-    """The shop's counter: decides what each request is answered, and counts."""
+class _Responder:
+    """Chooses the response to each request, and counts requests and faults."""
 
-    def __init__(self, pictures: PictureSource, faults: Callable[[str], Fault | None]) -> None:
-        self._pictures = pictures
+    def __init__(self, images: ImageSource, faults: Callable[[str], Fault | None]) -> None:
+        self._images = images
         self._faults = faults
         self._failed_once: set[str] = set()
         self.requests: Counter[str] = Counter()  # by path
         self.faults: Counter[Fault] = Counter()
 
-    def answer(self, path: str) -> bytes:
-        """The whole response to GET `path`, or less of it than it promises."""
+    def respond(self, path: str) -> bytes:
+        """Returns the response to GET `path`, which may be truncated."""
         self.requests[path] += 1
         if path == "/":
             return http_response("200 OK", _HOME_PAGE)
-        picture_id = unquote(path.removeprefix("/p/").removesuffix(".jpg"))
-        if path != f"/p/{quote(picture_id, safe='')}.jpg" or (data := self._pictures(picture_id)) is None:
+        image_id = unquote(path.removeprefix("/p/").removesuffix(".jpg"))
+        if path != f"/p/{quote(image_id, safe='')}.jpg" or (data := self._images(image_id)) is None:
             return http_response("404 Not Found", SORRY_PAGE)
-        fault = self._faults(picture_id)
+        fault = self._faults(image_id)
         if fault in {Fault.FLAKY, Fault.THROTTLED}:
-            if picture_id in self._failed_once:
+            if image_id in self._failed_once:
                 fault = None
-            self._failed_once.add(picture_id)
+            self._failed_once.add(image_id)
         if fault is None:
             return http_response("200 OK", data, "image/jpeg")
         self.faults[fault] += 1
@@ -49,10 +49,10 @@ class _Counter:
 
 
 class _Connection(asyncio.Protocol):
-    """One customer's connection, kept open; requests on it are answered in turn."""
+    """A client's connection, kept open; its requests get responses in order."""
 
-    def __init__(self, counter: _Counter, open_connections: set[asyncio.Transport]) -> None:
-        self._counter = counter
+    def __init__(self, responder: _Responder, open_connections: set[asyncio.Transport]) -> None:
+        self._responder = responder
         self._open = open_connections
         self._received = b""
 
@@ -69,7 +69,7 @@ class _Connection(asyncio.Protocol):
             words = self._received[: self._received.index(b"\r\n")].decode("latin-1").split(" ")
             self._received = self._received[end + 4 :]
             if len(words) == 3 and words[0] == "GET":
-                self._transport.write(self._counter.answer(words[1]))
+                self._transport.write(self._responder.respond(words[1]))
             else:
                 self._transport.write(http_response("400 Bad Request", headers="Connection: close\r\n"))
                 self._transport.close()
@@ -78,12 +78,18 @@ class _Connection(asyncio.Protocol):
 
 
 async def _serve(
-    counter: _Counter, hosts: Sequence[str], port: int, on_ready: Callable[[int], None], until: asyncio.Event
+    responder: _Responder,
+    hosts: Sequence[str],
+    port: int,
+    on_ready: Callable[[int], None],
+    until: asyncio.Event,
+    is_port_shared: bool,
 ) -> None:
-    """Answers until told to stop, then drops every connection, the stalled ones among them."""
+    """Serves until the event is set, then aborts every connection, including stalled ones."""
     transports: set[asyncio.Transport] = set()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(partial(_Connection, counter, transports), hosts, port, backlog=1024)
+    connection = partial(_Connection, responder, transports)
+    server = await loop.create_server(connection, hosts, port, backlog=1024, reuse_port=is_port_shared or None)
     try:
         on_ready(server.sockets[0].getsockname()[1])
         await until.wait()
@@ -91,47 +97,54 @@ async def _serve(
         server.close()
         for transport in list(transports):
             transport.abort()
-        await asyncio.sleep(0)  # the transports close their sockets in the loop's next round
+        await asyncio.sleep(0)  # transports close their sockets in the next iteration of the loop
         await server.wait_closed()
 
 
 class Shop(AbstractContextManager["Shop"]):
-    """The shop in a thread of its own, open while the context lasts.
+    """The shop as a context manager that serves from its own thread.
 
-    `pictures` gives the JPEG behind a picture id, or None; it is called in the shop's thread. `faults`
-    replaces the seeded choice of faults. Several hosts need a port that is free at all of them.
+    Args:
+        images: returns the JPEG of an image id, or None; called in the shop's thread.
+        seed: seed of the faults.
+        host: address or addresses to listen on.
+        port: port to listen on, which must be free on all of them; 0 for any free one.
+        faults: replaces the seeded choice of faults.
+        is_port_shared: lets several processes open the same shop at one port; each serves a part of the connections.
     """
 
     def __init__(
         self,
-        pictures: PictureSource,
+        images: ImageSource,
         *,
         seed: int = 0,
         host: str | Sequence[str] = "127.0.0.1",
         port: int = 0,
         faults: Callable[[str], Fault | None] | None = None,
+        is_port_shared: bool = False,
     ) -> None:
-        self._counter = _Counter(pictures, faults or partial(fault_of, seed=seed))
+        self._is_port_shared = is_port_shared
+        self._responder = _Responder(images, faults or partial(fault_of, seed=seed))
         self._hosts = [host] if isinstance(host, str) else list(host)
-        self.port = port  # 0 until the shop is open: any free one
+        self.port = port  # 0 until the shop is open
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shop", daemon=True)
         self._error: OSError | None = None
 
     @property
     def url(self) -> str:
-        """The shop's address, without a slash at its end."""
+        """The shop's address, without a trailing slash."""
         return f"http://{self._hosts[0]}:{self.port}"
 
     @property
     def requests(self) -> Counter[str]:
-        """Requests so far, by path."""
-        return self._counter.requests
+        """Number of requests by path."""
+        return self._responder.requests
 
     @property
     def faults(self) -> Counter[Fault]:
-        """Faulty answers given so far."""
-        return self._counter.faults
+        """Number of faulty responses by fault."""
+        return self._responder.faults
 
     def __enter__(self) -> Shop:
         self._thread.start()
@@ -149,13 +162,13 @@ class Shop(AbstractContextManager["Shop"]):
     def _run(self) -> None:
         try:
             asyncio.run(self._open_until_closed())
-        except OSError as error:  # told by __enter__
+        except OSError as error:  # raised by __enter__
             self._error = error
             self._opened.set()
 
     async def _open_until_closed(self) -> None:
         self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
-        await _serve(self._counter, self._hosts, self.port, self._announce, self._closing)
+        await _serve(self._responder, self._hosts, self.port, self._announce, self._closing, self._is_port_shared)
 
     def _announce(self, port: int) -> None:
         self.port = port

@@ -1,6 +1,5 @@
-"""``make ui``: Dagster's web server and daemon, MLflow's UI and, for a demo store, the shop, all on loopback."""
+"""``make ui``: serves Dagster's web server and daemon, MLflow's UI and, for a demo store, the shop, on loopback."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,17 +7,19 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from demo.place import DATA, SEED, SHOP_HOST, SHOP_PORT, allow_shop, store_root
+from demo.settings import DATA, SEED, SHOP_HOST, SHOP_PORT, allow_shop, store_root
+from resources.settings import Settings, set_default
 
 HOST = "127.0.0.1"
-DAGSTER_PORT = os.environ.get("SHELFSIGHT_DAGSTER_PORT", "3000")
-MLFLOW_PORT = os.environ.get("SHELFSIGHT_MLFLOW_PORT", "5000")
+SETTINGS = Settings.read()
+DAGSTER_PORT, MLFLOW_PORT = str(SETTINGS.dagster_port), str(SETTINGS.mlflow_port)
 
 
 def main() -> int:
-    """Run until interrupted, or until one of the services ends by itself."""
+    """Runs until interrupted, or until one of the services ends."""
     root = store_root()
-    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "900")  # a feed of many gigabytes is read in one tick
+    set_default("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "900")  # a feed of many gigabytes is read in one tick
+    set_default("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # eight processes for evaluations of language models
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -42,9 +43,9 @@ def main() -> int:
 
 
 def commands(root: Path) -> list[list[str]]:
-    """The services over one store: ``dagster dev`` is web server, daemon and code server in one."""
+    """Returns the commands of the services; ``dagster dev`` is web server, daemon and code server in one."""
     binaries = Path(sys.executable).parent
-    tracking = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow' / 'mlflow.db'}")
+    tracking = SETTINGS.mlflow_tracking_uri or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}"
     (root / "mlflow").mkdir(parents=True, exist_ok=True)
     return [
         [str(binaries / "dagster"), "dev", "-w", "workspace.yaml", "-h", HOST, "-p", DAGSTER_PORT],
@@ -56,11 +57,11 @@ def commands(root: Path) -> list[list[str]]:
 
 
 def _open_shop(stack: ExitStack) -> None:
-    from demo.catalogue import picture_source
+    from demo.catalog import image_source
     from demo.fashion_mnist import load
     from demo.shop import Shop
 
-    stack.enter_context(Shop(picture_source(load(DATA)), seed=SEED, host=SHOP_HOST, port=SHOP_PORT))
+    stack.enter_context(Shop(image_source(load(DATA)), seed=SEED, host=SHOP_HOST, port=SHOP_PORT))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What an encoder, a self-supervised method, a classifier and a training run are: PyTorch only."""
+"""Image encoders, self-supervised methods, classifiers and their training and deployment, in PyTorch only."""

@@ -1,10 +1,10 @@
-"""Digests of files: what an artefact's facts say of the files beside them."""
+"""Digests of files, without PyTorch: a deployment is verified by processes that never load it."""
 
 import hashlib
 from pathlib import Path
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 (hex) of a file."""
+    """Returns the SHA-256 (hex) of a file, read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Pixels: encoded pictures decoded once, in threads, into one uint8 array of a single resolution."""
+"""Decoding: encoded images to one uint8 array of a single resolution, in threads."""
 
 import hashlib
 import io
@@ -14,39 +14,41 @@ from PIL import Image
 Pixels = NDArray[np.uint8]
 
 
-class PixelRows(Protocol):
-    """Pixels (num_pictures, 3, h, w) that are read as they are asked for: an array, or what stands for one."""
+class PixelsLike(Protocol):
+    """Array-like uint8 images (num_images, 3, height, width): a NumPy array, a memory map, or a lazy reader."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As of an array: (num_pictures, 3, h, w)."""
+        """The shape, (num_images, 3, height, width)."""
         ...
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """That of bytes."""
+        """The data type, uint8."""
         ...
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: Any, /) -> Pixels:
-        """The pixels of a slice, or of an array of positions."""
+        """Returns the images of a slice or of an integer array of indices."""
         ...
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Some rows of pixels, which nobody copies before they are asked for."""
+class PixelSubset:
+    """A lazy subset of images, given by its indices; images are copied only when indexed."""
 
-    pixels: PixelRows
+    pixels: PixelsLike
     positions: NDArray[np.intp]
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape, (num_images, 3, height, width)."""
         return (len(self.positions), *self.pixels.shape[1:])
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The data type, uint8."""
         return self.pixels.dtype
 
     def __len__(self) -> int:
@@ -56,34 +58,38 @@ class Chosen:
         return self.pixels[self.positions[rows]]
 
 
-def decode_pixels(pictures: Sequence[bytes], resolution: int, num_threads: int = 2) -> Pixels:
-    """Colour pictures as (num_pictures, 3, resolution, resolution), uint8.
+def decode_pixels(images: Sequence[bytes], resolution: int, num_threads: int = 2) -> Pixels:
+    """Decodes images, crops them to a centered square and resizes them (bicubic, anti-aliased).
 
-    The shorter side is resized to `resolution` (bicubic, anti-aliased) and the longer one cropped about its
-    centre, which keeps the proportions an ImageNet encoder knows; a square picture is merely resized.
+    Args:
+        images: Encoded images in any format that Pillow reads.
+        resolution: Side of the result in pixels.
+        num_threads: Decoding threads; Pillow releases the GIL.
+
+    Returns:
+        RGB images (num_images, 3, resolution, resolution), uint8.
 
     Raises:
-        ValueError: a picture cannot be decoded; the message gives its position.
+        ValueError: An image cannot be decoded; the message gives its position.
     """
-
-    pixels = np.empty((len(pictures), 3, resolution, resolution), dtype=np.uint8)
+    pixels = np.empty((len(images), 3, resolution, resolution), dtype=np.uint8)
 
     def fill(position: int) -> None:
         try:
-            pixels[position] = _square(pictures[position], resolution).transpose(2, 0, 1)
+            pixels[position] = _square(images[position], resolution).transpose(2, 0, 1)
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow raises on bad bytes
-            raise ValueError(f"picture {position} of {len(pictures)} cannot be decoded: {error}") from error
+            raise ValueError(f"image {position} of {len(images)} cannot be decoded: {error}") from error
 
     with ThreadPoolExecutor(num_threads) as threads:
-        for _ in threads.map(fill, range(len(pictures)), chunksize=64):
+        for _ in threads.map(fill, range(len(images)), chunksize=64):
             pass
     return pixels
 
 
-def _square(picture: bytes, side: int) -> Pixels:
-    """One picture, decoded, cropped about its centre and resized to side x side."""
-    with Image.open(io.BytesIO(picture)) as image:
-        image.draft("RGB", (side, side))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 for next to nothing
+def _square(data: bytes, side: int) -> Pixels:
+    """Decodes one image to (side, side, 3), cropped to its center."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.draft("RGB", (side, side))  # libjpeg decodes a large JPEG at 1/2, 1/4 or 1/8 size almost for free
         width, height = image.size
         short = min(width, height)
         left, top = (width - short) / 2, (height - short) / 2
@@ -91,12 +97,12 @@ def _square(picture: bytes, side: int) -> Pixels:
         return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC, box=box))
 
 
-def fingerprint_arrays(*arrays: NDArray[Any] | PixelRows) -> str:
-    """The SHA-256 (hex) of arrays: their types, shapes and values."""
+def fingerprint_arrays(*arrays: NDArray[Any] | PixelsLike) -> str:
+    """Returns the SHA-256 (hex) of the types, shapes and values of arrays."""
     digest = hashlib.sha256()
     for each in arrays:
         array: Any = np.atleast_1d(each) if isinstance(each, (np.ndarray, np.generic)) else each
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        for start in range(0, len(array), 4096):  # in pieces, so that a memory-mapped array stays on disk
+        for start in range(0, len(array), 4096):  # in chunks, so that a memory-mapped array stays on disk
             digest.update(np.ascontiguousarray(array[start : start + 4096]).data)
     return digest.hexdigest()

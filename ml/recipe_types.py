@@ -1,6 +1,6 @@
-"""Recipe types: what the configuration of an encoder, a classifier or an ensemble consists of, and its fingerprint.
+"""Recipe types: the complete configuration of encoders, classifiers and ensembles, and its fingerprint.
 
-Nothing in this file loads PyTorch; `ml.recipes` has the recipes themselves.
+This module does not import PyTorch. The recipes themselves are in `ml.recipes`.
 """
 
 import hashlib
@@ -15,10 +15,19 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How a random view of a picture is drawn; every picture gets its own draw.
+    """Distribution of random views; every image draws its own parameters.
 
-    `crop_scale` is the share of the picture's area that a crop keeps, `crop_ratio` its width over its height.
-    Brightness, contrast and saturation factors lie within 1 +- the value, hue within +- the value (in turns).
+    Args:
+        crop_scale: Range of the crop's area as a share of the image's area.
+        crop_ratio: Range of the crop's aspect ratio, width / height.
+        flip_probability: Probability of a horizontal flip.
+        jitter_probability: Probability of changing brightness, contrast, saturation and hue.
+        brightness: Factors lie within 1 +- this value; likewise `contrast` and `saturation`.
+        hue: Rotation within +- this value, in turns.
+        gray_probability: Probability of a gray image.
+        blur_probability: Probability of a Gaussian blur.
+        blur_sigma: Range of the blur's standard deviation in pixels of the view.
+        solarize_probability: Probability of inverting values above `solarize_threshold` (of 0..1).
     """
 
     crop_scale: Range = (0.2, 1.0)
@@ -29,27 +38,36 @@ class Augmentation:
     contrast: float = 0.4
     saturation: float = 0.4
     hue: float = 0.1
-    grey_probability: float = 0.2
+    gray_probability: float = 0.2
     blur_probability: float = 0.0
-    blur_sigma: Range = (0.1, 2.0)  # pixels of the view
-    solarise_probability: float = 0.0
-    solarise_threshold: float = 0.5  # of 0..1: what is brighter is inverted
+    blur_sigma: Range = (0.1, 2.0)
+    solarize_probability: float = 0.0
+    solarize_threshold: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimisation:
-    """How weights are fitted: linear warm-up, then a cosine down to nothing.
+class Optimization:
+    """Optimizer and schedule: linear warm-up, then a cosine decay to zero.
 
-    `encoder_lr_factor` scales the rate of an encoder's weights against that of what stands behind it; each of its
-    blocks learns at `layer_decay` times the rate of the block behind it (layer-wise rates, Clark et al. 2020,
-    arXiv:2003.10555). LARS (You et al. 2017, arXiv:1708.03888) is for batches of thousands. With `ema_decay` what is
-    kept is not the last step's weights but their exponential moving average.
+    Args:
+        epochs: Passes over the training images.
+        batch_size: Images per optimizer step.
+        lr: Peak learning rate.
+        optimizer: AdamW, or LARS for batches of thousands (You et al. 2017, arXiv:1708.03888).
+        weight_decay: Applies to weights, not to biases and normalization scales.
+        warmup_epochs: Length of the linear warm-up.
+        max_grad_norm: Gradient norm above which gradients are clipped.
+        encoder_lr_factor: Learning rate of the encoder divided by that of the layers after it.
+        layer_decay: Each block of the encoder learns at this multiple of the next block's rate (layer-wise learning
+            rates, Clark et al. 2020, arXiv:2003.10555).
+        ema_decay: Decay of an exponential moving average of the weights, which replaces the last step's weights at the
+            end; None keeps the last step's weights.
     """
 
     epochs: int
     batch_size: int
     lr: float
-    optimiser: Literal["adamw", "lars"] = "adamw"
+    optimizer: Literal["adamw", "lars"] = "adamw"
     weight_decay: float = 0.05
     warmup_epochs: float = 1.0
     max_grad_norm: float = 5.0
@@ -60,7 +78,7 @@ class Optimisation:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalViews:
-    """Small parts of a picture as further views, for methods that compare them with the whole (multi-crop)."""
+    """Additional views of small crops at a lower resolution (multi-crop), for methods that support them."""
 
     num: int = 6
     resolution: int = 32
@@ -69,28 +87,34 @@ class LocalViews:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """How a device computes: what `autotune` chooses by timing, and any other choice gives the same but last digits."""
+    """Precision, memory format and compilation of a network; results differ only by rounding."""
 
     precision: Literal["float32", "bfloat16"] = "float32"
     channels_last: bool = True
     compiled: bool = False
 
 
-PLAIN = Execution()
+DEFAULT_EXECUTION = Execution()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining:
-    """Self-supervised pretraining of an encoder on pictures without labels.
+    """Self-supervised pretraining of an encoder on unlabeled images.
 
-    `options` are the method's own, as its class lists them. The second view is drawn by `second_augmentation`, or like
-    the first. With `micro_batch_size` a batch goes through the networks in parts of so many pictures: its memory is
-    theirs, its gradient is the whole batch's, but for layers that look at a batch's statistics (batch norm sees a
-    part). `execution` None is chosen by timing.
+    Args:
+        method: A name in `ml.methods.METHODS`.
+        optimization: Optimizer and schedule.
+        augmentation: Distribution of the views.
+        second_augmentation: Distribution of the second view, if it differs.
+        local_views: Multi-crop views, for methods that support them.
+        options: Keyword arguments of the method's class.
+        micro_batch_size: Images that go through the networks at once. Memory is that of a micro-batch, the gradient is
+            that of the whole batch, except that batch norm uses the statistics of a micro-batch.
+        execution: None measures a few steps on the device and takes the fastest.
     """
 
     method: str
-    optimisation: Optimisation
+    optimization: Optimization
     augmentation: Augmentation = field(default_factory=Augmentation)
     second_augmentation: Augmentation | None = None
     local_views: LocalViews | None = None
@@ -101,11 +125,18 @@ class Pretraining:
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderRecipe:
-    """An encoder: a timm backbone, where its weights start, and how they are pretrained, if at all.
+    """An image encoder: a timm backbone, its starting weights, and its pretraining.
 
-    `weights` are "random", "imagenet" (what timm's hub has for the backbone), or the path of a checkpoint that another
-    tool wrote (`ml/foreign.py`). With a `parent` they start from that encoder of the library, and `weights` tells
-    where it started.
+    Args:
+        name: Name of the recipe, also its partition key.
+        backbone: Name of a timm model.
+        weights: "random", "imagenet" (timm's pretrained weights of the backbone), or the path of a checkpoint written
+            by another tool (see `ml.encoders.third_party_weights`).
+        resolution: Side of the input images in pixels.
+        parent: Name of another encoder recipe whose trained weights are the starting weights; `weights` then records
+            where the parent started.
+        pretraining: None keeps the starting weights.
+        seed: Seed of random weights, views and the order of images.
     """
 
     name: str
@@ -118,17 +149,21 @@ class EncoderRecipe:
 
     @property
     def weights_file(self) -> Path | None:
-        """The checkpoint of another tool that its weights come from."""
+        """The path of the third-party checkpoint, or None for random and ImageNet weights."""
         return None if self.weights in ("imagenet", "random") else Path(self.weights)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distillation:
-    """What a student takes from a teacher, a classifier or an ensemble (Hinton et al. 2015, arXiv:1503.02531).
+    """Distillation of a teacher, a classifier or an ensemble, into a student (Hinton et al. 2015, arXiv:1503.02531).
 
-    Its loss is `soft_weight` times the distance to the teacher's answers at `temperature`, and the rest times that to
-    the labels, where there are any. With a `feature_weight` it also learns which pictures its teacher holds for alike
-    (Tung and Mori 2019, arXiv:1907.09682; they weigh it by thousands, for its mean is over all pairs of a batch).
+    Args:
+        teacher: Name of the teacher's recipe.
+        temperature: Softmax temperature of both models in the soft loss.
+        soft_weight: Weight of the loss against the teacher's predictions; the loss against labels, where there are
+            any, has the weight 1 - `soft_weight`.
+        feature_weight: Weight of the similarity-preserving loss between the embeddings of student and teacher (Tung and
+            Mori 2019, arXiv:1907.09682, who use thousands, since it is a mean over all pairs of a batch).
     """
 
     teacher: str
@@ -139,25 +174,32 @@ class Distillation:
 
 @dataclass(frozen=True, kw_only=True)
 class FixMatch:
-    """How pictures without a label teach a classifier what it is sure of (Sohn et al. 2020, arXiv:2001.07685).
+    """Semi-supervised training with pseudo-labels (Sohn et al. 2020, arXiv:2001.07685).
 
-    Beside each batch come `unlabelled_ratio` times as many of them. What is at least `threshold` probable in a view
-    like the labelled ones' is to be said of a `strong` view too; that loss counts `weight` times.
+    Args:
+        threshold: Minimal confidence of a prediction on the weak view to become a pseudo-label.
+        unlabeled_ratio: Unlabeled images per labeled image in a batch.
+        weight: Weight of the unsupervised loss.
+        strong: Augmentation of the strong view.
     """
 
     threshold: float = 0.95
-    unlabelled_ratio: int = 3
+    unlabeled_ratio: int = 3
     weight: float = 1.0
-    strong: Augmentation = field(default_factory=lambda: Augmentation(crop_scale=(0.4, 1.0), solarise_probability=0.1))
+    strong: Augmentation = field(default_factory=lambda: Augmentation(crop_scale=(0.4, 1.0), solarize_probability=0.1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mixing:
-    """Pictures of a batch mixed in pairs, and their losses in the same shares.
+    """Mixup (Zhang et al. 2018, arXiv:1710.09412) and CutMix (Yun et al. 2019, arXiv:1905.04899).
 
-    Mixup (Zhang et al. 2018, arXiv:1710.09412) adds them up, CutMix (Yun et al. 2019, arXiv:1905.04899) puts a box of
-    one into the other. A share is drawn from Beta(alpha, alpha); alpha 0 leaves a kind out, and of both a batch takes
-    one by lot. `probability` is that of a batch to be mixed at all.
+    Args:
+        mixup_alpha: The mixing share is drawn from Beta(alpha, alpha); 0 disables mixup.
+        cutmix_alpha: The same for CutMix. If both are positive, each batch uses one of them at random.
+        probability: Probability that a batch is mixed.
+
+    Raises:
+        ValueError: An alpha is negative, both are 0, or the probability is not in (0, 1].
     """
 
     mixup_alpha: float = 0.2
@@ -176,21 +218,38 @@ class Mixing:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierRecipe:
-    """A classifier over one encoder: a probe on frozen embeddings, or a fine-tuning of every weight.
+    """A classifier on top of one encoder: a probe on frozen embeddings, or fine-tuning.
 
-    `projector_dim` or `predictor_dim` None leaves that layer out; a probe without both is linear.
-    `heads` and `loss` are names of `HEADS` and `LOSSES`. `depth_weights` weigh the losses of taxonomy levels 1 to 4.
-    A fine-tuning moves the last `tuned_share` of the encoder's blocks, 1 being all of them. Without `augmentation`,
-    training sees the pictures as they are. With `patience` it stops after so many evaluations on validation without a
-    better one (there are ten over a whole run, or a few more), and what is kept is the best one's weights. With
-    `distillation` it is a student: it also learns what its teacher says, of pictures without a label too. With
-    `semi_supervised` those teach what it is sure of. `execution` None is chosen by timing.
+    Args:
+        name: Name of the recipe, also its partition key.
+        encoder: Name of the encoder's recipe.
+        mode: "probe" trains on embeddings with the encoder frozen, "finetune" trains on images.
+        optimization: Optimizer and schedule.
+        label_fraction: Share of the training labels to use.
+        heads: A name in `ml.classifiers.heads.HEADS`.
+        loss: A name in `ml.classifiers.losses.LOSSES`.
+        depth_weights: Weights of the losses of taxonomy levels 1 to 4.
+        projector_dim: Width of the layer after the encoder; None omits it.
+        predictor_dim: Width of the layer before each head; None omits it. A probe without both layers is linear.
+        label_smoothing: Share of the target distribution that is spread over all classes.
+        tuned_share: Share of the encoder's blocks that train, counted from the last; 1 trains all.
+        augmentation: None trains on images without augmentation.
+        mixing: Mixup and CutMix; None disables both.
+        patience: Number of validation evaluations without improvement after which training stops with the best weights;
+            there are about ten evaluations in a run. None trains all epochs and keeps the last weights.
+        distillation: Trains a student on a teacher's predictions, including those of unlabeled images.
+        semi_supervised: Adds pseudo-labels of unlabeled images.
+        execution: None measures a few steps on the device and takes the fastest.
+        seed: Seed of the heads' weights, the drawn labels, views and the order of images.
+
+    Raises:
+        ValueError: `tuned_share` is not in (0, 1], or `patience` is below 1.
     """
 
     name: str
     encoder: str
     mode: Literal["probe", "finetune"]
-    optimisation: Optimisation
+    optimization: Optimization
     label_fraction: float = 1.0
     heads: str = "per_level"
     loss: str = "cross_entropy"
@@ -204,7 +263,7 @@ class ClassifierRecipe:
     patience: int | None = None
     distillation: Distillation | None = None
     semi_supervised: FixMatch | None = None
-    execution: Execution | None = PLAIN
+    execution: Execution | None = DEFAULT_EXECUTION
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -218,21 +277,24 @@ class ClassifierRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class AttributeRecipe:
-    """A task besides the categories: telling an attribute of products, such as their colour, from their pictures.
+    """Prediction of a product attribute other than the category, such as the color.
 
-    Its labels are the texts of `column` in the table products, whatever their case; one that fewer than `min_pictures`
-    training pictures have is left out. `classifier` has a single level, so a single depth weight.
+    Args:
+        name: Name of the recipe, also its partition key.
+        column: Column of the table `products` whose texts are the labels, ignoring case.
+        classifier: A classifier recipe with a single level, so a single depth weight.
+        min_images: Attribute values with fewer training images are left out.
     """
 
     name: str
     column: str
     classifier: ClassifierRecipe
-    min_pictures: int = 20
+    min_images: int = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleRecipe:
-    """Classifiers that answer as one: by the mean of their probabilities, or by weights that validation chooses."""
+    """An ensemble of classifiers: "vote" averages their probabilities, "stack" weighs them as fits validation best."""
 
     name: str
     members: tuple[str, ...]
@@ -240,6 +302,6 @@ class EnsembleRecipe:
 
 
 def fingerprint(recipe: object) -> str:
-    """The SHA-256 (hex) of a recipe's canonical JSON: equal recipes, and only they, share it."""
+    """Returns the SHA-256 (hex) of a recipe dataclass as canonical JSON; only equal recipes share it."""
     canonical = json.dumps(asdict(recipe), sort_keys=True, separators=(",", ":"))  # type: ignore[call-overload]
     return hashlib.sha256(canonical.encode()).hexdigest()

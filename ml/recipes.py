@@ -1,14 +1,12 @@
-"""Recipes: complete, named, frozen configurations of everything that is trained.
+"""Presets: the complete, named configuration of every encoder, classifier and ensemble that ships with this project.
 
-A name of `ENCODER_RECIPES` or `CLASSIFIER_RECIPES` is a partition key everywhere else, so a line added here
-adds an encoder or a classifier to the whole system. Nothing in this file loads PyTorch.
+A project's recipes extend them (`resources.recipes`). Without a project they are the recipes, and their names are the
+partition keys of the assets. This module does not import PyTorch.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
-from ml.near_names import near
 from ml.recipe_types import (
     AttributeRecipe,
     Augmentation,
@@ -19,11 +17,9 @@ from ml.recipe_types import (
     FixMatch,
     LocalViews,
     Mixing,
-    Optimisation,
+    Optimization,
     Pretraining,
 )
-
-RecipeT = TypeVar("RecipeT")
 
 IMAGENET_LITE0 = EncoderRecipe(
     name="imagenet-lite0", backbone="tf_efficientnet_lite0", weights="imagenet", resolution=64
@@ -35,8 +31,8 @@ SIMCLR_MNV3 = replace(
     name="simclr-mnv3",
     pretraining=Pretraining(
         method="simclr",
-        optimisation=Optimisation(epochs=12, batch_size=256, lr=4e-3, weight_decay=1e-4),
-        # Crops keep the proportions, since a product's outline tells what it is.
+        optimization=Optimization(epochs=12, batch_size=256, lr=4e-3, weight_decay=1e-4),
+        # Crops keep the aspect ratio, because a product's outline identifies it.
         augmentation=Augmentation(crop_scale=(0.3, 1.0), crop_ratio=(0.9, 1.1), brightness=0.8, contrast=0.8),
         options={"temperature": 0.1},
     ),
@@ -44,12 +40,18 @@ SIMCLR_MNV3 = replace(
 
 
 def pretrained_by(method: str, start: EncoderRecipe = RANDOM_MNV3, **changes: Any) -> EncoderRecipe:
-    """The recipe of `SIMCLR_MNV3` for another method, or from other weights; `changes` are of its `Pretraining`."""
+    """Derives a recipe from `SIMCLR_MNV3` for another method or other starting weights.
+
+    Args:
+        method: A name in `ml.methods.METHODS`.
+        start: The recipe that the new encoder starts from.
+        **changes: Fields of `Pretraining` to replace.
+    """
     pretraining = SIMCLR_MNV3.pretraining
     assert pretraining is not None  # noqa: S101 for the type checker
     name = f"{method.replace('_', '-')}-{start.name.removeprefix('random-')}"
     settings = replace(pretraining, **{"method": method, "options": {}, **changes})
-    parent = start.name if start.weights == "imagenet" else None  # random weights are drawn again, by the seed
+    parent = start.name if start.weights == "imagenet" else None  # random weights are drawn again from the seed
     return replace(start, name=name, pretraining=settings, parent=parent)
 
 
@@ -73,7 +75,7 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
             "simclr",
             IMAGENET_LITE0,
             options={"temperature": 0.1},
-            optimisation=Optimisation(epochs=12, batch_size=256, lr=5e-4, weight_decay=1e-4),
+            optimization=Optimization(epochs=12, batch_size=256, lr=5e-4, weight_decay=1e-4),
         ),
         pretrained_by("simclr", RANDOM_LITE0, options={"temperature": 0.1}),
     )
@@ -83,27 +85,27 @@ PROBE = ClassifierRecipe(
     name="imagenet-lite0-probe",
     encoder="imagenet-lite0",
     mode="probe",
-    optimisation=Optimisation(epochs=100, batch_size=256, lr=3e-3, weight_decay=1.0, warmup_epochs=0),
+    optimization=Optimization(epochs=100, batch_size=256, lr=3e-3, weight_decay=1.0, warmup_epochs=0),
 )
-# One recipe for both starting weights, so that a difference between them is due to nothing else.
+# Both starting weights share one recipe, so that only the weights explain a difference.
 FINETUNE_5PCT = ClassifierRecipe(
     name="simclr-mnv3-finetune-5pct",
     encoder="simclr-mnv3",
     mode="finetune",
     label_fraction=0.05,
-    optimisation=Optimisation(epochs=60, batch_size=64, lr=1e-2, warmup_epochs=5, encoder_lr_factor=0.05),
+    optimization=Optimization(epochs=60, batch_size=64, lr=1e-2, warmup_epochs=5, encoder_lr_factor=0.05),
     label_smoothing=0.1,
-    augmentation=Augmentation(crop_scale=(0.6, 1.0), jitter_probability=0.0, grey_probability=0.0),
+    augmentation=Augmentation(crop_scale=(0.6, 1.0), jitter_probability=0.0, gray_probability=0.0),
 )
-# The best of what one machine trains within the hour.
+# The most accurate recipe that one machine trains within an hour.
 FINETUNE_IMAGENET = ClassifierRecipe(
     name="imagenet-lite0-finetune",
     encoder="imagenet-lite0",
     mode="finetune",
-    optimisation=Optimisation(epochs=16, batch_size=128, lr=1.5e-3, warmup_epochs=2, ema_decay=0.999),
+    optimization=Optimization(epochs=16, batch_size=128, lr=1.5e-3, warmup_epochs=2, ema_decay=0.999),
     label_smoothing=0.1,
     augmentation=Augmentation(
-        crop_scale=(0.6, 1.0), crop_ratio=(0.9, 1.1), jitter_probability=0.0, grey_probability=0.0
+        crop_scale=(0.6, 1.0), crop_ratio=(0.9, 1.1), jitter_probability=0.0, gray_probability=0.0
     ),
     mixing=Mixing(probability=0.5),
     execution=None,
@@ -120,31 +122,31 @@ CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
             FINETUNE_5PCT,
             name="simclr-mnv3-finetune",
             label_fraction=1.0,
-            optimisation=Optimisation(epochs=12, batch_size=64, lr=4e-3, warmup_epochs=2),
+            optimization=Optimization(epochs=12, batch_size=64, lr=4e-3, warmup_epochs=2),
         ),
         FINETUNE_IMAGENET,
-        # For few labels, or photographs at a high resolution: the first blocks stay as ImageNet left them.
+        # For few labels, or photographs at a high resolution: the first blocks keep their ImageNet weights.
         replace(
             FINETUNE_IMAGENET,
             name="imagenet-lite0-partial",
             tuned_share=0.5,
-            optimisation=replace(FINETUNE_IMAGENET.optimisation, layer_decay=0.8),
+            optimization=replace(FINETUNE_IMAGENET.optimization, layer_decay=0.8),
             patience=3,
         ),
-        # Heads whose levels agree; a mistake high up in the taxonomy costs more.
+        # Consistent levels, and a loss that weighs mistakes near the root more.
         replace(FINETUNE_5PCT, name="simclr-mnv3-hierarchical-5pct", heads="conditional", loss="hierarchical"),
         replace(FINETUNE_5PCT, name="simclr-mnv3-fixmatch-5pct", semi_supervised=FixMatch()),
-        # Random weights under the recipe that suits them best, where the encoder learns as fast as its heads.
+        # The best recipe for random weights: the encoder has the same learning rate as the heads.
         replace(
             FINETUNE_5PCT,
             name="random-mnv3-scratch-5pct",
             encoder="random-mnv3",
-            optimisation=Optimisation(epochs=60, batch_size=64, lr=6e-3, warmup_epochs=5),
+            optimization=Optimization(epochs=60, batch_size=64, lr=6e-3, warmup_epochs=5),
         ),
     )
 }
 
-# Light classifiers that learn from a heavy one; what they are taught is in the store's answers of their teacher.
+# Small classifiers distilled from a larger one, using the predictions of their teacher in the store.
 STUDENT_RECIPES: dict[str, ClassifierRecipe] = {
     recipe.name: recipe
     for recipe in (
@@ -158,11 +160,11 @@ STUDENT_RECIPES: dict[str, ClassifierRecipe] = {
             name="student-mnv3-features",
             distillation=Distillation(teacher="imagenet-lite0-probe", feature_weight=1_000.0),
         ),
-        # Of whatever encoder the search "quick" prefers.
+        # The teacher is the result of the search "quick".
         replace(
             CLASSIFIER_RECIPES["simclr-mnv3-finetune"],
             name="student-of-search",
-            optimisation=Optimisation(epochs=30, batch_size=64, lr=4e-3, warmup_epochs=3),
+            optimization=Optimization(epochs=30, batch_size=64, lr=4e-3, warmup_epochs=3),
             distillation=Distillation(teacher="search-quick"),
         ),
         replace(
@@ -173,7 +175,7 @@ STUDENT_RECIPES: dict[str, ClassifierRecipe] = {
     )
 }
 
-# Tasks besides the categories; they share the encoders.
+# Attributes other than the category; they share the encoders.
 _ATTRIBUTE = replace(PROBE, name="attribute", heads="flat", depth_weights=(1.0,))
 ATTRIBUTE_RECIPES: dict[str, AttributeRecipe] = {
     recipe.name: recipe
@@ -198,17 +200,22 @@ ENSEMBLE_RECIPES: dict[str, EnsembleRecipe] = {
     )
 }
 
-# The fair comparison: every encoder on every share of the labels, as often as there are seeds.
+# Label-efficiency comparison: every encoder on every share of the labels, once per seed.
 LABEL_SHARES = ("0.01", "0.05", "0.1", "0.25", "0.5", "1.0")
 SEEDS = (0, 1, 2)
 
 
 def share_recipe(encoder: str, share: float, seed: int, num_labels: int) -> ClassifierRecipe:
-    """How an encoder is fine-tuned in the fair comparison, on so many labels: the same for every encoder.
+    """Returns the fine-tuning recipe of the label-efficiency comparison, the same for every encoder.
 
-    The fewer labels, the more epochs, so that the smallest share still makes enough steps, and the whole costs not
-    much more than its parts. The encoder learns as fast as its heads, which suits random weights best, and on
-    Fashion-MNIST pretrained ones too. The seed draws the labels, the heads' first weights and the order.
+    Fewer labels train for more epochs, so that the smallest share makes enough steps at a similar total cost. Encoder
+    and heads have the same learning rate, which is best for random weights and, on Fashion-MNIST, for pretrained ones.
+
+    Args:
+        encoder: Name of the encoder's recipe.
+        share: Share of the training labels, in (0, 1].
+        seed: Seed of the drawn labels, the heads' weights and the order of images.
+        num_labels: Number of labels that the share amounts to.
     """
     epochs = min(60, max(12, 20_000 // num_labels))
     return replace(
@@ -216,57 +223,6 @@ def share_recipe(encoder: str, share: float, seed: int, num_labels: int) -> Clas
         name=f"{encoder}-{share:g}-of-labels-seed-{seed}",
         encoder=encoder,
         label_fraction=share,
-        optimisation=Optimisation(epochs=epochs, batch_size=64, lr=4e-3, warmup_epochs=5),
+        optimization=Optimization(epochs=epochs, batch_size=64, lr=4e-3, warmup_epochs=5),
         seed=seed,
     )
-
-
-def encoder_recipe(name: str) -> EncoderRecipe:
-    """The encoder recipe of this name.
-
-    Raises:
-        ValueError: there is none; the message lists the known names.
-    """
-    return _known(ENCODER_RECIPES, name, "encoder")
-
-
-def classifier_recipe(name: str) -> ClassifierRecipe:
-    """The classifier recipe of this name.
-
-    Raises:
-        ValueError: there is none; the message lists the known names.
-    """
-    return _known(CLASSIFIER_RECIPES, name, "classifier")
-
-
-def student_recipe(name: str) -> ClassifierRecipe:
-    """The student's recipe of this name.
-
-    Raises:
-        ValueError: there is none; the message lists the known names.
-    """
-    return _known(STUDENT_RECIPES, name, "student")
-
-
-def attribute_recipe(name: str) -> AttributeRecipe:
-    """The attribute's recipe of this name.
-
-    Raises:
-        ValueError: there is none; the message lists the known names.
-    """
-    return _known(ATTRIBUTE_RECIPES, name, "attribute")
-
-
-def ensemble_recipe(name: str) -> EnsembleRecipe:
-    """The ensemble's recipe of this name.
-
-    Raises:
-        ValueError: there is none; the message lists the known names.
-    """
-    return _known(ENSEMBLE_RECIPES, name, "ensemble")
-
-
-def _known(recipes: Mapping[str, RecipeT], name: str, kind: str) -> RecipeT:
-    if name not in recipes:
-        raise ValueError(f"unknown {kind} recipe {name!r}; {near(name, recipes)}")
-    return recipes[name]

@@ -1,1 +1,1 @@
-"""How the outside is reached: files, the network, MLflow, the compute device."""
+"""Resources: access to files, the network, MLflow and the compute device."""

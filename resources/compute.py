@@ -1,4 +1,4 @@
-"""Compute: which device trains, with how many threads, and what it cost."""
+"""Compute: the device of a training, its number of threads and its cost."""
 
 import os
 import resource
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def num_cores() -> int:
-    """The cores this process may use, which in a container are fewer than the machine has."""
+    """The number of cores that this process may use, which in a container are fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass
 class Session:
-    """A stretch of work on the device: its cost is known once it is over."""
+    """A session on the device; its cost is set when it ends."""
 
     device: "torch.device"
     device_seconds: float = 0.0
@@ -34,11 +34,11 @@ class Compute(dg.ConfigurableResource):  # type: ignore[type-arg]
     device: str = "auto"
     num_threads: int = 0  # 0: all cores this process may use
     num_ranks: int = 1  # processes that pretrain an encoder together
-    launcher: str = "torchrun"  # what starts them: torchrun, on this machine, or ray, on a cluster
+    launcher: str = "torchrun"  # "torchrun", on this machine, or "ray", on a cluster
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Open the device with its threads set; on leaving, the session holds device seconds and peak memory (MiB)."""
+        """Open the device with its threads set; at the end, the session has device seconds and peak memory (MiB)."""
         import torch
 
         torch.set_num_threads(self.num_threads or num_cores())

@@ -1,26 +1,27 @@
-"""The run launcher: Dagster's own, which can also tell that a run's process is gone, whatever has died with it.
+"""The run launcher: Dagster's own, which also notices that a run's process is gone.
 
-A code server tells of its runs' processes as long as it lives. What dies with the whole machine nobody would tell of:
-such a run would be under way for ever and keep its place on the device.
+A code server reports on its runs' processes as long as it lives. After a restart of the whole machine nothing would
+report on them: such runs would stay in progress for ever and keep their slot of the device.
 """
 
 import psutil
 from dagster import DagsterEventType, DagsterRun, DefaultRunLauncher
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus  # which Dagster does not export
+
+from resources.dagster_internals import CheckRunHealthResult, WorkerStatus
 
 PID = "pid"
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Where daemon and code server share a machine: run monitoring looks for the run's process."""
+    """Lets run monitoring look for a run's process, where daemon and code server share a machine."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """So that run monitoring asks."""
+        """Makes run monitoring call `check_run_worker_health`."""
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the process that said it had started for the run is still there, and no later one of its number."""
+        """Reports NOT_FOUND where the process that started the run is gone, or another process has its id by now."""
         for record in self._instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT):
             event = record.get_dagster_event()
             pid = event.engine_event_data.metadata.get(PID)

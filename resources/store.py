@@ -1,10 +1,11 @@
-"""The store: one folder (or fsspec URL) that holds everything shelfsight makes, each thing at a place of its own.
+"""The store: one folder (or fsspec URL) that holds everything shelfsight makes, each at its own path.
 
 ::
 
     inbox/PARTNER/NAME.EXT          feed files as they arrive
     reference/                      taxonomy files, partners.toml, product-type mappings, business_value.csv
-    deliveries/KEY.json             what was registered: a feed file, or a slice of a big one
+    deliveries/KEY.json             registered deliveries: a feed file, or a part of a big one
+    deliveries/parts/FEED/CONTENT/*.parquet     big feeds, converted, one file per delivery
     products|rejected|outcomes|images/delivery=KEY/*.parquet
     dataset/ taxonomy/ comparison/  one table each
     encoders/NAME/ classifiers/NAME/            safetensors + JSON
@@ -12,11 +13,12 @@
     predictions/classifier=NAME/split=S/ metrics/ confusion/
     share_outcomes/encoder=NAME/share=S/ data_efficiency/
     champion/champion.json          deployment/current.json, deployment/SHA256/ (ONNX, OpenVINO, JSON)
-    universal_catalogue/delivery=KEY/   catalog.duckdb (views only)
+    universal_catalog/delivery=KEY/   catalog.duckdb (views only)
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,15 @@ import dagster as dg
 import polars as pl
 from upath import UPath
 
-from catalog.business_value import read_business_values
-from catalog.deliveries import Delivery
-from catalog.files import is_remote, place, replace_file, write_parquet
-from catalog.partners import PartnerSettings, read_partner, read_partners
-from catalog.tables import table_of
-from catalog.taxonomy import Taxonomy
-from catalog.taxonomy_files import read_curated, read_former, read_taxonomy
-from catalog.taxonomy_moves import Moves
-from resources import mirror
+from catalog.feeds.deliveries import Delivery
+from catalog.products.partners import PartnerSettings, read_partner, read_partners
+from catalog.storage.files import is_remote, replace_file, store_path, write_parquet
+from catalog.storage.tables import table_of
+from catalog.taxonomy.business_value import read_business_values
+from catalog.taxonomy.files import read_curated_moves, read_former_versions, read_taxonomy
+from catalog.taxonomy.moves import Moves
+from catalog.taxonomy.tree import Taxonomy
+from resources.artifacts import local_copies
 
 
 class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -43,29 +45,39 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def path(self) -> UPath:
         """The root itself."""
-        return place(self.root)
+        return store_path(self.root)
 
     # -- folders of this machine ------------------------------------------------------------------------------------
 
     @property
     def local(self) -> Path:
-        """The root as a local folder; ValueError for what only works locally on a remote store."""
+        """The root as a local folder; ValueError where the store is remote."""
         if is_remote(self.root):
             raise ValueError(f"store {self.root!r} is remote; this step needs a local SHELFSIGHT_STORE")
         return self.scratch
 
     @property
     def scratch(self) -> Path:
-        """What `resources.mirror.scratch` gives: the store's layout on this machine."""
-        return mirror.scratch(self.root)
+        """A local folder with the store's layout, for what only this machine needs: caches, checkpoints, ledgers.
 
-    def here(self, *parts: str) -> Path:
-        """A folder of the store for what reads files by their path: itself, or a copy that was brought up to date."""
-        return mirror.here(self.root, *parts)
+        It is the store itself where that is a local folder.
+        """
+        return local_copies.scratch(self.root)
 
-    def put_back(self, *parts: str) -> None:
-        """Carry what was written into such a folder of `scratch` to the store, where that lies elsewhere."""
-        mirror.put_back(self.root, *parts)
+    def sync_down(self, *parts: str) -> Path:
+        """Returns a folder of the store for libraries that read files by path: itself, or an up-to-date local copy."""
+        return local_copies.sync_down(self.root, *parts)
+
+    @contextmanager
+    def writing(self, *parts: str) -> Iterator[Path]:
+        """Yields a local folder for libraries that write files by path, and uploads it when the block succeeds.
+
+        Of a local store it is the folder itself. If the block raises, a remote store stays unchanged.
+        """
+        folder = self.scratch.joinpath(*parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        local_copies.sync_up(self.root, *parts)
 
     # -- tables ---------------------------------------------------------------------------------------------------
 
@@ -85,13 +97,13 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         return sorted(path.name.removeprefix(f"{key}=") for path in self.folder(table).glob(f"{key}=*"))
 
     def holds(self, table: str, *partition: str) -> bool:
-        """Whether a table, or one partition of it, was ever written."""
+        """Returns True if a table, or one partition of it, has a file."""
         return any(self.folder(table, *partition).glob("*.parquet"))
 
     def scan(self, table: str, partitions: Sequence[str] | None = None) -> pl.LazyFrame:
         """A table, or those of the named partitions that exist, to be read lazily.
 
-        Raises FileNotFoundError naming the asset to materialise when there is nothing to read.
+        Raises FileNotFoundError naming the asset to materialize when there is nothing to read.
         """
         keys = table_of(table).keys
         if partitions is None:
@@ -100,7 +112,7 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
             files = [file for name in partitions for file in sorted(self.folder(table, name).glob("*.parquet"))]
         if not files:
             wanted = "" if partitions is None else f" for {', '.join(partitions) or 'no partition'}"
-            raise FileNotFoundError(f"table {table!r} is empty{wanted}; materialise the asset {table!r} first")
+            raise FileNotFoundError(f"table {table!r} is empty{wanted}; materialize the asset {table!r} first")
         return pl.scan_parquet(
             [str(file) for file in files],
             glob=False,  # a folder may be called "spring [old]"
@@ -109,11 +121,11 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
 
     def predictions(self, classifier: str) -> pl.DataFrame:
-        """One classifier's predictions on all splits; FileNotFoundError where it has predicted nothing."""
+        """One classifier's predictions on all splits; FileNotFoundError if it has none."""
         files = sorted(self.folder("predictions", classifier).glob("split=*/data.parquet"))
         if not files:
             raise FileNotFoundError(
-                f"classifier {classifier!r} has no predictions; materialise predictions[{classifier}]"
+                f"classifier {classifier!r} has no predictions; materialize predictions[{classifier}]"
             )
         return pl.read_parquet([str(file) for file in files], glob=False, hive_partitioning=False)
 
@@ -125,36 +137,36 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
             file.write(json.dumps(record, indent=2, sort_keys=True).encode())
 
     def read_json(self, *parts: str) -> dict[str, Any] | None:
-        """A small JSON record, or None where it was never written."""
+        """Reads a small JSON record; returns None if it does not exist."""
         path = self.path.joinpath(*parts)
         return json.loads(path.read_text()) if path.exists() else None
 
     def fingerprint(self, kind: str, name: str) -> str:
-        """The SHA-256 that an encoder's or a classifier's record carries; FileNotFoundError where it was never made."""
+        """The SHA-256 that an encoder's or a classifier's record carries; FileNotFoundError if there is none."""
         record = self.read_json(kind, name, f"{kind.removesuffix('s')}.json")
         if record is None:
-            raise FileNotFoundError(f"{kind}/{name} is not in the store; materialise {kind}[{name}] first")
+            raise FileNotFoundError(f"{kind}/{name} is not in the store; materialize {kind}[{name}] first")
         return str(record["sha256"])
 
     # -- reference data and deliveries ------------------------------------------------------------------------------
 
     @property
     def inbox(self) -> UPath:
-        """Where partners' feed files arrive, one folder a partner."""
+        """The folder in which feed files arrive, one subfolder per partner."""
         return self.path / "inbox"
 
     @property
     def reference(self) -> UPath:
-        """Taxonomy, partners' settings and business values: what people keep by hand."""
+        """The folder of hand-edited files: taxonomy, partners' settings and business values."""
         return self.path / "reference"
 
     def taxonomy(self) -> Taxonomy:
-        """The taxonomy onto which everything is classified: Google's, extended, in every language at hand."""
+        """The taxonomy of all predictions: Google's, extended, in every language that has a file."""
         return read_taxonomy(self.reference)
 
     def taxonomy_moves(self, taxonomy: Taxonomy) -> Moves:
-        """Where labels of the former versions in reference/previous/ belong in the taxonomy."""
-        return Moves(read_former(self.reference), taxonomy, read_curated(self.reference, taxonomy))
+        """The moves of categories from the former versions in reference/previous/ to the taxonomy."""
+        return Moves(read_former_versions(self.reference), taxonomy, read_curated_moves(self.reference, taxonomy))
 
     def category_names(self) -> dict[int, str]:
         """The short name of every category, by id."""
@@ -165,9 +177,13 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         """One partner's settings; an unknown partner raises an error that lists the known ones."""
         return read_partner(self.reference, partner_id)
 
+    def partners(self) -> list[PartnerSettings]:
+        """All partners' settings, in the order of their names."""
+        return read_partners(self.reference)
+
     def golden_partners(self) -> set[str]:
-        """The partners whose deliveries are golden: judged on, never trained on."""
-        return {partner.partner_id for partner in read_partners(self.reference) if partner.golden}
+        """The partners whose deliveries are golden: used for evaluation, never for training."""
+        return {partner.partner_id for partner in self.partners() if partner.golden}
 
     def business_values(self, taxonomy: Taxonomy) -> dict[int, float]:
         """Units sold by leaf."""
@@ -177,6 +193,10 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
     def delivery_records(self) -> UPath:
         """The folder of the registered deliveries' records."""
         return self.path / "deliveries"
+
+    def delivery_keys(self) -> list[str]:
+        """The keys of all registered deliveries, in order."""
+        return sorted(path.name.removesuffix(".json") for path in self.delivery_records.glob("*.json"))
 
     def deliveries(self, keys: Sequence[str]) -> list[Delivery]:
         """These deliveries' records, oldest first."""

@@ -1,1 +1,1 @@
-"""The command `shelfsight`: what people ask of a catalogue from a terminal."""
+"""The command `shelfsight`: classify, search, query and inspect a catalog from a terminal."""

@@ -1,7 +1,7 @@
-"""``python -m shelfsight``, the same as the command."""
+"""``python -m shelfsight`` runs the command `shelfsight`."""
 
 import sys
 
-from shelfsight.command import main
+from shelfsight.cli.command import main
 
 sys.exit(main())

@@ -1,4 +1,4 @@
-"""Arrow columns of texts, numbers or lists of texts as bytes, never more of them than a row may have."""
+"""Arrow columns of texts, numbers or lists of texts as bytes, each value bounded in size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NUMBERS = (pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
 
 
 def bytes_of(values: pa.Array) -> pa.Array:
-    """The column as bytes; texts that are too long keep just enough bytes for their row to be refused."""
+    """Return the column as bytes; texts that are too long keep just enough bytes for their row to be rejected."""
     if pa.types.is_dictionary(values.type):
         return bytes_of(values.dictionary).take(values.indices)
     if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
@@ -29,10 +29,10 @@ def bytes_of(values: pa.Array) -> pa.Array:
 
 
 def _joined(lists: pa.Array) -> pa.Array:
-    """Each list's texts with commas between them; a list that is too long is never put together."""
+    """Returns each list's texts joined by commas; a list that is too long is never joined."""
     sizes = _counts(pc.list_value_length(lists))
     texts = lists.flatten()
-    if pa.types.is_dictionary(texts.type):  # a few texts may stand in many places, so they are measured first
+    if pa.types.is_dictionary(texts.type):  # a few texts may stand in many rows, so they are measured first
         lengths = _counts(pc.binary_length(texts.dictionary).take(texts.indices))
     else:
         texts = bytes_of(texts)
@@ -47,7 +47,7 @@ def _joined(lists: pa.Array) -> pa.Array:
 
 
 def _counts(numbers: pa.Array) -> NDArray[np.int64]:
-    """Numbers with 0 for null."""
+    """Returns numbers with 0 for null."""
     return cast(NDArray[np.int64], numbers.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64))
 
 

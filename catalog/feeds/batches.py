@@ -1,4 +1,4 @@
-"""Rows on their way from a reader into batches, where every value is judged before anybody uses it."""
+"""Batches of rows, made from the raw bytes of a reader; every value is checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from catalog.feeds.feed import (
     MAX_FIELD_BYTES,
     MAX_RAW_CHARACTERS,
     NO_NAMES,
-    REFUSED_SCHEMA,
+    REJECTED_ROWS_SCHEMA,
     FeedBatch,
     FeedError,
 )
@@ -23,70 +23,74 @@ VALUES_SCHEMA = pl.Schema({"row": pl.Int64, **dict.fromkeys(COLUMNS, pl.Binary)}
 
 
 class BatchBuilder:
-    """The next batch in the making: at most `MAX_BATCH_ROWS` rows and about `MAX_BATCH_BYTES`.
+    """Collects rows into batches of at most `MAX_BATCH_ROWS` rows and about `MAX_BATCH_BYTES`.
 
-    `names` are the partner's own of attributes, in a format without a header that would show at once which it lacks.
+    `names` are the partner's own column names, for formats without a header: a missing id shows only at the end.
     """
 
     def __init__(self, name: str, names: Mapping[str, str] = NO_NAMES) -> None:
         self._name = name
         self._id_name = next((own for own, attribute in names.items() if attribute == "id"), None)
-        self._num_taken = self._num_ids = 0
+        self._num_added = self._num_ids = 0
         self._num_rows = 0  # of the whole feed so far
         self._start()
 
     def _start(self) -> None:
         self._values: list[tuple[int | bytes | None, ...]] = []
-        self._refused: list[tuple[int, str, str, str]] = []
+        self._rejected: list[tuple[int, str, str, str]] = []
         self._num_bytes = 0
 
-    def take(self, values: Sequence[bytes | None]) -> None:
-        """Adds the next row: the bytes of its attributes in the order of `COLUMNS`."""
+    def add(self, values: Sequence[bytes | None]) -> None:
+        """Add the next row: the bytes of its attributes in the order of `COLUMNS`."""
         self._num_rows += 1
         self._num_bytes += sum(len(value) for value in values if value)
         self._values.append((self._num_rows, *values))
-        self._num_taken += 1
+        self._num_added += 1
         self._num_ids += values[0] is not None
 
-    def refuse(self, raw: bytes, reason: str, detail: str) -> None:
-        """Adds the next row as one that cannot be read."""
+    def reject(self, raw: bytes, reason: str, detail: str) -> None:
+        """Add the next row as one that cannot be read."""
         self._num_rows += 1
-        self._refused.append((self._num_rows, raw_text(raw), reason, detail))
+        self._rejected.append((self._num_rows, raw_text(raw), reason, detail))
 
     @property
     def is_full(self) -> bool:
-        """Whether the batch should go out before another row comes in."""
-        return len(self._values) + len(self._refused) >= MAX_BATCH_ROWS or self._num_bytes >= MAX_BATCH_BYTES
+        """Returns True if the batch should be yielded before another row is added."""
+        return len(self._values) + len(self._rejected) >= MAX_BATCH_ROWS or self._num_bytes >= MAX_BATCH_BYTES
 
     def last_batch(self) -> FeedBatch:
-        """The rest, at the feed's end. Raises `FeedError` where the feed had no row, or no id by the partner's name."""
+        """Return the rest, at the feed's end.
+
+        Raises:
+            FeedError: The feed had no row, or no id under the partner's name.
+        """
         if not self._num_rows:
             raise FeedError(f"{self._name}: no product in it; deliver the file again, with its rows")
-        if self._id_name is not None and self._num_taken and not self._num_ids:
+        if self._id_name is not None and self._num_added and not self._num_ids:
             raise FeedError(f"{self._name}: no product has {self._id_name!r}, mapped to 'id'; correct the mapping")
         return self.batch()
 
     def batch(self) -> FeedBatch:
-        """The rows since the last batch."""
-        batch = judged(pl.DataFrame(self._values, schema=VALUES_SCHEMA, orient="row"))
-        refused = pl.DataFrame(self._refused, schema=REFUSED_SCHEMA, orient="row")
+        """Return the rows since the last batch."""
+        batch = checked_batch(pl.DataFrame(self._values, schema=VALUES_SCHEMA, orient="row"))
+        rejected = pl.DataFrame(self._rejected, schema=REJECTED_ROWS_SCHEMA, orient="row")
         self._start()
-        return FeedBatch(batch.rows, pl.concat([batch.rejected, refused]).sort("row"))
+        return FeedBatch(batch.rows, pl.concat([batch.rejected, rejected]).sort("row"))
 
 
-def judged(values: pl.DataFrame) -> FeedBatch:
-    """A batch made from raw bytes, `VALUES_SCHEMA`; rows with a value that is no clean text are rejected."""
+def checked_batch(values: pl.DataFrame) -> FeedBatch:
+    """Return a batch of raw bytes, `VALUES_SCHEMA`, as text; rows with a value that is not clean text are rejected."""
     texts = {column: _text(values[column]) for column in COLUMNS}
-    # Most batches have no fault, and most rows of the others none: only those that have one are looked at closely.
+    # Most batches have no fault, and most rows of the others none: only rows that have one are checked in detail.
     faulty = _faulty(values, texts)
     cleaned = pl.DataFrame([values["row"], *texts.values()])
     if faulty is None:
-        return FeedBatch(_cleaned(cleaned), REFUSED_SCHEMA.to_frame())
+        return FeedBatch(_cleaned(cleaned), REJECTED_ROWS_SCHEMA.to_frame())
     return FeedBatch(_cleaned(cleaned.filter(~faulty)), _rejected(values.filter(faulty), cleaned.filter(faulty)))
 
 
 def _faulty(values: pl.DataFrame, texts: Mapping[str, pl.Series]) -> pl.Series | None:
-    """Which rows have a value that is no clean text; None where none has."""
+    """Marks the rows with a value that is not clean text; None where there is none."""
     faulty: pl.Series | None = None
     for column in COLUMNS:
         value, text = values[column], texts[column]
@@ -101,22 +105,22 @@ def _faulty(values: pl.DataFrame, texts: Mapping[str, pl.Series]) -> pl.Series |
 
 
 def _cleaned(rows: pl.DataFrame) -> pl.DataFrame:
-    """The texts without space around them, null where nothing is left."""
+    """Returns the texts without space around them, null where nothing is left."""
     rows = rows.with_columns(pl.col(column).str.strip_chars() for column in COLUMNS)
     return rows.with_columns(pl.when(pl.col(column) != "").then(pl.col(column)) for column in COLUMNS)
 
 
 def _rejected(values: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
-    """Rows that have a fault, each with its first one."""
+    """Returns rows that have a fault, each with its first one."""
     frame = values.with_columns(texts[column].alias(_text_of(column)) for column in COLUMNS)
     joined = (b"\t".join(value or b"" for value in row) for row in frame.select(COLUMNS).iter_rows())
     raw = pl.Series("raw", [raw_text(row.rstrip(b"\t")) for row in joined], dtype=pl.String)
-    told = frame.with_columns(fault=pl.coalesce(_faults())).select("row", raw, "fault").unnest("fault")
-    return told.select(REFUSED_SCHEMA.names())
+    rejected = frame.with_columns(fault=pl.coalesce(_faults())).select("row", raw, "fault").unnest("fault")
+    return rejected.select(REJECTED_ROWS_SCHEMA.names())
 
 
 def raw_text(raw: bytes) -> str:
-    """The start of an unreadable row, for the person who repairs the feed."""
+    """Return the start of an unreadable row, for the person who repairs the feed."""
     return raw[: 4 * MAX_RAW_CHARACTERS].decode("utf-8", errors="replace")[:MAX_RAW_CHARACTERS]
 
 
@@ -125,7 +129,7 @@ def _text_of(column: str) -> str:
 
 
 def _text(column: pl.Series) -> pl.Series:
-    """The bytes as text, null where they are not UTF-8."""
+    """Returns the bytes as text, null where they are not UTF-8."""
     try:
         return column.cast(pl.String)
     except pl.exceptions.ComputeError:  # all or nothing is fast; now one value after the other
@@ -140,7 +144,7 @@ def _decoded(value: bytes | None) -> str | None:
 
 
 def _faults() -> Iterator[pl.Expr]:
-    """For each attribute and fault: a struct of reason and detail, null where all is well."""
+    """Yields a struct of reason and detail for each attribute and fault, null where there is none."""
     for attribute, column in ATTRIBUTES.items():
         value, text = pl.col(column), pl.col(_text_of(column))
         for reason, words, occurs in (
@@ -148,5 +152,5 @@ def _faults() -> Iterator[pl.Expr]:
             ("invalid_utf8", "not UTF-8", value.is_not_null() & text.is_null()),
             ("nul_byte", "text with a NUL byte", text.str.contains("\0", literal=True)),
         ):
-            said = pl.struct(reason=pl.lit(reason), detail=pl.lit(f"{attribute} is {words}"))
-            yield pl.when(occurs).then(said)
+            fault = pl.struct(reason=pl.lit(reason), detail=pl.lit(f"{attribute} is {words}"))
+            yield pl.when(occurs).then(fault)

@@ -1,4 +1,4 @@
-"""Compression: feeds that come as `.gz` or `.zst`, unpacked as they stream by and never whole."""
+"""Compression: feeds that come as `.gz` or `.zst` are unpacked as they stream by, never as a whole."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from catalog.feeds.feed import FeedError
 
-# Feeds shrink to a tenth or a twentieth. What grows a thousandfold is made to fill a disk, not to list products.
+# Feeds shrink to a tenth or a twentieth. A file that grows a thousandfold is a decompression bomb.
 MAX_RATIO = 500
-FREE_BYTES = 100_000_000  # of content, which may stand for any number of bytes in the file
+FREE_BYTES = 100_000_000  # of content, whatever the size of the file
 
 _BLOCK_BYTES = 1 << 20
 
@@ -33,16 +33,20 @@ OPENERS: Mapping[str, Callable[[BinaryIO], BinaryIO]] = MappingProxyType({".gz":
 
 
 def uncompressed_name(filename: str) -> str:
-    """The file's name without the suffix of its compression, where it has one."""
+    """Return the file's name without the suffix of its compression, where it has one."""
     suffix = PurePosixPath(filename).suffix
     return filename.removesuffix(suffix) if suffix.lower() in OPENERS else filename
 
 
 def decompressed(file: BinaryIO, filename: str, name: str) -> BinaryIO:
-    """The content of a file whose name's suffix tells its compression; the file itself where it has none.
+    """Return the content of a file as a stream; the file itself where the suffix of its name is of no compression.
 
-    The content cannot be sought. Reading it raises `FeedError`, with `name` in it, for a file that is damaged, cut off
-    or a bomb: more than `MAX_RATIO` times as large as the file.
+    The stream cannot seek. Reading it raises `FeedError` for a file that is damaged, cut off or a bomb: more than
+    `MAX_RATIO` times as large as the file.
+
+    Args:
+        filename: The file's name, with the suffix of its compression.
+        name: The feed's name in messages.
     """
     opener = OPENERS.get(PurePosixPath(filename).suffix.lower())
     if opener is None:
@@ -51,13 +55,13 @@ def decompressed(file: BinaryIO, filename: str, name: str) -> BinaryIO:
 
 
 def refuse_bomb(num_bytes: int, num_packed_bytes: int, name: str) -> None:
-    """Raises `FeedError` for more than `MAX_RATIO` times as many bytes as they are packed in."""
+    """Raise `FeedError` for content of more than `MAX_RATIO` times its packed size."""
     if num_bytes > FREE_BYTES + MAX_RATIO * num_packed_bytes:
         raise FeedError(f"{name}: unpacks to more than {MAX_RATIO} times its size; deliver it uncompressed")
 
 
 class _Counted(io.RawIOBase):
-    """A file that counts the bytes read from it, and knows when it has been read to its end."""
+    """A file that counts the bytes read from it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -74,7 +78,7 @@ class _Counted(io.RawIOBase):
 
 
 class _Decompressed(io.RawIOBase):
-    """The content, with the library's errors told as refusals of the file."""
+    """The content as a stream; errors of the libraries are raised as `FeedError`."""
 
     def __init__(self, file: BinaryIO, opener: Callable[[BinaryIO], BinaryIO], name: str) -> None:
         self._name = name

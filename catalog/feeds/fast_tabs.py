@@ -1,6 +1,6 @@
-"""Fast reading of tab-separated text: clean lines by the block, and only those that are not by the plain reader.
+"""Fast reading of tab-separated text: clean lines by the block, and only the others by the plain reader.
 
-`catalog.feeds.delimited` is the plain twin: what it makes of any bytes, this makes of them too.
+`catalog.feeds.delimited` is the plain twin, which gives the same rows for any bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.delimited import Dialect, Header, Record, headers_of, take_record
+from catalog.feeds.delimited import Dialect, Header, Record, add_record, headers_of
 from catalog.feeds.feed import (
     ATTRIBUTES,
     COLUMNS,
@@ -23,7 +23,7 @@ from catalog.feeds.feed import (
     MAX_BATCH_ROWS,
     MAX_FIELD_BYTES,
     MAX_ROW_BYTES,
-    REFUSED_SCHEMA,
+    REJECTED_ROWS_SCHEMA,
     FeedBatch,
     FeedError,
     attribute_positions,
@@ -31,11 +31,11 @@ from catalog.feeds.feed import (
 
 BLOCK_BYTES = 1 << 24
 
-_LINES_PER_LOOK = 64
+_LINES_PER_CHECK = 64
 
 
 def read_tabs(source: BinaryIO, name: str, names: Mapping[str, str], dialect: Dialect) -> Iterator[FeedBatch]:
-    """Reads a feed of lines whose fields are separated by tabs, as `read_delimited` would, in constant memory."""
+    """Yield the batches of a feed of tab-separated lines, as `read_delimited` would, in constant memory."""
     blocks = whole_lines(source)
     reader: TabReader | None = None
     for block in blocks:
@@ -52,7 +52,7 @@ def read_tabs(source: BinaryIO, name: str, names: Mapping[str, str], dialect: Di
 
 
 def _first_line(block: bytes) -> tuple[bytes | None, bytes]:
-    """The first line that is not blank, and what follows it; None where there is none."""
+    """Returns the first line that is not blank, and the bytes after it; None where there is none."""
     while block:
         line, _, block = block.partition(b"\n")
         if line := line.removesuffix(b"\r"):
@@ -61,9 +61,9 @@ def _first_line(block: bytes) -> tuple[bytes | None, bytes]:
 
 
 def whole_lines(source: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """Blocks of whole lines, each with its line end but perhaps the last; of a line over `MAX_ROW_BYTES` the start."""
+    """Yield blocks of whole lines, the last maybe without a line end; of a line over `MAX_ROW_BYTES` only the start."""
     rest = bytearray()
-    is_cut = False  # the line that `rest` starts is too long, and what follows of it is left out
+    is_cut = False  # the line that starts in `rest` is too long, and the rest of it is skipped
     while chunk := source.read(block_bytes):
         end = chunk.rfind(b"\n") + 1
         if is_cut:
@@ -87,39 +87,39 @@ def whole_lines(source: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[by
 
 
 class TabReader:
-    """Reads blocks of lines that stand under the headers of one feed."""
+    """Reads blocks of lines under the header of one feed."""
 
     def __init__(self, name: str, headers: Sequence[str], names: Mapping[str, str], dialect: Dialect) -> None:
         positions = attribute_positions(headers, name, names)
         self._name, self._dialect = name, dialect
         self._header = Header(len(headers), [positions.get(attribute) for attribute in ATTRIBUTES])
-        self._columns = {f"column_{place + 1}": ATTRIBUTES[attribute] for attribute, place in positions.items()}
+        self._columns = {f"column_{position + 1}": ATTRIBUTES[attribute] for attribute, position in positions.items()}
         self._schema = {f"column_{number}": pl.String() for number in range(1, len(headers) + 1)}
         self._num_rows = 0
 
     def batches(self, block: bytes) -> Iterator[FeedBatch]:
-        """The rows of a block of whole lines; they follow the rows of the blocks before it."""
+        """Yield the rows of a block of whole lines; they follow the rows of the blocks before it."""
         lines = _Lines.of(block, len(self._schema))
         rows = np.arange(self._num_rows + 1, self._num_rows + 1 + len(lines.starts))
         self._num_rows += len(rows)
         clean = self._clean_rows(block, lines).with_columns(row=pl.Series(rows[lines.is_clean], dtype=pl.Int64))
-        good, bad = clean.select(FEED_SCHEMA.names()), REFUSED_SCHEMA.to_frame()
+        good, bad = clean.select(FEED_SCHEMA.names()), REJECTED_ROWS_SCHEMA.to_frame()
         if not lines.is_clean.all():
-            judged = self._judged_plainly(block, lines)
+            plain = self._plain_rows(block, lines)
             actual = pl.Series(rows[~lines.is_clean], dtype=pl.Int64)
-            bad = judged.rejected.with_columns(row=actual.gather(judged.rejected["row"] - 1))
-            good = pl.concat([good, judged.rows.with_columns(row=actual.gather(judged.rows["row"] - 1))]).sort("row")
+            bad = plain.rejected.with_columns(row=actual.gather(plain.rejected["row"] - 1))
+            good = pl.concat([good, plain.rows.with_columns(row=actual.gather(plain.rows["row"] - 1))]).sort("row")
         for first in range(0, len(rows), MAX_BATCH_ROWS):
             last = rows[min(first + MAX_BATCH_ROWS, len(rows)) - 1]
             yield FeedBatch(*(_between(frame, int(rows[first]), int(last)) for frame in (good, bad)))
 
     def finish(self) -> None:
-        """Raises `FeedError` where the whole feed had no row."""
+        """Raise `FeedError` where the whole feed had no row."""
         if not self._num_rows:
             raise FeedError(f"{self._name}: no product in it; deliver the file again, with its rows")
 
     def _clean_rows(self, block: bytes, lines: _Lines) -> pl.DataFrame:
-        """The attributes of the clean lines."""
+        """Returns the attributes of the clean lines."""
         if not lines.is_clean.any():
             return FEED_SCHEMA.to_frame()
         table = pl.read_csv(
@@ -134,33 +134,33 @@ class TabReader:
         texts = stripped.with_columns(pl.when(pl.col(c) != "").then(pl.col(c)) for c in stripped.columns)
         return texts.with_columns(pl.lit(None, pl.String).alias(c) for c in COLUMNS if c not in texts.columns)
 
-    def _judged_plainly(self, block: bytes, lines: _Lines) -> FeedBatch:
-        """What the plain reader makes of the other lines, counted among themselves."""
+    def _plain_rows(self, block: bytes, lines: _Lines) -> FeedBatch:
+        """Returns the other lines as the plain reader reads them, counted among themselves."""
         builder = BatchBuilder(self._name)
         for record in lines.others(block):
-            take_record(builder, record, self._dialect, self._header)
+            add_record(builder, record, self._dialect, self._header)
         return builder.batch()
 
 
 def _between(frame: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
-    """The rows of those numbers, of a frame that is sorted by them."""
+    """Returns the rows `first` to `last` of a frame that is sorted by row."""
     start, end = frame["row"].search_sorted(first), frame["row"].search_sorted(last, side="right")
     return frame[start:end]
 
 
 @dataclass(frozen=True)
 class _Lines:
-    """The lines of a block that are not blank, (n,) each; `ends` leave the line end out, `line_ends` a return in it."""
+    """The lines of a block that are not blank, (n,) each; a carriage return is after `ends` and before `line_ends`."""
 
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     line_ends: NDArray[np.int64]
     is_clean: NDArray[np.bool_]  # nothing in it needs the plain reader
-    clean_runs: Sequence[tuple[int, int]]  # from where to where there is nothing but clean lines
+    clean_runs: Sequence[tuple[int, int]]  # start and end of runs of clean lines
 
     @classmethod
     def of(cls, block: bytes, num_columns: int) -> _Lines:
-        """The lines of a block under so many columns."""
+        """Find the lines of a block with that number of columns."""
         content = np.frombuffer(block, np.uint8)
         marks = np.flatnonzero((content == ord("\n")) | (content == ord("\t")))
         line_ends = _with_last(marks[content[marks] == ord("\n")], len(block))
@@ -170,10 +170,10 @@ class _Lines:
         has_return = (line_ends > starts) & (content[np.maximum(line_ends - 1, 0)] == ord("\r"))
         ends = line_ends - has_return
         is_clean = (ends - starts <= MAX_FIELD_BYTES) & (num_tabs == num_columns - 1)
-        for troublesome in (b'"', b"\0"):
-            if troublesome in block:
-                places = np.flatnonzero(content == ord(troublesome))
-                is_clean[np.searchsorted(line_ends, places)] = False
+        for unclean in (b'"', b"\0"):
+            if unclean in block:
+                positions = np.flatnonzero(content == ord(unclean))
+                is_clean[np.searchsorted(line_ends, positions)] = False
         is_clean[_not_utf8(block, starts, line_ends)] = False
         is_line = ends > starts
         edges = np.flatnonzero(np.diff(np.concatenate([[False], is_clean & is_line, [False]]).astype(np.int8)))
@@ -181,32 +181,32 @@ class _Lines:
         return cls(starts[is_line], ends[is_line], line_ends[is_line], is_clean[is_line], runs)
 
     def clean(self, block: bytes) -> bytes:
-        """The clean lines, copied run by run."""
+        """Return the clean lines, copied run by run."""
         return b"\n".join(block[start:end] for start, end in self.clean_runs) + b"\n"
 
     def others(self, block: bytes) -> Iterator[Record]:
-        """The other lines, as the plain reader has them."""
-        places = [each[~self.is_clean].tolist() for each in (self.starts, self.ends, self.line_ends)]
-        for start, end, line_end in zip(*places, strict=True):
+        """Yield the other lines, as the plain reader has them."""
+        bounds = [each[~self.is_clean].tolist() for each in (self.starts, self.ends, self.line_ends)]
+        for start, end, line_end in zip(*bounds, strict=True):
             yield Record(block[start:end], line_end - start <= MAX_ROW_BYTES)
 
 
 def _with_last(newlines: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Where lines end, the last one's end with the block's where no line end is there."""
+    """Returns the ends of lines; the last line ends with the block where it has no line end."""
     is_ended = not size or (len(newlines) > 0 and newlines[-1] == size - 1)
     return newlines if is_ended else np.append(newlines, size)
 
 
 def _not_utf8(block: bytes, starts: NDArray[np.int64], line_ends: NDArray[np.int64]) -> list[int]:
-    """The numbers of the lines that are not UTF-8, looked for in handfuls, as most of them are."""
+    """Returns the numbers of the lines that are not UTF-8, searched in groups, as most lines are."""
     if _is_text(pl.Series([block], dtype=pl.Binary)):
         return []
-    bounds = [*starts[::_LINES_PER_LOOK].tolist(), len(block)]
-    handfuls = pl.Series([block[a:b] for a, b in itertools.pairwise(bounds)], dtype=pl.Binary)
-    firsts = [n * _LINES_PER_LOOK for n in range(len(handfuls)) if not _is_text(handfuls[n : n + 1])]
+    bounds = [*starts[::_LINES_PER_CHECK].tolist(), len(block)]
+    groups = pl.Series([block[a:b] for a, b in itertools.pairwise(bounds)], dtype=pl.Binary)
+    firsts = [n * _LINES_PER_CHECK for n in range(len(groups)) if not _is_text(groups[n : n + 1])]
     wrong = []
     for first in firsts:
-        line, last = first, min(first + _LINES_PER_LOOK, len(starts)) - 1
+        line, last = first, min(first + _LINES_PER_CHECK, len(starts)) - 1
         while line <= last:
             at = _first_not_utf8(block[starts[line] : line_ends[last]])
             if at is None:
@@ -218,7 +218,7 @@ def _not_utf8(block: bytes, starts: NDArray[np.int64], line_ends: NDArray[np.int
 
 
 def _is_text(values: pl.Series) -> bool:
-    """Whether all bytes are UTF-8, told at gigabytes a second."""
+    """Returns whether all bytes are UTF-8, checked at gigabytes a second."""
     try:
         values.cast(pl.String)
     except pl.exceptions.ComputeError:
@@ -227,7 +227,7 @@ def _is_text(values: pl.Series) -> bool:
 
 
 def _first_not_utf8(lines: bytes) -> int | None:
-    """Where the first bytes are that are not UTF-8; no character holds a line end, so none spans two lines."""
+    """Returns the position of the first bytes that are not UTF-8; no character spans two lines."""
     try:
         lines.decode("utf-8")
     except UnicodeDecodeError as error:

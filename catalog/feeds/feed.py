@@ -1,7 +1,9 @@
-"""The contract of a feed: a product's attributes a row, in bounded batches, unreadable rows apart with a reason."""
+"""Feed rows: the attributes of a product each, in batches of bounded size; unreadable rows apart, with a reason."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,10 +14,10 @@ import polars as pl
 MAX_BATCH_ROWS = 10_000
 MAX_BATCH_BYTES = 32_000_000
 MAX_FIELD_BYTES = 100_000  # 20 times the longest attribute that Merchant Center takes
-MAX_ROW_BYTES = 4_000_000  # all attributes of a row together, those that nobody reads included
+MAX_ROW_BYTES = 4_000_000  # all attributes of a row together, also those that are not used
 MAX_RAW_CHARACTERS = 2_000
 
-# Merchant Center's attribute -> our column. Every reader fills all of them, with nulls where a feed has nothing.
+# Merchant Center's attribute -> our column. Every reader fills all of them, with nulls where a feed has no value.
 ATTRIBUTES: Mapping[str, str] = MappingProxyType(
     {
         "id": "item_id",
@@ -39,11 +41,11 @@ ATTRIBUTES: Mapping[str, str] = MappingProxyType(
     }
 )
 COLUMNS = tuple(ATTRIBUTES.values())
-REPEATED = "additional_image_link"  # the one that a product may have several of; text has them between commas
-UNDERSTOOD = frozenset({"price", "availability", "gtin"})  # those whose texts are understood, or told, later on
+REPEATED = "additional_image_link"  # the one of which a product may have several, separated by commas
+PARSED_LATER = frozenset({"price", "availability", "gtin"})  # by `catalog.products.attributes`, with a reason each
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 FEED_SCHEMA = pl.Schema({"row": pl.Int64, **dict.fromkeys(COLUMNS, pl.String)})
-REFUSED_SCHEMA = pl.Schema({"row": pl.Int64, "raw": pl.String, "reason": pl.String, "detail": pl.String})
+REJECTED_ROWS_SCHEMA = pl.Schema({"row": pl.Int64, "raw": pl.String, "reason": pl.String, "detail": pl.String})
 
 
 class FeedError(ValueError):
@@ -52,7 +54,7 @@ class FeedError(ValueError):
 
 @dataclass(frozen=True)
 class FeedBatch:
-    """Some rows of a feed, `FEED_SCHEMA`, and those among them that could not be read, `REFUSED_SCHEMA`.
+    """Rows of a feed, `FEED_SCHEMA`, and those among them that could not be read, `REJECTED_ROWS_SCHEMA`.
 
     `row` counts the feed's data rows from 1. Text has no NUL, no space around it, and is null where empty.
     """
@@ -61,28 +63,33 @@ class FeedBatch:
     rejected: pl.DataFrame
 
 
-# A reader takes an open file and the name to call it by. It may raise `FeedError` after it yielded batches,
-# for a truncation shows only at the end: so nothing of a file is taken before its reader has ended well.
-# The third argument is the partner's own names of attributes, his -> Merchant Center's, as `PartnerSettings.columns`.
+# The arguments: an open file, its name in messages, and the partner's own column names -> Merchant Center's, as in
+# `PartnerSettings.columns`. A reader may raise `FeedError` after it yielded batches, as a truncation shows only at the
+# end: nothing of a file may be used before its reader has finished.
 FeedReader = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[FeedBatch]]
 
 
 def attribute_of(header: str) -> str:
-    """The attribute a header means: `Image Link`, `IMAGE_LINK` and `g:image_link` are all `image_link`."""
+    """Return the attribute of a header: `Image Link`, `IMAGE_LINK` and `g:image_link` are all `image_link`."""
     return "_".join(header.casefold().replace("_", " ").split()).removeprefix("g:")
 
 
 def attributes_by_header(names: Mapping[str, str]) -> dict[str, str]:
-    """The attribute that each header means, in the form of `attribute_of`: the partner's names go before our own."""
+    """Return the attribute of each header, in the form of `attribute_of`; the partner's names replace our own."""
     own = {attribute_of(header): attribute for header, attribute in names.items()}
     return {attribute: attribute for attribute in ATTRIBUTES if attribute not in own.values()} | own
 
 
-def attribute_positions(headers: Sequence[str], name: str, names: Mapping[str, str] = NO_NAMES) -> dict[str, int]:
-    """Where the attributes stand among the headers.
+def columns_fingerprint(names: Mapping[str, str]) -> str:
+    """Return 16 hexadecimal digits that change with a partner's column names; an empty text for none."""
+    return hashlib.sha256(json.dumps(sorted(names.items())).encode()).hexdigest()[:16] if names else ""
 
-    Raises `FeedError` for an attribute that stands there twice, for one of the partner's `names` that does not, and
-    for a missing id.
+
+def attribute_positions(headers: Sequence[str], name: str, names: Mapping[str, str] = NO_NAMES) -> dict[str, int]:
+    """Return the position of each attribute among the headers.
+
+    Raises:
+        FeedError: An attribute is there twice, one of the partner's `names` is missing, or the id is.
     """
     attributes = attributes_by_header(names)
     positions: dict[str, int] = {}

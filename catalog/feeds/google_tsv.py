@@ -1,4 +1,4 @@
-"""Google Merchant Center's text feed: a header line, then a line a product, fields separated by tabs."""
+"""Google Merchant Center's text feed: a header line, then a line per product, with fields separated by tabs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from catalog.feeds.feed import NO_NAMES, FeedBatch
 
 
 def read_google_tsv(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
-    """Reads a tab-separated feed; a line always ends a row, so one broken row never spoils the next."""
+    """Yield the batches of a tab-separated feed; a line always ends a row, so a broken row never spoils the next."""
     return read_tabs(source, name, names, TABS)
 
 
 def split_tabs(line: bytes) -> list[bytes]:
-    """The fields of a line without spreadsheets' quotes: `"24"" TV"` reads as `24" TV` does."""
+    """Return the fields of a line without spreadsheets' quotes: `"24"" TV"` is read as `24" TV`."""
     fields = line.split(b"\t")
     return [_unquoted(field) for field in fields] if b'"' in line else fields
 
@@ -25,8 +25,8 @@ def _unquoted(field: bytes) -> bytes:
     if len(field) < 2 or not (field.startswith(b'"') and field.endswith(b'"')):
         return field
     inner = field[1:-1]
-    # Quotes around a field are a spreadsheet's only if those inside are doubled; else the partner means them.
+    # Quotes around a field are a spreadsheet's only if those inside are doubled; others are part of the text.
     return field if b'"' in inner.replace(b'""', b"") else inner.replace(b'""', b'"')
 
 
-TABS = Dialect(words="fields separated by tabs", split=split_tabs, has_multiline_fields=False)
+TABS = Dialect(description="fields separated by tabs", split=split_tabs, has_multiline_fields=False)

@@ -22,11 +22,12 @@ MAX_TAG_BYTES = 4_000_000
 
 
 def read_google_xml(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
-    """Reads an RSS or Atom feed as it streams by, without a tree in memory.
+    """Yield the batches of an RSS or Atom feed as it streams by, without a tree in memory.
 
-    Raises `FeedError` for XML that is broken anywhere, is neither RSS nor Atom, or declares a document type:
-    feeds need none, and entity bombs and references to outside files need one; and where no product has the id by
-    the partner's name.
+    Raises:
+        FeedError: The XML is broken anywhere, is neither RSS nor Atom, or declares a document type, which feeds do
+            without and entity bombs and references to outside files need; or no product has the id under the partner's
+            name.
     """
     builder = BatchBuilder(name, names)
     products = _Products(name, names)
@@ -38,7 +39,7 @@ def read_google_xml(source: BinaryIO, name: str, names: Mapping[str, str] = NO_N
             parser.feed(chunk)
         products.count(len(chunk))
         for values in products.finished():
-            builder.take(values)
+            builder.add(values)
             if builder.is_full:
                 yield builder.batch()
     if is_empty:
@@ -50,36 +51,20 @@ def read_google_xml(source: BinaryIO, name: str, names: Mapping[str, str] = NO_N
 
 @contextmanager
 def _refusals(name: str) -> Iterator[None]:
-    """The parser's errors, told as refusals of the file."""
+    """Raises the parser's errors as refusals of the file."""
     try:
         yield
     except FeedError:
         raise
     except DefusedXmlException as error:
-        raise declares_document_type(name) from error
+        raise FeedError(f"{name}: it declares a document type, which feeds do without; remove the DOCTYPE") from error
     except (ParseError, ValueError, LookupError) as error:  # the latter two: encodings that the parser lacks
-        raise broken(name, error) from error
-
-
-def declares_document_type(name: str) -> FeedError:
-    """The refusal of a document with a DOCTYPE."""
-    return FeedError(f"{name}: it declares a document type, which feeds do without; remove the DOCTYPE")
-
-
-def broken(name: str, error: Exception) -> FeedError:
-    """The refusal of a document that is not well-formed."""
-    return FeedError(f"{name}: broken XML ({error}); no row is taken; deliver it again, whole and well-formed")
-
-
-def product_tag_of(root: str, name: str) -> str:
-    """The tag of a product below this root. Raises `FeedError` for a root that is neither RSS's nor Atom's."""
-    if root not in PRODUCT_OF_ROOT:
-        raise FeedError(f"{name}: the root is <{root[:50]}>, not <rss> or <feed>; deliver RSS 2.0 or Atom")
-    return PRODUCT_OF_ROOT[root]
+        message = f"{name}: broken XML ({error}); no row is parsed; deliver it again, whole and well-formed"
+        raise FeedError(message) from error
 
 
 class _Products:
-    """The parser's target: keeps the products that ended since `finished` was last called."""
+    """The parser's target, which keeps the products that ended since `finished` was last called."""
 
     def __init__(self, name: str, names: Mapping[str, str]) -> None:
         self._name = name
@@ -95,7 +80,7 @@ class _Products:
     def start(self, tag: str, _: dict[str, str]) -> None:
         self._num_idle_bytes = 0
         if self._product_tag is None:
-            self._product_tag = product_tag_of(_local(tag), self._name)
+            self._product_tag = self._product_tag_of(_local(tag))
         elif self._depth:
             self._depth += 1
             if self._depth == 2:
@@ -106,7 +91,7 @@ class _Products:
 
     def data(self, text: str) -> None:
         self._num_idle_bytes = 0
-        # A little more than is allowed suffices for the row to be refused later on; the rest is not kept.
+        # A little more than is allowed suffices for the row to be rejected later on; the rest is not kept.
         if self._depth == 2 and self._num_characters <= MAX_FIELD_BYTES:
             self._text.append(text)
             self._num_characters += len(text)
@@ -123,17 +108,23 @@ class _Products:
         self._depth = max(0, self._depth - 1)
 
     def close(self) -> None:
-        """Nothing is left to do: a document that ends inside a product is broken XML."""
+        """Does nothing: a document that ends inside a product is broken XML."""
 
     def finished(self) -> list[tuple[bytes | None, ...]]:
+        """Return the products that ended since the last call: the bytes of their attributes."""
         finished, self._finished = self._finished, []
         return finished
 
     def count(self, num_bytes: int) -> None:
-        """Refuses a document whose tag or comment has no end in sight: the parser holds it all in memory."""
+        """Refuse a document whose tag or comment does not end: the parser keeps it all in memory."""
         self._num_idle_bytes += num_bytes
         if self._num_idle_bytes > MAX_TAG_BYTES:
             raise FeedError(f"{self._name}: a tag or comment longer than {MAX_TAG_BYTES:,} bytes; remove it")
+
+    def _product_tag_of(self, root: str) -> str:
+        if root not in PRODUCT_OF_ROOT:
+            raise FeedError(f"{self._name}: the root is <{root[:50]}>, not <rss> or <feed>; deliver RSS 2.0 or Atom")
+        return PRODUCT_OF_ROOT[root]
 
     def _value(self, tags: Sequence[str]) -> bytes | None:
         for tag in tags:
@@ -143,7 +134,7 @@ class _Products:
 
 
 def _tags_of_attributes(names: Mapping[str, str]) -> list[list[str]]:
-    """For each attribute, the tags that may hold it, those that count first before the others."""
+    """Returns for each attribute the tags that may hold it, in the order in which they count."""
     own: dict[str, list[str]] = {}
     for tag, attribute in names.items():
         own.setdefault(attribute, []).append(tag.removeprefix("g:"))

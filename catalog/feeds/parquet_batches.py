@@ -1,12 +1,11 @@
-"""Batches of a Parquet file's rows, by range, in memory that is bounded by the batch and not by the row group.
+"""Batches of a Parquet file's rows, in memory that is bounded by the batch and not by the row group.
 
-A dictionary in a small file can stand for a large text in every row. So a row group is looked at first: one whose
-texts are modest is read in large batches as it is, another in small ones with its dictionaries left as they are.
+A dictionary in a small file can stand for a large text in every row. So a row group is inspected first: if its texts
+are modest it is read in large batches, otherwise in small ones with its dictionaries left encoded.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -24,7 +23,7 @@ _BUFFER_BYTES = 1 << 20
 
 
 class ParquetRows:
-    """Some columns of a Parquet file, texts or lists of texts.
+    """Columns of a Parquet file, texts or lists of texts.
 
     `num_bytes` of the columns unpack from `num_packed_bytes`, dictionaries counted once.
     Raises the library's errors for a file that is damaged or none.
@@ -34,13 +33,13 @@ class ParquetRows:
         self._columns = list(columns)
         self._plain = pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         metadata = self._plain.metadata
-        paths = [metadata.schema.column(place).path for place in range(metadata.num_columns)]
-        owners = {place: _column_of(path, columns) for place, path in enumerate(paths)}
-        self._leaves = {place: column for place, column in owners.items() if column is not None}
+        paths = [metadata.schema.column(position).path for position in range(metadata.num_columns)]
+        owners = {position: _column_of(path, columns) for position, path in enumerate(paths)}
+        self._leaves = {position: column for position, column in owners.items() if column is not None}
         self._careful = pq.ParquetFile(
             source,
             metadata=metadata,
-            read_dictionary=[paths[place] for place in self._leaves],
+            read_dictionary=[paths[position] for position in self._leaves],
             buffer_size=_BUFFER_BYTES,
             pre_buffer=False,
         )
@@ -50,19 +49,11 @@ class ParquetRows:
         self.num_bytes: int = sum(chunk.total_uncompressed_size for chunk in chunks)
         self.num_packed_bytes: int = sum(chunk.total_compressed_size for chunk in chunks)
 
-    def batches(self, first_row: int = 1, num_rows: int | None = None) -> Iterator[pa.RecordBatch]:
-        """The batches of `num_rows` rows from `first_row` on, None for all, read from the groups that hold them."""
-        ends = list(itertools.accumulate(self._sizes))
-        last_row = self.num_rows if num_rows is None else first_row + num_rows - 1
-        for group, (end, size) in enumerate(zip(ends, self._sizes, strict=True)):
-            position = end - size  # rows before the batch
-            if end < first_row or position >= last_row or not size:
-                continue
-            for batch in self._group(group):
-                start, stop = max(0, first_row - 1 - position), min(batch.num_rows, last_row - position)
-                position += batch.num_rows
-                if start < stop:
-                    yield batch.slice(start, stop - start)
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the batches of the file, row group by row group."""
+        for group, size in enumerate(self._sizes):
+            if size:
+                yield from self._group(group)
 
     def _group(self, group: int) -> Iterator[pa.RecordBatch]:
         num_bytes = sum(chunk.total_uncompressed_size for chunk in self._chunks(group))
@@ -72,30 +63,30 @@ class ParquetRows:
         else:
             yield from self._careful.iter_batches(num_careful, row_groups=[group], columns=self._columns)
 
-    def _is_modest(self, group: int, num_looked_at: int) -> bool:
-        """Whether no dictionary of the group makes its texts much larger than they are in the file."""
+    def _is_modest(self, group: int, num_inspected: int) -> bool:
+        """Returns whether no dictionary of the group makes its texts much larger than they are in the file."""
         # A column's first value has its whole dictionary of the group with it.
-        first = next(self._careful.iter_batches(num_looked_at, row_groups=[group], columns=self._columns))
+        first = next(self._careful.iter_batches(num_inspected, row_groups=[group], columns=self._columns))
         for column, chunk in zip(self._leaves.values(), self._chunks(group), strict=True):
             values = first.column(column)
             is_list = pa.types.is_list(values.type) or pa.types.is_large_list(values.type)
-            words = values.values if is_list else values
-            if not pa.types.is_dictionary(words.type) or not _is_text(words.type.value_type):
+            texts = values.values if is_list else values
+            if not pa.types.is_dictionary(texts.type) or not _is_text(texts.type.value_type):
                 continue
-            if is_list and not len(words.dictionary) and chunk.num_values:
-                return False  # its first lists are empty, and show nothing of the others
-            longest = pc.max(pc.binary_length(words.dictionary)).as_py() or 0
+            if is_list and not len(texts.dictionary) and chunk.num_values:
+                return False  # its first lists are empty, so the others are unknown
+            longest = pc.max(pc.binary_length(texts.dictionary)).as_py() or 0
             if longest > MAX_MODEST_VALUE_BYTES or (is_list and longest * chunk.num_values > MAX_MODEST_GROUP_BYTES):
                 return False
         return True
 
     def _chunks(self, group: int) -> list[pq.ColumnChunkMetaData]:
         metadata = self._plain.metadata.row_group(group)
-        return [metadata.column(place) for place in self._leaves]
+        return [metadata.column(position) for position in self._leaves]
 
 
 def _column_of(path: str, columns: Sequence[str]) -> str | None:
-    """The column that a leaf of the schema belongs to: `links` for `links.list.element`; names may hold dots."""
+    """Returns the column of a leaf of the schema: `links` for `links.list.element`; names may hold dots."""
     return next((column for column in columns if path == column or path.startswith(f"{column}.")), None)
 
 

@@ -1,6 +1,6 @@
-"""Decoding: from the bytes of a stranger's picture to the small upright JPEG that is stored, and its hashes.
+"""Decoding: converts the bytes of an untrusted image to the small upright JPEG that is stored, with its hashes.
 
-`decode` is a plain function of bytes, so that threads, worker processes and Spark executors can all run it.
+`decode` is a plain function of bytes that threads, worker processes and Spark executors can run.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFile
 
-from catalog.frames import without_frame
-from catalog.images.picture import Picture, PictureRules
+from catalog.images.margins import without_frame
 from catalog.images.statuses import Status
+from catalog.images.stored_image import ImageRules, StoredImage
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")
 MAX_SIDE_PX = 65_500  # the longest side that a JPEG can have in libjpeg
-MAX_BYTES_PER_PIXEL = 3  # of a JPEG that is kept as it came: the worst that pixels can take,
-MAX_METADATA_BYTES = 65_536  # and what may stand beside them
+MAX_BYTES_PER_PIXEL = 3  # of a JPEG that is stored unchanged: the most that pixels need,
+MAX_METADATA_BYTES = 65_536  # and the metadata beside them
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT_BY = {
@@ -33,18 +33,28 @@ _UPRIGHT_BY = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_GREY_MODES = frozenset({"1", "L"})
+_GRAY_MODES = frozenset({"1", "L"})
 
-# Pillow warns about damaged metadata, once a process and without naming the picture: outcomes name it.
+# Pillow warns about damaged metadata, once per process and without naming the image; outcomes name it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 Image.init()
 
 
-def decode(data: bytes, rules: PictureRules) -> Picture | Status:
-    """The picture to store, or the status that says why these bytes give none.
+def decode(data: bytes, rules: ImageRules) -> StoredImage | Status:
+    """Decodes an image for storage.
 
-    The format is told by the content, the size by the header before any pixel is decoded. An upright grey or
-    RGB JPEG that is small enough, in pixels and in bytes, is kept as it came; of an animation the first frame is taken.
+    The content determines the format, and the header the size, before any pixel is decoded. An upright gray or RGB
+    JPEG that is small enough, in pixels and in bytes, is stored unchanged; of an animation the first frame is used.
+
+    Args:
+        data: the bytes of a file in any of `FORMATS`.
+        rules: limits of size, and how images are stored.
+
+    Returns:
+        The image to store, or the status that explains why there is none.
+
+    Raises:
+        MemoryError: the image needs more memory than there is.
     """
     opened = _open(data)
     if isinstance(opened, Status):
@@ -57,28 +67,28 @@ def decode(data: bytes, rules: PictureRules) -> Picture | Status:
     loaded = _load(opened, rules)
     if loaded is None:
         return Status.CORRUPT
-    image, as_it_came = loaded
+    image, is_unchanged = loaded
     is_lean = len(data) <= MAX_BYTES_PER_PIXEL * width * height + MAX_METADATA_BYTES
-    if as_it_came and is_lean and min(width, height) <= rules.short_side_px:
+    if is_unchanged and is_lean and min(width, height) <= rules.short_side_px:
         stored = data
     else:
         image = _resized(image, rules.short_side_px)
         stored = _encoded(image, rules.quality)
-    return Picture(stored, image.width, image.height, hashlib.sha256(stored).hexdigest(), dhash(image))
+    return StoredImage(stored, image.width, image.height, hashlib.sha256(stored).hexdigest(), dhash(image))
 
 
 def dhash(image: Image.Image) -> int:
-    """64 bits: where grey grows from left to right, in 8 rows of 9 cells; the first row is the top byte.
+    """Computes the difference hash: 64 bits, set where gray increases from left to right in 8 rows of 9 cells.
 
-    Of the picture without a white frame, which copies may have.
+    The first row is the top byte. A white frame, which copies may have, is cropped first.
     """
-    grey = np.asarray(without_frame(image).resize((9, 8), Image.Resampling.BOX))  # (8 rows, 9 columns)
-    return int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")
+    gray = np.asarray(without_frame(image).resize((9, 8), Image.Resampling.BOX))  # (8 rows, 9 columns)
+    return int.from_bytes(np.packbits(gray[:, 1:] > gray[:, :-1]).tobytes(), "big")
 
 
 def _open(data: bytes) -> ImageFile.ImageFile | Status:
-    """The picture with its header read. As Image.open, but for our formats only and without its pixel limit:
-    that one belongs to the process, warns up to twice its value, and `max_pixels` stands in its place."""
+    """Reads the header, as Image.open does, but for our formats only and without its pixel limit: that one is a global
+    of the process and only warns up to twice its value; `max_pixels` replaces it."""
     for name in FORMATS:
         factory, accepts = Image.OPEN[name]
         if accepts is None or accepts(data[:16]) is not True:
@@ -94,16 +104,16 @@ def _open(data: bytes) -> ImageFile.ImageFile | Status:
     return Status.NOT_AN_IMAGE
 
 
-def _load(image: ImageFile.ImageFile, rules: PictureRules) -> tuple[Image.Image, bool] | None:
-    """The upright pixels in grey or RGB, and whether the file holds them so; None if it is damaged."""
+def _load(image: ImageFile.ImageFile, rules: ImageRules) -> tuple[Image.Image, bool] | None:
+    """The upright pixels in gray or RGB, and whether the file contains exactly these; None if it is damaged."""
     is_jpeg = image.format in {"JPEG", "MPO"}
     try:
         if is_jpeg:  # halved in the decoder as long as the short side stays long enough
             scale = rules.short_side_px / min(image.size)
             image.draft(None, (round(image.width * scale), round(image.height * scale)))
         image.load()
-        orientation = 1 if image.format == "TIFF" else _orientation(image.info.get("exif"))  # TIFF turns itself
-        pixels = _in_grey_or_rgb(image)
+        orientation = 1 if image.format == "TIFF" else _orientation(image.info.get("exif"))  # Pillow turns TIFF itself
+        pixels = _in_gray_or_rgb(image)
     except MemoryError:
         raise
     except Exception:  # as in _open
@@ -113,16 +123,16 @@ def _load(image: ImageFile.ImageFile, rules: PictureRules) -> tuple[Image.Image,
     return pixels, is_jpeg and pixels is image
 
 
-def _in_grey_or_rgb(image: Image.Image) -> Image.Image:
-    """The picture in mode L or RGB: itself where it is so already, alpha laid on white."""
+def _in_gray_or_rgb(image: Image.Image) -> Image.Image:
+    """The image in mode L or RGB, on white where it is transparent; the same object where nothing changes."""
     if image.has_transparency_data:
         with_alpha = image.convert("RGBA")
         flat = Image.new("RGB", image.size, "white")
         flat.paste(with_alpha, mask=with_alpha.getchannel("A"))
         return flat
-    if image.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would cut them off at 255
+    if image.mode.startswith("I"):  # 16 bits per pixel; Pillow's own conversion would clip them at 255
         return Image.fromarray((np.asarray(image).clip(0, 65_535) // 257).astype(np.uint8))
-    wanted = "L" if image.mode in _GREY_MODES else "RGB"
+    wanted = "L" if image.mode in _GRAY_MODES else "RGB"
     return image if image.mode == wanted else image.convert(wanted)
 
 
@@ -153,8 +163,8 @@ def _resized(image: Image.Image, short_side_px: int) -> Image.Image:
     size = (round(image.width * scale), round(image.height * scale))
     if scale <= 0.5:  # JPEGs never are, the decoder has halved them
         image = image.reduce(int(1 / scale))
-    # Down to a half, the two taps of linear interpolation see every pixel: no wider filter is needed. On photographs
-    # of 400 px it comes nearer to Lanczos (42.1 dB) than Pillow's bilinear (40.5 dB), in a sixth of the time.
+    # Down to a half, the two taps of linear interpolation use every pixel: no wider filter is needed. On photographs
+    # of 400 px it is closer to Lanczos (42.1 dB) than Pillow's bilinear (40.5 dB), in a sixth of the time.
     return Image.fromarray(cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_LINEAR))
 
 

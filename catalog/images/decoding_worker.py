@@ -1,7 +1,7 @@
-"""A decoding process: takes batches of strangers' pictures and answers with what `decode` makes of them.
+"""Decoding worker: a process that receives batches of untrusted images and sends their decoded form.
 
-Started by `catalog.images.decoders` as `python -m catalog.images.decoding_worker FD RULES`. Answers are packed, not
-pickled: whoever takes over a decoder by a hostile picture gains no more than a wrong picture.
+Started by `catalog.images.decoders` as `python -m catalog.images.decoding_worker FD RULES`. Results are packed, not
+pickled: a hostile image that takes over a decoder gains no more than a wrong image.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from multiprocessing.connection import Connection
 import cv2
 
 from catalog.images.decoding import decode
-from catalog.images.picture import PictureRules, packed
 from catalog.images.statuses import Status
-from catalog.worker_processes import batches
+from catalog.images.stored_image import ImageRules, packed
+from catalog.images.worker_processes import batches
 
 
-def answer(data: bytes, rules: PictureRules) -> bytes:
-    """What becomes of one picture; one that takes more memory than there is, is too large."""
+def decode_packed(data: bytes, rules: ImageRules) -> bytes:
+    """Decodes and packs one image; an image that needs more memory than there is counts as too large."""
     try:
         return packed(decode(data, rules))
     except MemoryError:
@@ -27,13 +27,13 @@ def answer(data: bytes, rules: PictureRules) -> bytes:
 
 
 def main() -> None:
-    """Decodes what it is sent until its parent ends."""
+    """Decodes the batches that arrive until the parent process ends."""
     cv2.setNumThreads(1)  # the processes share the cores already
     connection = Connection(int(sys.argv[1]))
-    rules = PictureRules(**json.loads(sys.argv[2]))
+    rules = ImageRules(**json.loads(sys.argv[2]))
     for batch in batches(connection):
         for data in batch:
-            connection.send_bytes(answer(data, rules))
+            connection.send_bytes(decode_packed(data, rules))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Outcomes: how the download of each product's picture ended, one row a product, nothing left out."""
+"""Outcomes: the result of the download of each product's image, one row per product without exception."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from catalog.images.statuses import Status
+from catalog.images.statuses import RETRYABLE, Status, values
 
 OUTCOMES_SCHEMA = pl.Schema(
     {
@@ -34,7 +34,7 @@ OUTCOMES_SCHEMA = pl.Schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One row of the outcomes table; size, hashes and shard are the stored picture's, null without one."""
+    """One row of the outcomes table; size, hashes and shard are the stored image's, null without one."""
 
     product_id: str
     image_url: str | None
@@ -48,7 +48,7 @@ class Outcome:
     sha256: str | None
     dhash: int | None
     shard: str | None
-    etag: str | None  # the server's names for this version of the picture, to ask whether it has changed since
+    etag: str | None  # the server's names for this version of the image, for conditional requests
     last_modified: str | None
     duration_ms: float
     fetched_at: datetime
@@ -58,18 +58,17 @@ _COLUMNS = tuple(field.name for field in fields(Outcome))
 
 
 def outcomes_table(outcomes: Iterable[Outcome]) -> pl.DataFrame:
-    """The outcomes as a table of OUTCOMES_SCHEMA, in the order given."""
+    """Returns the outcomes as a table of OUTCOMES_SCHEMA, in their order."""
     rows = [tuple(getattr(outcome, name) for name in _COLUMNS) for outcome in outcomes]
     return pl.DataFrame(rows, schema=OUTCOMES_SCHEMA, orient="row")
 
 
 def health(outcomes: pl.DataFrame) -> pl.DataFrame:
-    """Counts by status, most frequent first: status, retryable, num, share (0..1 of all outcomes)."""
+    """Counts outcomes by status, most frequent first: status, retryable, num, share (0..1 of all outcomes)."""
     counts = outcomes.group_by("status").agg(pl.len().cast(pl.Int64).alias("num"))
-    retryable = [status.value for status in Status if status.retryable]
     return counts.select(
         "status",
-        pl.col("status").is_in(retryable).alias("retryable"),
+        pl.col("status").is_in(values(RETRYABLE)).alias("retryable"),
         "num",
         (pl.col("num") / pl.col("num").sum()).alias("share"),
     ).sort("num", "status", descending=[True, False])

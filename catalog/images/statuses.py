@@ -1,12 +1,13 @@
-"""Statuses: the ways in which a picture's download can end. Nothing heavy is imported here: decoders start with it."""
+"""Statuses: the ways in which an image's download can end. Nothing heavy is imported here: decoders start with it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How a download ended; `retryable` says whether asking again later may end differently."""
+    """The end of a download; `retryable` where a later download may end differently."""
 
     OK = "ok"
     INVALID_URL = "invalid_url"
@@ -28,16 +29,15 @@ class Status(StrEnum):
 
     @property
     def retryable(self) -> bool:
-        return self in _RETRYABLE
+        return self in RETRYABLE
 
 
-_RETRYABLE = frozenset(
-    {
-        Status.DNS_ERROR,
-        Status.CONNECT_ERROR,
-        Status.TIMEOUT,
-        Status.HTTP_ERROR,
-        Status.HOST_REFUSED,
-        Status.HOST_PAUSED,
-    }
-)
+UNREACHED = frozenset({Status.DNS_ERROR, Status.CONNECT_ERROR, Status.TIMEOUT, Status.HTTP_ERROR})
+REFUSED = frozenset({Status.HOST_REFUSED, Status.HOST_PAUSED, Status.DISALLOWED})
+RETRYABLE = UNREACHED | {Status.HOST_REFUSED, Status.HOST_PAUSED}
+FINAL = frozenset(Status) - RETRYABLE
+
+
+def values(statuses: Iterable[Status]) -> list[str]:
+    """Returns the statuses as they stand in a column."""
+    return sorted(status.value for status in statuses)

@@ -1,7 +1,7 @@
-"""Heads: from features to scores for each taxonomy level; one class each, one line in `HEADS`.
+"""Heads map features to logits for each taxonomy level; one class each, one line in `HEADS`.
 
-The scores of a level are logits: their log-softmax are log-probabilities of its classes. What makes them agree from
-level to level is where heads differ, and `leaf_scores` is how each makes one answer of them all.
+The log-softmax of a level's logits are log-probabilities of its classes. Heads differ in how the levels depend on each
+other; `leaf_scores` combines all levels into logits of leaves.
 """
 
 from abc import ABC, abstractmethod
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from ml.classifiers.hierarchy import Hierarchy
 from ml.classifiers.levels import Levels
-from ml.near_names import near
+from ml.name_suggestions import suggest_names
 
 
 class Heads(nn.Module, ABC):
-    """The last layers of a classifier: features (batch, dim) -> scores (batch, num_classes) a level.
+    """The last layers of a classifier: features (batch, dim) to logits (batch, num_classes) per level.
 
-    Where `agree`, a class is as probable as those below it together, and a gradient goes through every level.
+    If `agree` is true, a class has the probability of all classes below it, and gradients flow through every level.
     """
 
     agree = False
@@ -28,17 +28,17 @@ class Heads(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        """Scores of every level, root first."""
+        """Return the logits of every level, root first."""
 
     def leaf_scores(self, scores: Sequence[Tensor], depth_weights: Sequence[float]) -> Tensor:
-        """Logits of leaves, (batch, num_leaves), in the light of all levels; `depth_weights` are the losses'."""
+        """Combine the logits of all levels into those of leaves, (batch, num_leaves), by the loss's depth weights."""
         return scores[-1]
 
 
 class PerLevel(Heads):
-    """One linear head for each level, independent of the others, as the published classifier has them.
+    """One independent linear head per level.
 
-    An answer weighs the levels' log-probabilities along each path by their depth weights.
+    A leaf's score is the mean of the log-probabilities along its path, weighted by the depth weights.
     """
 
     def __init__(self, dim: int, hierarchy: Hierarchy) -> None:
@@ -55,7 +55,7 @@ class PerLevel(Heads):
 
 
 class Conditional(Heads):
-    """Each child given its parent: classes compete with their siblings, and a path's log-probabilities add up."""
+    """The probability of each child given its parent: a softmax over siblings, summed in logarithms along the path."""
 
     agree = True
 
@@ -64,11 +64,11 @@ class Conditional(Heads):
         self.linear = nn.ModuleList(_linear(dim, num) for num in hierarchy.num_classes)
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        return self.levels.share_out([head(features).float() for head in self.linear])
+        return self.levels.from_sibling_logits([head(features).float() for head in self.linear])
 
 
 class Marginal(Heads):
-    """Leaves alone have weights; a class higher up is as probable as the leaves below it together."""
+    """Only leaves have weights; a class above has the probability of all leaves below it."""
 
     agree = True
 
@@ -77,11 +77,11 @@ class Marginal(Heads):
         self.linear = _linear(dim, hierarchy.num_classes[-1])
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        return self.levels.marginalise(self.linear(features).float().log_softmax(dim=1))
+        return self.levels.marginalize(self.linear(features).float().log_softmax(dim=1))
 
 
 class Flat(Marginal):
-    """Leaves alone, and only their own loss trains them; the levels above are there to be read."""
+    """Only leaves have weights, trained by the leaf loss alone; the levels above are derived without gradients."""
 
     agree = False
 
@@ -93,7 +93,7 @@ class Flat(Marginal):
 def _linear(dim: int, num: int) -> nn.Linear:
     head = nn.Linear(dim, num)
     for weight in head.parameters():
-        nn.init.zeros_(weight)  # few labels never correct a random start in the directions they do not span
+        nn.init.zeros_(weight)  # few labels cannot correct a random start in directions that they do not span
     return head
 
 
@@ -106,11 +106,11 @@ HEADS: dict[str, Callable[[int, Hierarchy], Heads]] = {
 
 
 def build_heads(name: str, dim: int, hierarchy: Hierarchy) -> Heads:
-    """The heads of this name.
+    """Build the heads of this name.
 
     Raises:
-        ValueError: no heads have this name.
+        ValueError: the name is unknown; the message lists the known ones.
     """
     if name not in HEADS:
-        raise ValueError(f"unknown heads {name!r}; {near(name, HEADS)}")
+        raise ValueError(f"unknown heads {name!r}; {suggest_names(name, HEADS)}")
     return HEADS[name](dim, hierarchy)

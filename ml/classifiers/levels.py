@@ -1,4 +1,4 @@
-"""Levels: log-probabilities of leaves summed upward, and shared out downward, as one tensor operation a level."""
+"""Sums log-probabilities from leaves upward or multiplies them from the root downward, one operation a level."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from ml.classifiers.hierarchy import Hierarchy
 
 
 class Levels(nn.Module):
-    """The shape of a hierarchy, on the device of the classifier that it is part of."""
+    """A hierarchy as tensors, which move to a device with the classifier."""
 
-    paths: Tensor  # (num_leaves, num_levels): the class on every level of each leaf
+    paths: Tensor  # (num_leaves, num_levels): the classes on the path to each leaf
 
     def __init__(self, hierarchy: Hierarchy) -> None:
         super().__init__()
@@ -21,19 +21,19 @@ class Levels(nn.Module):
             self.register_buffer(f"parents_{level}", torch.tensor(parents, dtype=torch.long), persistent=False)
 
     def parents(self, level: int) -> Tensor:
-        """The parent's class of each class of this level, (num_classes,); level 0, the root's, has none."""
+        """Return the parent of each class of a level, (num_classes,); level 0, the root's, has none."""
         parents: Tensor = self.get_buffer(f"parents_{level - 1}")
         return parents
 
-    def marginalise(self, leaves: Tensor) -> tuple[Tensor, ...]:
-        """Log-probabilities of every level, root first, of those of leaves (batch, num_leaves)."""
+    def marginalize(self, leaves: Tensor) -> tuple[Tensor, ...]:
+        """Return log-probabilities of every level, root first, from those of leaves (batch, num_leaves)."""
         levels = [leaves.t()]
         for level in range(len(self.num_classes) - 1, 0, -1):
             levels.append(group_logsumexp(levels[-1], self.parents(level), self.num_classes[level - 1]))
         return tuple(each.t() for each in reversed(levels))
 
-    def share_out(self, logits: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Log-probabilities of every level whose logits tell each class from its siblings alone."""
+    def from_sibling_logits(self, logits: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return log-probabilities of every level from logits whose softmax goes over siblings."""
         levels = [logits[0].log_softmax(dim=1).t()]
         for level, own in enumerate(logits[1:], start=1):
             parents = self.parents(level)
@@ -43,7 +43,7 @@ class Levels(nn.Module):
         return tuple(each.t() for each in levels)
 
     def along_paths(self, levels: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        """Scores of leaves, (batch, num_leaves): log-probabilities of each path's classes, weighted and added."""
+        """Return the weighted sum of log-probabilities along each leaf's path, (batch, num_leaves)."""
         total = torch.zeros((), device=levels[0].device)
         for level, (own, weight) in enumerate(zip(levels, weights, strict=True)):
             total = total + weight * own[:, self.paths[:, level]]
@@ -51,9 +51,9 @@ class Levels(nn.Module):
 
 
 def group_logsumexp(values: Tensor, groups: Tensor, num_groups: int) -> Tensor:
-    """log sum exp over the rows of each group: (n, batch) and group numbers (n,) -> (num_groups, batch).
+    """Return the log-sum-exp over the rows of each group: (num, batch) and groups (num,) -> (num_groups, batch).
 
-    Rows, not columns, since PyTorch moves a whole row at once where an index repeats along it.
+    Groups are of rows, not columns, because PyTorch then moves whole rows at once.
     """
     values = values.contiguous()
     index = groups.unsqueeze(1).expand_as(values)
@@ -64,5 +64,5 @@ def group_logsumexp(values: Tensor, groups: Tensor, num_groups: int) -> Tensor:
 
 
 def _of_groups(values: Tensor, groups: Tensor) -> Tensor:
-    """What each row's group has: (num_groups, batch) and group numbers (n,) -> (n, batch)."""
+    """The value of each row's group: (num_groups, batch) and groups (num,) -> (num, batch)."""
     return values.gather(0, groups.unsqueeze(1).expand(-1, values.shape[1]))

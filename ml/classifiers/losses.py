@@ -1,7 +1,7 @@
-"""Losses of classifiers: what an answer on every level costs; one function each, one line in `LOSSES`.
+"""Losses of classifiers over all taxonomy levels; one function each, one line in `LOSSES`.
 
-All take a level's scores as logits and add up the levels by their depth weights. Targets that training never saw count
-for nothing.
+All take logits, num_levels x (batch, num_classes), and class indices, (batch, num_levels), and add up the levels by
+their depth weights. `UNKNOWN` targets are ignored.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,21 +13,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ml.classifiers.hierarchy import UNKNOWN, Hierarchy, Ids
-from ml.near_names import near
+from ml.name_suggestions import suggest_names
 
 BETA = 0.999  # of class-balanced weights: Cui et al. try 0.9 to 0.9999
 ALPHA = 0.1  # of the hierarchical cross entropy: Bertinetto et al. try 0.1 to 0.5
-LEAST_VALUE = 0.1  # of the mean value: a leaf that sells nothing is still to be told
+MIN_VALUE = 0.1  # of the mean value: a leaf without value still has to be learned
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """What a loss knows of the training: how often each class comes, and what a picture of each leaf is worth."""
+class TrainingStatistics:
+    """Settings and statistics of the training set: images per class, and the business value of each leaf."""
 
     depth_weights: Sequence[float]
     label_smoothing: float
     num_of_class: tuple[Tensor, ...]  # num_levels x (num_classes,)
-    value_of_leaf: Tensor  # (num_leaves,), 1 on an average training picture
+    value_of_leaf: Tensor  # (num_leaves,), 1 on an average training image
 
     @classmethod
     def of(
@@ -37,8 +37,8 @@ class Training:
         depth_weights: Sequence[float],
         label_smoothing: float,
         values: Mapping[int, float] | None = None,
-    ) -> "Training":
-        """Of training labels (num_examples, num_levels), and business values by leaf id, where they are known."""
+    ) -> "TrainingStatistics":
+        """Build from training labels (num_examples, num_levels) and the known business values by leaf id."""
         classes = hierarchy.encode(labels)
         num_of_class = tuple(
             torch.from_numpy(np.bincount(level[level != UNKNOWN], minlength=num)).float()
@@ -52,9 +52,9 @@ class Training:
             value_of_leaf=_relative(value, num_of_class[-1]),
         )
 
-    def to(self, device: torch.device) -> "Training":
-        """The same on a device."""
-        return Training(
+    def to(self, device: torch.device) -> "TrainingStatistics":
+        """Return a copy on a device."""
+        return TrainingStatistics(
             depth_weights=self.depth_weights,
             label_smoothing=self.label_smoothing,
             num_of_class=tuple(each.to(device) for each in self.num_of_class),
@@ -63,24 +63,24 @@ class Training:
 
 
 def _relative(value: Tensor, num: Tensor) -> Tensor:
-    """Values of leaves over that of the average training picture; 1 everywhere where none is known."""
+    """The values of leaves divided by the mean over training images; all 1 if no value is known."""
     mean = (value * num).sum() / num.sum()
     if mean <= 0:
         return torch.ones_like(value)
-    floored = (value / mean).clamp(min=LEAST_VALUE)
+    floored = (value / mean).clamp(min=MIN_VALUE)
     return floored * num.sum() / (floored * num).sum()
 
 
-Loss = Callable[[Sequence[Tensor], Tensor, Training], Tensor]
+Loss = Callable[[Sequence[Tensor], Tensor, TrainingStatistics], Tensor]
 
 
-def cross_entropy(scores: Sequence[Tensor], targets: Tensor, training: Training) -> Tensor:
-    """The mean cross entropy of each level, with label smoothing."""
+def cross_entropy(scores: Sequence[Tensor], targets: Tensor, training: TrainingStatistics) -> Tensor:
+    """Return the mean cross entropy of each level, with label smoothing."""
     return _by_level(scores, targets, training)
 
 
-def class_balanced(scores: Sequence[Tensor], targets: Tensor, training: Training) -> Tensor:
-    """Classes weigh by the inverse of their effective number, (1 - beta^n) / (1 - beta) (Cui 2019).
+def class_balanced(scores: Sequence[Tensor], targets: Tensor, training: TrainingStatistics) -> Tensor:
+    """Weight classes by the inverse of their effective number, (1 - beta^n) / (1 - beta).
 
     Cui et al. 2019, arXiv:1901.05555. The weights of a level's classes have the mean 1.
     """
@@ -91,29 +91,29 @@ def class_balanced(scores: Sequence[Tensor], targets: Tensor, training: Training
     return _by_level(scores, targets, training, [w[t.clamp(min=0)] for w, t in zip(weights, targets.T, strict=True)])
 
 
-def logit_adjusted(scores: Sequence[Tensor], targets: Tensor, training: Training) -> Tensor:
-    """Scores plus the log of how often their class comes: rare classes gain a margin (Menon 2021).
+def logit_adjusted(scores: Sequence[Tensor], targets: Tensor, training: TrainingStatistics) -> Tensor:
+    """Add the log-frequency of each class to its logit, so that rare classes gain a margin.
 
-    Menon et al. 2021, arXiv:2007.07314, equation 10 with tau = 1. The network's own scores then tell
-    classes as if all were equally frequent.
+    Menon et al. 2021, arXiv:2007.07314, equation 10 with tau = 1. The network's own logits are then those of a
+    balanced training set.
     """
     shares = [num.clamp(min=1) / num.clamp(min=1).sum() for num in training.num_of_class]
     return _by_level([own + share.log() for own, share in zip(scores, shares, strict=True)], targets, training)
 
 
-def value_weighted(scores: Sequence[Tensor], targets: Tensor, training: Training) -> Tensor:
-    """Every picture weighs, on all levels, what its leaf is worth to the business."""
+def value_weighted(scores: Sequence[Tensor], targets: Tensor, training: TrainingStatistics) -> Tensor:
+    """Weight every image, on all levels, by the business value of its leaf."""
     leaves = targets[:, -1]
     worth = torch.where(leaves == UNKNOWN, 1.0, training.value_of_leaf[leaves.clamp(min=0)])
     return _by_level(scores, targets, training, [worth] * len(scores))
 
 
-def hierarchical(scores: Sequence[Tensor], targets: Tensor, training: Training) -> Tensor:
-    """Hierarchical cross entropy: each class given its parent, discounted by height (Bertinetto 2020).
+def hierarchical(scores: Sequence[Tensor], targets: Tensor, training: TrainingStatistics) -> Tensor:
+    """Return the hierarchical cross entropy: of each class given its parent, discounted by height.
 
     Bertinetto et al. 2020, arXiv:1912.09393, equation 3: minus the sum along the path of exp(-alpha h) log p(class |
-    parent), h the height above the leaf and p(class | parent) = p(class) / p(parent). So it takes heads whose levels
-    agree, and depth weights play no part.
+    parent), h the height above the leaf and p(class | parent) = p(class) / p(parent). It needs heads whose levels
+    agree, and ignores the depth weights.
     """
     log_p = [own.float().log_softmax(dim=1) for own in scores]
     known = (targets != UNKNOWN).all(dim=1)
@@ -136,20 +136,20 @@ LOSSES: dict[str, Loss] = {
 
 
 def loss_named(name: str) -> Loss:
-    """The loss of this name.
+    """Return the loss of this name.
 
     Raises:
-        ValueError: none has this name; the message lists the known ones.
+        ValueError: the name is unknown; the message lists the known ones.
     """
     if name not in LOSSES:
-        raise ValueError(f"unknown loss {name!r}; {near(name, LOSSES)}")
+        raise ValueError(f"unknown loss {name!r}; {suggest_names(name, LOSSES)}")
     return LOSSES[name]
 
 
 def _by_level(
-    scores: Sequence[Tensor], targets: Tensor, training: Training, weights: Sequence[Tensor] | None = None
+    scores: Sequence[Tensor], targets: Tensor, training: TrainingStatistics, weights: Sequence[Tensor] | None = None
 ) -> Tensor:
-    """Levels' mean cross entropies by depth weight; `weights` (num_levels x (batch,)) weigh single examples."""
+    """The sum of the levels' mean cross entropies; `weights`, num_levels x (batch,), are of single examples."""
     loss = scores[0].new_zeros(())
     for level, (own, depth_weight) in enumerate(zip(scores, training.depth_weights, strict=True)):
         target = targets[:, level]
@@ -163,6 +163,6 @@ def _by_level(
 
 
 def top_k_accuracy(logits: Tensor, targets: Tensor, k: int) -> Tensor:
-    """The share of targets (batch,) among the k highest logits; an unknown target is always missed."""
+    """Return the share of targets (batch,) among the k highest logits (batch, num_classes); `UNKNOWN` never is."""
     best = logits.topk(min(k, logits.shape[1]), dim=1).indices
     return (best == targets[:, None]).any(dim=1).float().mean(dtype=torch.float32)

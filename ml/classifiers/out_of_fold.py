@@ -1,22 +1,25 @@
-"""Out-of-fold predictions: what logistic regressions say of each picture whose label they did not learn from."""
+"""Out-of-fold predictions: logistic regressions predict each image without having learned from its label."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ml.classifiers.logistic import Stopping, fit_logistic
-from ml.probes import WEIGHT_DECAYS, choose_weight_decay
-from ml.vectors import Labelled
+from ml.embeddings.logistic import Stopping, fit_logistic
+from ml.embeddings.probes import WEIGHT_DECAYS, choose_weight_decay
+from ml.vectors import LabeledEmbeddings
 
 NUM_FOLDS = 5
 STOPPING = Stopping(tolerance=1e-6, max_passes=200)
-JUDGED_AT_ONCE = 4_096
+BATCH = 4_096
 
 
 def folds(targets: NDArray[np.int64], groups: NDArray[np.int64], num_folds: int = NUM_FOLDS) -> NDArray[np.int64]:
-    """The fold of every picture, (num,): each class is spread evenly over them, and no group is in two.
+    """Return the fold of every image, (num,): classes are spread evenly, and no group is in two folds.
 
-    A group of several classes counts as one of its first picture's.
+    Args:
+        targets: classes, (num,); a group of several classes counts as that of its first image.
+        groups: group numbers, (num,).
+        num_folds: folds are numbered from 0.
     """
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     shuffled = np.random.default_rng(0).permutation(len(first))
@@ -27,22 +30,32 @@ def folds(targets: NDArray[np.int64], groups: NDArray[np.int64], num_folds: int 
     return fold
 
 
-def out_of_fold_probabilities(train: Labelled, fold: NDArray[np.int64], device: torch.device) -> NDArray[np.float32]:
-    """Probabilities (num, num_classes) of the sorted labels that occur; those of a fold come of the other folds.
+def out_of_fold_probabilities(
+    train: LabeledEmbeddings, fold: NDArray[np.int64], device: torch.device
+) -> NDArray[np.float32]:
+    """Predict the images of each fold by a regression fitted on the other folds.
 
-    The weight decay is the one that does best on the first fold. A dimension that never changes tells nothing.
+    The weight decay is the most accurate one on the first fold.
+
+    Args:
+        train: labeled embeddings, (num, dim).
+        fold: of `folds`, (num,).
+        device: where to compute.
+
+    Returns:
+        Probabilities, (num, num_classes), of the labels that occur, sorted.
 
     Raises:
         ValueError: there are fewer than two folds.
     """
     numbers = np.unique(fold)
     if len(numbers) < 2:
-        raise ValueError(f"{len(numbers)} fold is not enough: what is predicted is not to be learned from")
+        raise ValueError(f"{len(numbers)} fold is not enough; give at least 2, to predict each by the others")
     classes, encoded = np.unique(train.labels, return_inverse=True)
-    held, others = fold == numbers[0], fold != numbers[0]
+    first, others = fold == numbers[0], fold != numbers[0]
     weight_decay = choose_weight_decay(
-        Labelled(train.vectors[others], train.labels[others]),
-        Labelled(train.vectors[held], train.labels[held]),
+        LabeledEmbeddings(train.vectors[others], train.labels[others]),
+        LabeledEmbeddings(train.vectors[first], train.labels[first]),
         device,
         WEIGHT_DECAYS,
     )
@@ -51,10 +64,10 @@ def out_of_fold_probabilities(train: Labelled, fold: NDArray[np.int64], device: 
     inputs = (inputs - inputs.mean(dim=0)) / torch.where(deviation > 0, deviation, 1.0)
     probabilities = np.empty((len(inputs), len(classes)), dtype=np.float32)
     for number in numbers.tolist():
-        judged = np.flatnonzero(fold == number)
-        learned = torch.from_numpy(np.flatnonzero(fold != number)).to(device)
-        fitted = fit_logistic(inputs[learned], targets[learned], len(classes), weight_decay, STOPPING)
-        for start in range(0, len(judged), JUDGED_AT_ONCE):
-            part = judged[start : start + JUDGED_AT_ONCE]
+        predicted = np.flatnonzero(fold == number)
+        training = torch.from_numpy(np.flatnonzero(fold != number)).to(device)
+        fitted = fit_logistic(inputs[training], targets[training], len(classes), weight_decay, STOPPING)
+        for start in range(0, len(predicted), BATCH):
+            part = predicted[start : start + BATCH]
             probabilities[part] = fitted.log_probabilities(inputs[torch.from_numpy(part).to(device)]).exp().cpu()
     return probabilities

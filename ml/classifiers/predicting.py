@@ -1,7 +1,7 @@
-"""Predicting: a classifier's best classes and their probabilities, on every level.
+"""Predicts a classifier's best classes and their probabilities on every level.
 
-The best class of a level is the ancestor of the best leaf, whatever the heads: a product has one path. Then follow the
-others by their probability.
+The best class of a level is the ancestor of the best leaf for all heads, since a product has one path. The others
+follow in the order of their probability.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,9 +34,14 @@ def predict(
     batch_size: int = 256,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[LevelPrediction, ...]:
-    """Predictions of every level, root first, for pixels (n, 3, h, w) or its encoder's embeddings (n, dim).
+    """Return the predictions of every level, root first.
 
-    `on_progress` is called after each batch with the number of examples done and the number of all.
+    Args:
+        classifier: moved to the device.
+        inputs: pixels (num, 3, h, w), uint8, or its encoder's embeddings (num, dim), float32.
+        device: where to compute.
+        batch_size: examples per batch.
+        on_progress: called after each batch with the number of examples done and of all examples.
 
     Raises:
         ValueError: there is nothing to predict.
@@ -64,8 +69,8 @@ def predict(
     )
 
 
-def best_of(hierarchy: Hierarchy, probabilities: Sequence[NDArray[np.float32]]) -> tuple[LevelPrediction, ...]:
-    """The same of probabilities that somebody else came to, num_levels x (num_examples, num_classes)."""
+def rank_classes(hierarchy: Hierarchy, probabilities: Sequence[NDArray[np.float32]]) -> tuple[LevelPrediction, ...]:
+    """Return the predictions for given probabilities, num_levels x (num_examples, num_classes), as `predict` does."""
     chosen = hierarchy.paths[probabilities[-1].argmax(axis=1)]  # (num_examples, num_levels)
     best = [
         _best(torch.from_numpy(level), torch.from_numpy(np.ascontiguousarray(first)))
@@ -78,7 +83,7 @@ def best_of(hierarchy: Hierarchy, probabilities: Sequence[NDArray[np.float32]]) 
 
 
 def _best(probabilities: Tensor, first: Tensor) -> torch.return_types.topk:
-    """The best classes of a level, the one of `first`, (batch,), before all others."""
+    """The best classes of a level; that of `first`, (batch,), comes before all others."""
     ranks = probabilities.scatter_add(1, first[:, None], torch.ones_like(first[:, None], dtype=probabilities.dtype))
     indices = ranks.topk(min(TOP_K, ranks.shape[1]), dim=1).indices
     return torch.return_types.topk((probabilities.gather(1, indices).cpu(), indices.cpu()))

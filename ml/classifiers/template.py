@@ -1,4 +1,4 @@
-"""The template: the shape of a classifier behind its encoder."""
+"""Templates: the architecture of a classifier behind its encoder."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from ml.recipe_types import ClassifierRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """Which heads, what each level weighs, and how wide the layers before them are; None leaves a layer out."""
+    """The heads, the weight of each level and the widths of the layers before them; None omits a layer."""
 
     heads: str = "per_level"
     depth_weights: tuple[float, ...] = (0.1, 0.2, 0.3, 1.0)
@@ -16,7 +16,7 @@ class Template:
 
     @classmethod
     def of(cls, recipe: ClassifierRecipe) -> "Template":
-        """The template that a recipe asks for."""
+        """Return the template of a recipe."""
         return cls(
             heads=recipe.heads,
             depth_weights=recipe.depth_weights,

@@ -1,1 +1,1 @@
-"""Deployment: a classifier as one artefact that answers fast, without PyTorch where something faster runs."""
+"""Deployment: a classifier exported as one artifact for inference, without PyTorch where another engine is faster."""

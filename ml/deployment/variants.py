@@ -1,34 +1,31 @@
-"""Variants: the forms in which a classifier can run; one line each in `VARIANTS`.
+"""Variants: the runtimes and precisions in which a classifier can run; one line each in `VARIANTS`.
 
-What a variant needs is imported where it is loaded: only `torch` takes PyTorch along.
+Each variant imports its runtime when it is loaded, so only the PyTorch variants import PyTorch.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.near_names import near
-from ml.pixels import PixelRows, Pixels
-
-if TYPE_CHECKING:
-    pass
+from ml.name_suggestions import suggest_names
+from ml.pixels import Pixels, PixelsLike
 
 LogProbabilities = NDArray[np.float32]
-Runner = Callable[[PixelRows], LogProbabilities]  # (num, 3, side, side), uint8 -> (num, num_leaves)
-BatchRunner = Callable[[Pixels], LogProbabilities]  # the same of one batch
+Runner = Callable[[PixelsLike], LogProbabilities]  # (num, 3, side, side), uint8 -> (num, num_leaves)
+BatchRunner = Callable[[Pixels], LogProbabilities]  # likewise, for one batch of the fixed size
 
 WEIGHTS_FILES = ("weights.safetensors", "classifier.json")
 ONNX_FILE = "model.onnx"
-INPUT, OUTPUT = "pictures", "log_probabilities"
+INPUT, OUTPUT = "images", "log_probabilities"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What a variant may use: a device of PyTorch's ("cpu", "cuda"), so many threads, batches of so many pictures."""
+    """The resources of a variant: a PyTorch device type ("cpu", "cuda"), CPU threads and images per batch."""
 
     device: str = "cpu"
     num_threads: int = 1
@@ -37,9 +34,9 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A form of a classifier: the files that it is read from, the devices that it runs on, and how it is loaded.
+    """A runtime and precision: the files that it needs, the devices that it runs on, and its loader.
 
-    What `load` gives takes batches of the machine's size and no other; `loaded` takes any number of pictures.
+    `load` returns a runner for batches of exactly the machine's batch size, `loaded` one for any number of images.
     """
 
     files: tuple[str, ...]
@@ -47,18 +44,18 @@ class Variant:
     load: Callable[[Path, Machine], BatchRunner]
 
     def loaded(self, folder: Path, machine: Machine) -> Runner:
-        """The form that a folder holds, ready to run; the last batch is filled up with nothing to see."""
+        """Load this variant from a folder; the runner pads the last batch with zeros."""
         run, size = self.load(folder, machine), machine.batch_size
 
-        def run_all(pixels: PixelRows) -> LogProbabilities:
-            answered = []
+        def run_all(pixels: PixelsLike) -> LogProbabilities:
+            parts = []
             for start in range(0, len(pixels), size):
                 part = pixels[start : start + size]
                 missing = size - len(part)
                 if missing:
                     part = np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)])
-                answered.append(run(np.ascontiguousarray(part))[: size - missing])
-            return np.concatenate(answered)
+                parts.append(run(np.ascontiguousarray(part))[: size - missing])
+            return np.concatenate(parts)
 
         return run_all
 
@@ -68,7 +65,7 @@ def _eager(folder: Path, machine: Machine) -> BatchRunner:
 
 
 def _compiled(folder: Path, machine: Machine) -> BatchRunner:
-    """As torch.compile makes it, in mixed precision."""
+    """By torch.compile, in mixed precision."""
     return _by_torch(folder, machine, compiled=True)
 
 
@@ -88,8 +85,8 @@ def _by_torch(folder: Path, machine: Machine, *, compiled: bool = False) -> Batc
 
     def run(pixels: Pixels) -> LogProbabilities:
         with torch.inference_mode(), torch.autocast(device.type, dtype=precision, enabled=compiled):
-            answered: LogProbabilities = network(torch.from_numpy(pixels).to(device)).float().cpu().numpy()
-        return answered
+            log_probabilities: LogProbabilities = network(torch.from_numpy(pixels).to(device)).float().cpu().numpy()
+        return log_probabilities
 
     return run
 
@@ -102,14 +99,14 @@ def _onnx(folder: Path, machine: Machine) -> BatchRunner:
     session = onnxruntime.InferenceSession(folder / ONNX_FILE, options, providers=["CPUExecutionProvider"])
 
     def run(pixels: Pixels) -> LogProbabilities:
-        answered: LogProbabilities = session.run([OUTPUT], {INPUT: pixels})[0]
-        return answered
+        log_probabilities: LogProbabilities = session.run([OUTPUT], {INPUT: pixels})[0]
+        return log_probabilities
 
     return run
 
 
 def _openvino(file: str, precision: str) -> Callable[[Path, Machine], BatchRunner]:
-    """An IR file in a precision of activations; weights keep that of the file."""
+    """A loader of an IR file; `precision` is that of activations, weights keep the file's."""
 
     def load(folder: Path, machine: Machine) -> BatchRunner:
         import openvino
@@ -125,8 +122,8 @@ def _openvino(file: str, precision: str) -> Callable[[Path, Machine], BatchRunne
 
         def run(pixels: Pixels) -> LogProbabilities:
             request.infer({0: pixels}, share_inputs=True)
-            answered: LogProbabilities = request.get_output_tensor().data.copy()
-            return answered
+            log_probabilities: LogProbabilities = request.get_output_tensor().data.copy()
+            return log_probabilities
 
         return run
 
@@ -134,7 +131,7 @@ def _openvino(file: str, precision: str) -> Callable[[Path, Machine], BatchRunne
 
 
 def _ir(name: str) -> tuple[str, str]:
-    """The files of an IR."""
+    """The file names of an IR."""
     return f"{name}.xml", f"{name}.bin"
 
 
@@ -147,8 +144,12 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 
-def variant(name: str) -> Variant:
-    """The variant of this name; ValueError, listing the known ones, where there is none."""
+def variant_named(name: str) -> Variant:
+    """Return the variant of this name.
+
+    Raises:
+        ValueError: the name is unknown; the message lists the known ones.
+    """
     if name not in VARIANTS:
-        raise ValueError(f"unknown variant {name!r}; {near(name, VARIANTS)}")
+        raise ValueError(f"unknown variant {name!r}; {suggest_names(name, VARIANTS)}")
     return VARIANTS[name]

@@ -1,10 +1,10 @@
-"""Self-supervised methods: one file each, one line here."""
+"""Self-supervised methods: one module for each, and `METHODS`, which names them."""
 
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from ml.encoders import Encoder
+from ml.encoders.encoder import Encoder
 from ml.methods.barlow_twins import BarlowTwins
 from ml.methods.byol import BYOL
 from ml.methods.dino import DINO
@@ -13,7 +13,7 @@ from ml.methods.moco_v3 import MoCoV3
 from ml.methods.simclr import SimCLR
 from ml.methods.swav import SwAV
 from ml.methods.vicreg import VICReg
-from ml.near_names import near
+from ml.name_suggestions import suggest_names
 from ml.recipe_types import Pretraining
 
 METHODS: dict[str, type[Method]] = {
@@ -28,30 +28,30 @@ METHODS: dict[str, type[Method]] = {
 
 
 def build_method(encoder: Encoder, settings: Pretraining) -> Method:
-    """The method that `settings` name, with their options, around an encoder.
+    """Builds the method that `settings` name around an encoder.
 
     Raises:
-        ValueError: no method has this name, it has no such option, or it takes no local views.
+        ValueError: No method has this name, it lacks one of the options, or it does not support local views.
     """
     kind = method_class(settings.method)
-    known = options_of(kind)
+    known = method_options(kind)
     for name in settings.options:
         if name not in known:
             raise ValueError(f"method {settings.method!r} has no option {name!r}; it has {', '.join(sorted(known))}")
-    if settings.local_views is not None and not kind.takes_local_views:
-        takers = ", ".join(name for name, each in METHODS.items() if each.takes_local_views)
-        raise ValueError(f"method {settings.method!r} takes no local views; leave them out, or use {takers}")
+    if settings.local_views is not None and not kind.supports_local_views:
+        supporting = ", ".join(name for name, each in METHODS.items() if each.supports_local_views)
+        raise ValueError(f"method {settings.method!r} takes no local views; leave them out, or use {supporting}")
     return kind(encoder, **settings.options)
 
 
 def method_class(name: str) -> type[Method]:
-    """The class of this name; an unknown one raises ValueError with the near and the known ones."""
+    """Returns the class of a method; raises ValueError with suggestions if the name is unknown."""
     if name not in METHODS:
-        raise ValueError(f"unknown method {name!r}; {near(name, METHODS)}")
+        raise ValueError(f"unknown method {name!r}; {suggest_names(name, METHODS)}")
     return METHODS[name]
 
 
-def options_of(kind: type[Method]) -> Mapping[str, Any]:
-    """What a method can be told, with the defaults."""
+def method_options(kind: type[Method]) -> Mapping[str, Any]:
+    """Returns the keyword arguments of a method and their defaults."""
     parameters = inspect.signature(kind).parameters.values()
     return {each.name: each.default for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}

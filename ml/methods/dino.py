@@ -1,4 +1,4 @@
-"""DINO: a student learns the sharpened distributions of its slow copy (Caron et al. 2021, arXiv:2104.14294)."""
+"""DINO: self-distillation from a momentum teacher without labels (Caron et al. 2021, arXiv:2104.14294)."""
 
 from collections.abc import Sequence
 
@@ -6,75 +6,99 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ml.encoders import Encoder
-from ml.layers import cosine, follow, slow_copy
-from ml.methods.method import Method, Tensors, each_view
+from ml.encoders.encoder import Encoder
+from ml.methods.layers import cosine_schedule, momentum_copy, update_momentum
+from ml.methods.method import Method, Tensors, forward_views
 
 
 class DINO(Method):
-    """Student g_s and teacher g_t of one shape; centre C of the teacher's outputs; takes local views."""
+    """A student g_s and a momentum teacher g_t of the same architecture; supports local views.
 
-    takes_local_views = True
-    centre: Tensor  # (num_prototypes,)
+    Args:
+        encoder: The student's encoder.
+        student_temperature: tau_s.
+        teacher_temperature: tau_t.
+        hidden_dim: Width of the head's hidden layer.
+        bottleneck_dim: Width of the features before the prototypes.
+        num_prototypes: K.
+        momentum: lambda, which rises to 1 along a cosine. The paper's 0.996 is for longer trainings.
+        center_momentum: m of the teacher's center.
+        freeze_until: Share of the training during which the student's last layer is frozen.
+    """
+
+    supports_local_views = True
+    center: Tensor  # C: running mean of the teacher's outputs, (num_prototypes,)
 
     def __init__(
         self,
         encoder: Encoder,
         *,
-        student_temperature: float = 0.1,  # tau_s
-        teacher_temperature: float = 0.04,  # tau_t
+        student_temperature: float = 0.1,
+        teacher_temperature: float = 0.04,
         hidden_dim: int = 1024,
         bottleneck_dim: int = 128,
-        num_prototypes: int = 1024,  # K
-        momentum: float = 0.99,  # lambda: 0.996 in the paper's longer trainings
-        centre_momentum: float = 0.9,  # m
-        freeze_until: float = 0.05,  # the share of the training in which the student's last layer stays
+        num_prototypes: int = 1024,
+        momentum: float = 0.99,
+        center_momentum: float = 0.9,
+        freeze_until: float = 0.05,
     ) -> None:
         super().__init__(encoder)
         self.head = nn.Sequential(  # without batch norm
             nn.Linear(encoder.dim, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, bottleneck_dim)
         )
         self.prototypes = nn.Linear(bottleneck_dim, num_prototypes, bias=False)
-        self.teacher = slow_copy(nn.Sequential(encoder, self.head))
-        self.teacher_prototypes = slow_copy(self.prototypes)
+        self.teacher = momentum_copy(nn.Sequential(encoder, self.head))
+        self.teacher_prototypes = momentum_copy(self.prototypes)
         self.student_temperature, self.teacher_temperature = student_temperature, teacher_temperature
-        self.momentum, self.centre_momentum, self.freeze_until = momentum, centre_momentum, freeze_until
-        self.register_buffer("centre", torch.zeros(num_prototypes))
+        self.momentum, self.center_momentum, self.freeze_until = momentum, center_momentum, freeze_until
+        self.register_buffer("center", torch.zeros(num_prototypes))
 
     def project(self, views: Sequence[Tensor]) -> Tensors:
-        features = each_view(self.encoder, views)
+        """Returns the student's features of all views, (batch, bottleneck_dim)."""
+        features = forward_views(self.encoder, views)
         return tuple(self.head(torch.cat(features)).split([len(each) for each in features]))
 
     @torch.no_grad()
     def targets(self, views: Sequence[Tensor]) -> Tensors:
-        return tuple(each_view(self.teacher, views[: self.num_views]))
+        """Returns the teacher's features of the global views, (batch, bottleneck_dim)."""
+        return tuple(forward_views(self.teacher, views[: self.num_views]))
 
     def loss(self, projections: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+        """Returns the distillation loss and updates the center (Eq. 4)."""
         weight = self.prototypes.weight.detach() if self.progress < self.freeze_until else self.prototypes.weight
         students = [prototype_scores(each, weight) for each in projections]
         teachers = [prototype_scores(each, self.teacher_prototypes.weight) for each in targets]
-        loss = distillation(students, teachers, self.centre, self.student_temperature, self.teacher_temperature)
+        loss = distillation_loss(students, teachers, self.center, self.student_temperature, self.teacher_temperature)
         with torch.no_grad():
-            self.centre.lerp_(torch.cat(teachers).mean(dim=0), 1 - self.centre_momentum)  # Eq. 4
+            self.center.lerp_(torch.cat(teachers).mean(dim=0), 1 - self.center_momentum)
         return loss
 
     def after_update(self) -> None:
-        momentum = cosine(self.momentum, 1.0, self.progress)
-        follow(self.teacher, nn.Sequential(self.encoder, self.head), momentum)
-        follow(self.teacher_prototypes, self.prototypes, momentum)
+        """Moves the teacher toward the student."""
+        momentum = cosine_schedule(self.momentum, 1.0, self.progress)
+        update_momentum(self.teacher, nn.Sequential(self.encoder, self.head), momentum)
+        update_momentum(self.teacher_prototypes, self.prototypes, momentum)
 
 
 def prototype_scores(features: Tensor, weight: Tensor) -> Tensor:
-    """Cosines of (batch, dim) features with (K, dim) prototypes: a weight-normalised last layer of scale 1."""
+    """Returns the cosines (batch, K) of features (batch, dim) and prototypes (K, dim), a weight-normalized layer."""
     return F.normalize(features, dim=1) @ F.normalize(weight, dim=1).T
 
 
-def distillation(
-    students: Sequence[Tensor], teachers: Sequence[Tensor], centre: Tensor, tau_s: float, tau_t: float
+def distillation_loss(
+    students: Sequence[Tensor], teachers: Sequence[Tensor], center: Tensor, tau_s: float, tau_t: float
 ) -> Tensor:
-    """The mean cross entropy H(P_t, P_s) over every teacher's view and every other student's view (Eq. 3)."""
+    """Returns the mean cross entropy H(P_t, P_s) over all pairs of different views (Eq. 3).
+
+    Args:
+        students: Student scores of all views, each (batch, K).
+        teachers: Teacher scores of the global views, each (batch, K), in the order of `students`.
+        center: C, (K,).
+        tau_s: Student temperature.
+        tau_t: Teacher temperature.
+    """
     losses = [
-        -(F.softmax((teacher - centre) / tau_t, dim=1) * F.log_softmax(student / tau_s, dim=1)).sum(dim=1).mean()
+        -(F.softmax((teacher - center) / tau_t, dim=1) * F.log_softmax(student / tau_s, dim=1)).sum(dim=1).mean()
         for source, teacher in enumerate(teachers)
         for view, student in enumerate(students)
         if view != source

@@ -1,4 +1,4 @@
-"""The contract of a self-supervised method."""
+"""The base class of self-supervised methods."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -7,24 +7,30 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ml.encoders import Encoder
+from ml.encoders.encoder import Encoder
 
 Tensors = tuple[Tensor, ...]
 
 
 class Method(nn.Module, ABC):
-    """A way to train an encoder without labels: a loss over several random views of the same pictures.
+    """A self-supervised method: the encoder to train, the layers that training adds, and the loss over random views.
 
-    It owns the encoder that it trains and what is thrown away afterwards (projectors, slow copies, queues). What runs
-    through networks is kept apart from the loss, since a large batch goes through networks in parts, on several
-    devices perhaps, while the loss compares all of it: `project` and `targets` see some rows of a batch, `loss` all.
+    The forward passes (`project`, `targets`) are separate from `loss`, because a contrastive loss compares all images
+    of a batch while a large batch goes through the networks in micro-batches, possibly on several devices: `project`
+    and `targets` receive some images of a batch, `loss` the outputs of all of them.
+
+    Attributes:
+        num_views: Number of global views.
+        supports_local_views: Whether the method accepts additional multi-crop views.
+        encoder: The encoder that is trained; all other layers are discarded after pretraining.
+        progress: Share of the training that is finished, () float64, for schedules.
     """
 
     num_views: ClassVar[int] = 2
-    takes_local_views: ClassVar[bool] = False  # views further than `num_views`, which show a small part of the picture
+    supports_local_views: ClassVar[bool] = False
 
     encoder: Encoder
-    progress: Tensor  # share of the training that is done, for what changes in its course; () float64
+    progress: Tensor
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -33,25 +39,30 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def project(self, views: Sequence[Tensor]) -> Tensors:
-        """What carries the gradient: any number of tensors of one row a picture.
+        """Computes the outputs that carry a gradient.
 
-        `views` are the global ones, then the local ones, each (batch, 3, h, w); row i of each shows one picture.
+        Args:
+            views: The global views, then the local ones, each (batch, 3, height, width) in 0..1; row i of every view
+                shows the same image.
+
+        Returns:
+            Any number of tensors with one row per image, (batch, ...).
         """
 
     def targets(self, views: Sequence[Tensor]) -> Tensors:
-        """What the projections are compared with and carries no gradient, of one row a picture; nothing by default."""
+        """Computes outputs without a gradient, (batch, ...), such as a momentum encoder's; none by default."""
         return ()
 
     @abstractmethod
     def loss(self, projections: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-        """The scalar to minimise, of everything that `project` and `targets` gave for the pictures of a step."""
+        """Returns the scalar loss of a whole batch, given the outputs of `project` and `targets` for all its images."""
 
     def after_update(self) -> None:
-        """Called after every step of the optimiser: slow copies follow here."""
+        """Is called after every optimizer step, to update momentum encoders and normalize weights."""
 
 
-def each_view(network: nn.Module, views: Sequence[Tensor]) -> list[Tensor]:
-    """What a network makes of each view, (batch, dim); views of one size go through it together."""
+def forward_views(network: nn.Module, views: Sequence[Tensor]) -> list[Tensor]:
+    """Returns the network's output (batch, dim) for each view; consecutive views of one size share a forward pass."""
     outputs: list[Tensor] = []
     start = 0
     while start < len(views):

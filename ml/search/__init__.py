@@ -1,14 +1,14 @@
-"""Search: the best encoder and fine-tuning for a task, under a goal and a budget of device seconds.
+"""Search for the best encoder and fine-tuning of a task, under a goal and a budget of device seconds.
 
-A searcher is one file and one line in `SEARCHERS`; the engines load where they are used.
+A searcher is one file and one line in `SEARCHERS`; engines are imported where they are used.
 """
 
 from typing import TYPE_CHECKING, Protocol
 
-from ml.near_names import near
+from ml.name_suggestions import suggest_names
 
 if TYPE_CHECKING:
-    from ml.search.halving import Outcome
+    from ml.search.halving import SearchOutcome
     from ml.search.ledger import Ledger
     from ml.search.objective import Objective
     from ml.search.recipe import SearchRecipe
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Searcher(Protocol):
-    """An engine: it proposes trials and runs their rungs, as `ml.search.halving` tells from the ledger."""
+    """An engine that proposes trials and runs their rungs in the order of `ml.search.halving`."""
 
     def __call__(
         self,
@@ -24,19 +24,22 @@ class Searcher(Protocol):
         objective: "Objective",
         ledger: "Ledger",
         on_attempt: "OnAttempt | None" = None,
-    ) -> "Outcome":
-        """Search until the goal, the budget or the trials end it; whatever befalls a trial, the others go on.
+    ) -> "SearchOutcome":
+        """Search until the goal is reached or the budget or the trials are used up; a failed trial ends no other.
 
-        The ledger is open (`Ledger.opened`). What it holds is not run again: a killed search goes on when called anew.
-        `on_attempt` is told of every attempt that has ended, those of earlier calls first.
+        Args:
+            recipe: the search.
+            objective: what to maximize; pickled into every trial's process.
+            ledger: open (`Ledger.opened`). Its finished rungs are not run again, so a killed search can be resumed.
+            on_attempt: called for every attempt that has ended, those of earlier calls first.
         """
         ...
 
 
 def with_ray_tune(
     recipe: "SearchRecipe", objective: "Objective", ledger: "Ledger", on_attempt: "OnAttempt | None" = None
-) -> "Outcome":
-    """Ray Tune: Optuna as its search algorithm, each trial an actor."""
+) -> "SearchOutcome":
+    """Search with Ray Tune: Optuna proposes, each trial is an actor."""
     from ml.search.ray_local import local_ray
 
     with local_ray():
@@ -47,8 +50,8 @@ def with_ray_tune(
 
 def with_optuna(
     recipe: "SearchRecipe", objective: "Objective", ledger: "Ledger", on_attempt: "OnAttempt | None" = None
-) -> "Outcome":
-    """Optuna alone, each rung a process."""
+) -> "SearchOutcome":
+    """Search with Optuna alone; each rung is a process."""
     from ml.search import optuna_search
 
     return optuna_search.search(recipe, objective, ledger, on_attempt)
@@ -62,14 +65,21 @@ SEARCHERS: dict[str, Searcher] = {
 
 def run_search(
     recipe: "SearchRecipe", objective: "Objective", ledger: "Ledger", inputs: str, on_attempt: "OnAttempt | None" = None
-) -> "Outcome":
-    """The outcome of a search by the engine that its recipe names; `inputs` is the fingerprint of its data.
+) -> "SearchOutcome":
+    """Run or resume a search with the engine that its recipe names.
+
+    Args:
+        recipe: the search.
+        objective: what to maximize.
+        ledger: the file of this search.
+        inputs: the fingerprint of the data.
+        on_attempt: called for every attempt that has ended.
 
     Raises:
-        ValueError: the searcher is unknown, or the ledger is that of another search or of other data.
+        ValueError: the searcher is unknown, or the ledger belongs to another search or other data.
         BlockingIOError: another process searches with this ledger.
     """
     if recipe.searcher not in SEARCHERS:
-        raise ValueError(f"unknown searcher {recipe.searcher!r}; {near(recipe.searcher, SEARCHERS)}")
+        raise ValueError(f"unknown searcher {recipe.searcher!r}; {suggest_names(recipe.searcher, SEARCHERS)}")
     with ledger.opened(f"{recipe.fingerprint()}-{inputs}"):
         return SEARCHERS[recipe.searcher](recipe, objective, ledger, on_attempt)

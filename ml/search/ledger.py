@@ -1,7 +1,7 @@
-"""The ledger of a search: which trials came, how each of their rungs ended, and the device seconds it took.
+"""The ledger of a search: proposed trials, the result of each attempted rung, and its device seconds.
 
-One SQLite file, so every entry is whole and survives a killed process. While a rung runs its seconds are entered every
-half second: a kill loses no more than that. Entries are never removed, so what was spent is their sum.
+It is one SQLite file, so entries are atomic and survive a killed process. The seconds of a running rung are updated
+every half second, so a kill loses no more than that. Entries are never removed; their sum is what the search has spent.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ from ml.search.space import Candidate
 
 State = Literal["running", "finished", "interrupted", "diverged", "out_of_memory", "killed", "failed"]
 
-# As often as a rung may be cut off together with the whole search before it counts as what brings the search down.
+# A rung interrupted this often is considered the cause of the interruptions.
 MAX_INTERRUPTIONS = 3
 WAIT_FOR_OTHERS_S = 30.0
 WAITS_S = (0.05, 0.2, 0.8)
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS attempts (
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One attempt at one rung of one trial. Without a `metric` it has not finished, and `reason` says why."""
+    """One attempt at one rung of one trial. Without a `metric` it has not finished; `reason` is why."""
 
     number: int
     trial: str
@@ -54,15 +54,15 @@ class Ledger:
 
     @contextmanager
     def opened(self, fingerprint: str) -> Iterator[None]:
-        """Hold the ledger for one search at a time; what an earlier one left running is entered as interrupted.
+        """Lock the ledger for one search; attempts that an earlier search left running become interrupted.
 
         Raises:
-            ValueError: the ledger is another search's (another fingerprint).
+            ValueError: the ledger belongs to another search (another fingerprint).
             BlockingIOError: another process is searching.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock_path.open("w") as lock:
-            for wait_s in (*WAITS_S, None):  # a trial that outlived its search takes a moment to notice
+            for wait_s in (*WAITS_S, None):  # a trial that outlived its search needs a moment to exit
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
@@ -76,7 +76,7 @@ class Ledger:
             yield
 
     def is_open(self) -> bool:
-        """Whether a process, this one or another, has it `opened`."""
+        """Return whether any process has it `opened`."""
         with self._lock_path.open() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -89,36 +89,36 @@ class Ledger:
         return self.path.with_suffix(".lock")
 
     def propose(self, candidate: Candidate) -> None:
-        """Enter the next trial; the same one may come again."""
+        """Add the next trial; the same candidate may be proposed again."""
         params = json.dumps(asdict(candidate), sort_keys=True)
         with self._connection() as connection:
             connection.execute("INSERT INTO proposals (trial, params) VALUES (?, ?)", (candidate.trial, params))
 
     def proposals(self) -> tuple[Candidate, ...]:
-        """The trials that came, in their order."""
+        """Return the proposed trials, in order."""
         with self._connection() as connection:
             rows = connection.execute("SELECT params FROM proposals ORDER BY number").fetchall()
         return tuple(Candidate.of(json.loads(params)) for (params,) in rows)
 
     def begin(self, trial: str, rung: int, epochs: int) -> int:
-        """Enter an attempt as running; returns its number."""
+        """Add an attempt as running and return its number."""
         with self._connection() as connection:
-            made = connection.execute(
+            cursor = connection.execute(
                 "INSERT INTO attempts (trial, rung, epochs, state, device_seconds, reason) "
                 "VALUES (?, ?, ?, 'running', 0, '')",
                 (trial, rung, epochs),
             )
-        assert made.lastrowid is not None  # noqa: S101 as it inserted
-        return made.lastrowid
+        assert cursor.lastrowid is not None  # noqa: S101 an insert sets it
+        return cursor.lastrowid
 
     def spend(self, number: int, device_seconds: float) -> bool:
-        """Enter what a running attempt has taken so far; one that is closed stays as it is, and False is returned."""
+        """Update the seconds of a running attempt; returns False, and changes nothing, if it is closed."""
         with self._connection() as connection:
-            made = connection.execute(
+            cursor = connection.execute(
                 "UPDATE attempts SET device_seconds = ? WHERE number = ? AND state = 'running'",
                 (device_seconds, number),
             )
-        return made.rowcount > 0
+        return cursor.rowcount > 0
 
     def close(
         self,
@@ -129,7 +129,7 @@ class Ledger:
         metric: float | None = None,
         reason: str = "",
     ) -> None:
-        """Enter how a running attempt ended; None leaves the seconds at those entered last."""
+        """Close a running attempt with its final state; `device_seconds` None keeps the last update."""
         with self._connection() as connection:
             connection.execute(
                 "UPDATE attempts SET state = ?, metric = ?, reason = ?, "
@@ -138,7 +138,7 @@ class Ledger:
             )
 
     def attempts(self) -> tuple[Attempt, ...]:
-        """All attempts, in the order in which they began."""
+        """Return all attempts, in the order in which they began."""
         columns = "number, trial, rung, epochs, state, metric, device_seconds, reason"
         with self._connection() as connection:
             connection.row_factory = sqlite3.Row
@@ -147,7 +147,7 @@ class Ledger:
 
     @property
     def device_seconds(self) -> float:
-        """What all attempts took together."""
+        """The device seconds of all attempts."""
         return sum(attempt.device_seconds for attempt in self.attempts())
 
     def _belong_to(self, fingerprint: str) -> None:
@@ -158,8 +158,8 @@ class Ledger:
                 connection.execute("INSERT INTO searches VALUES (?)", (fingerprint,))
             elif known != (fingerprint,):
                 raise ValueError(
-                    f"ledger {str(self.path)!r} is of another search ({known[0][:12]}..., not {fingerprint[:12]}...); "
-                    "give each its own file"
+                    f"ledger {str(self.path)!r} belongs to another search ({known[0][:12]}..., not "
+                    f"{fingerprint[:12]}...); give each its own file"
                 )
 
     def _close_interrupted(self) -> None:
@@ -169,7 +169,7 @@ class Ledger:
                 continue
             before = sum((one.trial, one.rung) == (each.trial, each.rung) for one in attempts if one != each)
             is_last = before + 1 >= MAX_INTERRUPTIONS
-            reason = f"the search ended under it for the {before + 1}. time" if is_last else "the search ended under it"
+            reason = f"interrupted with the search, {before + 1} times" if is_last else "interrupted with the search"
             self.close(each.number, "killed" if is_last else "interrupted", reason=reason)
 
     def _connect(self) -> sqlite3.Connection:
@@ -177,6 +177,6 @@ class Ledger:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own for every entry, since SQLite's go neither through a fork nor to another thread."""
+        """A new connection for every entry, since SQLite connections survive neither a fork nor a change of thread."""
         with closing(self._connect()) as connection, connection:
             yield connection

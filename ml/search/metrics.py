@@ -1,4 +1,4 @@
-"""Metrics of a search: one figure for the predictions of a trial, the higher the better; one line each in `METRICS`."""
+"""Metrics of a search: one number for a trial's predictions, higher is better; one line each in `METRICS`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,31 +7,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.near_names import near
+from ml.name_suggestions import suggest_names
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
-# True ids (n,), the best ids (n, k), best first, and what each id is worth -> from 0 to 1.
+# True ids (num,), predicted ids (num, k), best first, and the value of each id -> from 0 to 1.
 Metric = Callable[[Ids, Ids, Mapping[int, float]], float]
 
 
 def top1(true: Ids, best: Ids, values: Mapping[int, float]) -> float:
-    """The share of pictures whose best category is the true one."""
+    """Return the share of images whose best category is the true one."""
     return float((best[:, 0] == true).mean())
 
 
 def top5(true: Ids, best: Ids, values: Mapping[int, float]) -> float:
-    """The share of pictures whose true category is among the five best, or as many as there are."""
+    """Return the share of images whose true category is among the five best."""
     return float((best[:, :5] == true[:, None]).any(axis=1).mean())
 
 
 def balanced_accuracy(true: Ids, best: Ids, values: Mapping[int, float]) -> float:
-    """The mean over true categories of the share of their pictures that are placed right."""
+    """Return the mean recall over the true categories."""
     return float(_recalls(true, best)[1].mean())
 
 
 def value_weighted_accuracy(true: Ids, best: Ids, values: Mapping[int, float]) -> float:
-    """The same mean, weighted by what a category is worth; ValueError where no true category is worth anything."""
+    """Return the mean recall over the true categories, weighted by their values.
+
+    Raises:
+        ValueError: no true category has a value.
+    """
     categories, recalls = _recalls(true, best)
     weights = np.array([values.get(int(category), 0.0) for category in categories])
     if not weights.sum() > 0:
@@ -49,22 +53,26 @@ METRICS: dict[str, Metric] = {
 
 @dataclass(frozen=True)
 class Score:
-    """A metric by its name, with what the categories are worth. ValueError: the name is unknown."""
+    """A metric by its name, with the values of the categories.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
 
     metric: str
     values: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
-            raise ValueError(f"unknown metric {self.metric!r}; {near(self.metric, METRICS)}")
+            raise ValueError(f"unknown metric {self.metric!r}; {suggest_names(self.metric, METRICS)}")
 
     def __call__(self, true: Ids, best: NDArray[Any]) -> float:
-        """The figure for true ids (n,) and the best ids (n, k), best first."""
+        """Return the metric of true ids (num,) and predicted ids (num, k), best first."""
         return METRICS[self.metric](true, best, self.values)
 
 
 def _recalls(true: Ids, best: Ids) -> tuple[Ids, Floats]:
-    """The true categories, and the share of each one's pictures that are placed right, (num_categories,)."""
+    """The true categories and their recalls, both (num_categories,)."""
     categories, encoded = np.unique(true, return_inverse=True)
     hits = np.bincount(encoded, best[:, 0] == true, len(categories))
     recalls: Floats = hits / np.bincount(encoded, minlength=len(categories))

@@ -1,4 +1,4 @@
-"""Proposing: Optuna's TPE over a space, in such a way that a resumed search is proposed the same trials."""
+"""Proposes trials by Optuna's TPE; a resumed search gets the same proposals."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,24 +12,24 @@ from optuna.trial import FrozenTrial
 from ml.search.recipe import SearchRecipe
 from ml.search.space import Candidate, Space
 
-NUM_RANDOM = 10  # trials before TPE has anything to go by, as Optuna's default
+NUM_RANDOM = 10  # random trials before TPE starts: Optuna's default
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """The space in Optuna's terms."""
+    """Return a space as Optuna's distributions."""
     chosen = {name: CategoricalDistribution(values) for name, values in space.choices().items()}
     ranges = {name: FloatDistribution(low, high, log=True) for name, (low, high) in space.ranges().items()}
     return {**chosen, **ranges}
 
 
 def first_bracket(recipe: SearchRecipe, proposals: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Trials that need no proposing: those that already came, then the rest of the first bracket, spread evenly."""
+    """Return the trials known in advance: earlier proposals, then the rest of the evenly spread first bracket."""
     spread = recipe.space.spread(recipe.bracket_size, recipe.seed)
     return (*proposals, *spread[len(proposals) :])
 
 
 class ReproducibleTPE(BaseSampler):
-    """TPE (Bergstra et al. 2011) whose draws for a trial follow from the seed, the trial's number and the results."""
+    """TPE (Bergstra et al. 2011) whose draws depend on the seed, the trial's number and the results only."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed

@@ -1,4 +1,4 @@
-"""A Ray of this process's own: one machine, one trial at a time, heard on loopback only, telling nobody of its use."""
+"""Starts Ray for this process: one machine, one trial at a time, on loopback only, without usage statistics."""
 
 import logging
 import os
@@ -6,26 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LOOPBACK = "127.0.0.1"
-OBJECT_STORE_BYTES = 128 << 20  # what trials learn from are files; only recipes pass through it
+OBJECT_STORE_BYTES = 128 << 20  # training data are files; only recipes pass through it
 SETTINGS = {
-    # Ray turns 127.0.0.1 into an address that others reach, on every system for which it thinks of clusters.
+    # On systems for which it supports clusters, Ray replaces 127.0.0.1 by an address that other machines can reach.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_MAX_PENDING_TRIALS_PG": "1",  # one device, one trial: the next comes when this one has ended its rung
+    "TUNE_MAX_PENDING_TRIALS_PG": "1",  # one device, one trial at a time
 }
-QUIET = ("ray.tune.analysis", "ray.tune.tune")  # they miss the files of the loggers that are off, and tell of folders
+QUIET = ("ray.tune.analysis", "ray.tune.tune")  # they warn about the disabled loggers' files
 
 
 @contextmanager
 def local_ray() -> Iterator[None]:
-    """Ray as this process is connected to it, or started here and ended with the block.
+    """Use the Ray that this process is connected to, or start one that ends with the block.
 
-    Ray has to be loaded within, since it reads its settings then; what the environment held before stays.
+    Ray reads its settings when it is imported, so it has to be imported within. The environment is restored.
 
     Raises:
-        RuntimeError: Ray was loaded before and listens beyond this machine.
+        RuntimeError: Ray was imported before and listens beyond this machine.
     """
     added = {name: value for name, value in SETTINGS.items() if name not in os.environ}
     os.environ.update(added)
@@ -48,7 +48,7 @@ def local_ray() -> Iterator[None]:
         try:
             if (address := ray.util.get_node_ip_address()) != LOOPBACK:  # type: ignore[no-untyped-call]
                 raise RuntimeError(
-                    f"Ray listens on {address}, where others reach it, as it was loaded before the search set it up; "
+                    f"Ray listens on {address}, where other machines reach it: it was imported before the search; "
                     f"set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 in the environment of this process"
                 )
             yield

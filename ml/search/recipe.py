@@ -1,11 +1,10 @@
-"""Search recipes: complete, named, frozen configurations of searches. Nothing in this file loads PyTorch."""
+"""Search recipes: complete, named, frozen configurations of searches. This file does not import PyTorch."""
 
 import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, replace
 
-from ml.near_names import near
 from ml.recipe_types import ClassifierRecipe
 from ml.recipes import ENCODER_RECIPES, FINETUNE_5PCT
 from ml.search.metrics import Score
@@ -14,15 +13,15 @@ from ml.search.space import Candidate, Space
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRecipe:
-    """A search: what to choose from, the goal, the budget, and how trials rise.
+    """A search: its space, goal, budget and successive halving.
 
-    It ends as soon as a trial reaches the `goal` (metric >= goal, on validation), or when the budget bears no further
-    rung. Trials come in brackets of `bracket_size`. Rung 0 is a probe on cached embeddings; of those on a rung, one in
-    `eta` rises, and rung r of R trains for the candidate's epochs / eta^(R - r). `base` holds all that is not searched,
-    the share of the labels among it.
+    It ends when a trial reaches the `goal` (metric >= goal, on validation), or when no further rung fits the budget.
+    Trials are proposed in brackets of `bracket_size`. Rung 0 is a probe on cached embeddings; one in `eta` of the
+    trials on a rung is promoted to the next, and rung r of R trains for the candidate's epochs / eta^(R - r). `base`
+    has all settings that are not searched, among them the share of the labels.
 
     Raises:
-        ValueError: a size, the budget or a name makes no sense; the message names it.
+        ValueError: a size, the budget or a name is invalid; the message names it.
     """
 
     name: str
@@ -51,8 +50,8 @@ class SearchRecipe:
         base = self.base
         if base.distillation or base.semi_supervised or base.loss == "value_weighted":
             raise ValueError(
-                f"search {self.name!r} trains on labelled pictures alone, but its base {base.name!r} asks for a "
-                "teacher, for unlabelled pictures or for business values; add them to the recipe found instead"
+                f"search {self.name!r} trains on labeled images alone, but its base {base.name!r} needs a "
+                "teacher, unlabeled images or business values; add them to the resulting recipe instead"
             )
 
     @property
@@ -61,11 +60,11 @@ class SearchRecipe:
         return self.num_rungs - 1
 
     def epochs(self, candidate: Candidate, rung: int) -> int:
-        """How many epochs a candidate trains on a rung; 0 on that of the probe."""
+        """Return the number of epochs of a candidate on a rung; 0 on rung 0, the probe."""
         return 0 if rung == 0 else max(1, round(candidate.epochs / self.eta ** (self.last_rung - rung)))
 
     def fingerprint(self) -> str:
-        """The SHA-256 (hex) of what decides which trials come and what each finds; goal and budget may be changed."""
+        """Return the SHA-256 (hex) of what determines the trials and their results; goal and budget may change."""
         free = ("name", "goal", "budget_s", "searcher", "max_trials")
         settings = {name: value for name, value in asdict(self).items() if name not in free}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
@@ -83,7 +82,7 @@ SEARCH_RECIPES: dict[str, SearchRecipe] = {
     recipe.name: recipe
     for recipe in (
         LIBRARY,
-        # What two encoders and a minute or two can tell.
+        # Two encoders in a minute or two.
         SearchRecipe(
             name="quick",
             space=Space(encoders=("imagenet-lite0", "simclr-mnv3"), epochs=(6,)),
@@ -96,14 +95,3 @@ SEARCH_RECIPES: dict[str, SearchRecipe] = {
         ),
     )
 }
-
-
-def search_recipe(name: str) -> SearchRecipe:
-    """The search recipe of this name.
-
-    Raises:
-        ValueError: there is none; the message lists the known names.
-    """
-    if name not in SEARCH_RECIPES:
-        raise ValueError(f"unknown search recipe {name!r}; {near(name, SEARCH_RECIPES)}")
-    return SEARCH_RECIPES[name]

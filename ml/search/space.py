@@ -1,17 +1,18 @@
-"""The space of a search: encoders of the library, and what their fine-tuning may be set to."""
+"""The space of a search: encoders of the library and the settings of their fine-tuning."""
 
 import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ml.recipe_types import Augmentation, ClassifierRecipe, Range
 
-WARMUP_SHARE = 0.1  # of the epochs, however few a rung has
+WARMUP_SHARE = 0.1  # of the epochs of a rung
 LOGARITHMIC = ("lr", "encoder_lr_factor", "weight_decay")
 CHOSEN = ("encoder", "epochs", "label_smoothing", "augmentation")
 
@@ -28,20 +29,20 @@ class Candidate:
     label_smoothing: float
     augmentation: float
 
-    @property
+    @cached_property
     def trial(self) -> str:
-        """Its name in ledgers and tables: the same point, and only it, has the same."""
+        """The name in ledgers and tables: a hash of the point."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:10]
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> "Candidate":
-        """The candidate whose fields these are, as `asdict` gives them."""
+        """Build from fields, as `asdict` returns them."""
         return cls(**params)
 
     def recipe(self, base: ClassifierRecipe, name: str, epochs: int) -> ClassifierRecipe:
-        """The base with this candidate's encoder and settings, on a schedule of so many epochs."""
-        optimisation = replace(
-            base.optimisation,
+        """Return the base recipe with this candidate's encoder and settings, on a schedule of `epochs`."""
+        optimization = replace(
+            base.optimization,
             epochs=epochs,
             warmup_epochs=WARMUP_SHARE * epochs,
             lr=self.lr,
@@ -53,29 +54,29 @@ class Candidate:
             name=name,
             encoder=self.encoder,
             mode="finetune",
-            optimisation=optimisation,
+            optimization=optimization,
             label_smoothing=self.label_smoothing,
             augmentation=augmentation_of(self.augmentation),
         )
 
 
 def augmentation_of(strength: float) -> Augmentation:
-    """Random views from mere mirroring (0) to small crops in other colours (1)."""
+    """Return an augmentation by strength: from mirroring only (0) to small crops with changed colors (1)."""
     return Augmentation(
         crop_scale=(1 - 0.6 * strength, 1.0),
         jitter_probability=0.8 * strength,
-        grey_probability=0.1 * strength,
+        gray_probability=0.1 * strength,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """What a search may choose from: names of the encoder library, ranges (low, high; logarithmic) and choices.
+    """The space of a search: names of library encoders, logarithmic ranges (low, high) and choices.
 
     A range with equal ends, or a single choice, is fixed.
 
     Raises:
-        ValueError: there is nothing to choose from, or a range does not ascend from above 0.
+        ValueError: a choice is empty or has duplicates, or a range is not 0 < low <= high.
     """
 
     encoders: tuple[str, ...]
@@ -95,17 +96,17 @@ class Space:
                 raise ValueError(f"the space has {name} from {low} to {high}; give 0 < low <= high")
 
     def ranges(self) -> dict[str, Range]:
-        """The logarithmic ranges, by the field of a candidate."""
+        """Return the logarithmic ranges, by the field of a candidate."""
         return {name: getattr(self, name) for name in LOGARITHMIC}
 
     def choices(self) -> dict[str, tuple[str | int | float, ...]]:
-        """The choices, by the field of a candidate."""
+        """Return the choices, by the field of a candidate."""
         return {name: getattr(self, "encoders" if name == "encoder" else name) for name in CHOSEN}
 
     def spread(self, num: int, seed: int) -> tuple[Candidate, ...]:
-        """So many candidates, spread evenly and drawn by the seed: each choice as often as any other, give or take one.
+        """Draw `num` evenly spread candidates; the choices of a field occur equally often, up to one.
 
-        A Latin hypercube (McKay, Beckman and Conover 1979, Technometrics 21(2)): of `num` equal parts of a range each
+        A Latin hypercube (McKay, Beckman and Conover 1979, Technometrics 21(2)): each of `num` equal parts of a range
         has one candidate.
         """
         rng = np.random.default_rng(seed)
@@ -121,7 +122,7 @@ class Space:
 
 
 def _evenly(values: tuple[Any, ...], num: int, rng: np.random.Generator) -> Iterator[Any]:
-    """`num` of the values: rounds of all of them, each round in an order of its own."""
+    """Yield `num` values: rounds of all of them, each round shuffled."""
     for start in range(0, num, len(values)):
         for index in rng.permutation(len(values))[: num - start]:
             yield values[index]

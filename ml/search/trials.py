@@ -1,4 +1,4 @@
-"""Trials: one rung carried out, its seconds entered while it runs, and its end entered whatever it was."""
+"""Runs one rung of a trial, updates its seconds in the ledger meanwhile, and records how it ended."""
 
 import logging
 import math
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ml.search.halving import Run
+from ml.search.halving import RunRung
 from ml.search.ledger import Attempt, Ledger, State
 from ml.search.objective import Objective
 from ml.search.recipe import SearchRecipe
@@ -17,15 +17,15 @@ from ml.search.space import Candidate
 
 logger = logging.getLogger(__name__)
 
-ENTER_EVERY_S = 0.5
+UPDATE_EVERY_S = 0.5
 OnAttempt = Callable[[Candidate, Attempt], None]
 
 
-def carry_out(run: Run, recipe: SearchRecipe, objective: Objective, ledger: Ledger) -> None:
-    """Run a rung and enter how it ended: finished with its metric, diverged, out of memory, or failed.
+def run_rung(run: RunRung, recipe: SearchRecipe, objective: Objective, ledger: Ledger) -> None:
+    """Run a rung and record how it ended: finished with its metric, diverged, out of memory, or failed.
 
-    The ledger is open, by the process that searches; if that ends, so does this one.
-    The probe of an encoder is made once: for other candidates of that encoder its metric is entered, at no cost.
+    The searching process has the ledger open; if it ends, so does this process. An encoder is probed once: other
+    candidates of that encoder get its metric at no cost.
     """
     candidate, rung = run.candidate, run.rung
     epochs = recipe.epochs(candidate, rung)
@@ -44,8 +44,8 @@ def carry_out(run: Run, recipe: SearchRecipe, objective: Objective, ledger: Ledg
         state = "finished"
         if not math.isfinite(metric):
             state, metric, reason = "diverged", None, f"the metric is {metric}"
-    except Exception as error:  # whatever befalls one trial, the others go on
-        state, reason = _named(error), f"{type(error).__name__}: {error}"
+    except Exception as error:  # a failed trial must not end the others
+        state, reason = _state_of(error), f"{type(error).__name__}: {error}"
         logger.warning("trial %s, rung %d: %s: %s", candidate.trial, rung, state, reason, exc_info=error)
     ledger.close(number, state, device_seconds=time.perf_counter() - started, metric=metric, reason=reason)
 
@@ -59,30 +59,30 @@ def _probed(candidate: Candidate, ledger: Ledger) -> Attempt | None:
     return None
 
 
-def _named(error: Exception) -> State:
+def _state_of(error: Exception) -> State:
     """The state of a trial that ended with this error."""
     if isinstance(error, FloatingPointError):
         return "diverged"
-    # PyTorch has a class of its own on a device only; on the CPU it says so in words.
+    # PyTorch has an own class for this only on devices; on the CPU only the message identifies it.
     is_memory = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     return "out_of_memory" if isinstance(error, MemoryError) or is_memory else "failed"
 
 
 @contextmanager
 def _clocked(ledger: Ledger, number: int) -> Iterator[None]:
-    """Enter the seconds of a running attempt twice a second; and end this process if the search was killed meanwhile.
+    """Update the seconds of a running attempt twice a second, and end this process if its search was killed.
 
-    Nobody waits for the trial of a killed search, and the one that is resumed wants the device.
+    The trial of a killed search would only keep the device from the resumed search.
     """
     started, is_over = time.perf_counter(), threading.Event()
 
-    def enter() -> None:
-        while not is_over.wait(ENTER_EVERY_S):
+    def update() -> None:
+        while not is_over.wait(UPDATE_EVERY_S):
             is_running = ledger.spend(number, time.perf_counter() - started)
-            if not (is_running and ledger.is_open()):  # a resumed search has closed the attempt, or none is there
+            if not (is_running and ledger.is_open()):  # a resumed search closed the attempt, or there is none
                 os._exit(1)
 
-    clock = threading.Thread(target=enter, name="search clock", daemon=True)
+    clock = threading.Thread(target=update, name="search clock", daemon=True)
     clock.start()
     try:
         yield
@@ -91,30 +91,30 @@ def _clocked(ledger: Ledger, number: int) -> Iterator[None]:
         clock.join()
 
 
-class News:
-    """Tells a listener of every attempt that has ended, once."""
+class AttemptReporter:
+    """Calls a listener once for every attempt that has ended."""
 
     def __init__(self, ledger: Ledger, listener: OnAttempt | None) -> None:
         self._ledger, self._listener = ledger, listener
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles all that it is given; a listener may hold what cannot be, and nobody hears it elsewhere."""
+        """Drop the listener: Tune pickles its arguments, and a listener need not be picklable."""
         return {**vars(self), "_listener": None}
 
-    def tell(self) -> None:
-        """Look for attempts that have ended since the last look."""
+    def report(self) -> None:
+        """Call the listener for attempts that have ended since the last call."""
         if self._listener is None:
             return
         candidates = {each.trial: each for each in self._ledger.proposals()}
         for attempt in self._ledger.attempts():
-            if attempt.state != "running" and attempt.number not in self._told:
-                self._told.add(attempt.number)
+            if attempt.state != "running" and attempt.number not in self._reported:
+                self._reported.add(attempt.number)
                 self._listener(candidates[attempt.trial], attempt)
 
 
-def close_lost(ledger: Ledger, trial: str, reason: str) -> None:
-    """Enter that a trial's process was killed, where its attempt is still entered as running."""
+def close_killed(ledger: Ledger, trial: str, reason: str) -> None:
+    """Record that a trial's process was killed, if its attempt is still running in the ledger."""
     for attempt in ledger.attempts():
         if attempt.trial == trial and attempt.state == "running":
             ledger.close(attempt.number, "killed", reason=reason)

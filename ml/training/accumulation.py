@@ -1,12 +1,13 @@
-"""Accumulation: the gradient of a loss over a whole batch, whose pictures go through the networks in parts.
+"""Gradient accumulation: the gradient of a loss over a whole batch that goes through the networks in micro-batches.
 
-A contrastive loss compares all pictures of a batch, so the mean of its parts' gradients is another gradient. Here, as
-in GradCache (Gao et al. 2021, arXiv:2101.06983), a first pass without gradients collects what the loss compares, the
-loss gives the gradient of that, and a second pass takes it on to the weights, part by part. Memory grows with a part;
-the networks run forward twice. A batch of one part runs once.
+A contrastive loss compares all images of a batch, so the mean of the micro-batches' gradients is not its gradient. As
+in GradCache (Gao et al. 2021, arXiv:2101.06983), a first pass without gradients collects the outputs of all
+micro-batches, the loss is differentiated with respect to these outputs, and a second pass propagates that gradient to
+the weights, one micro-batch at a time. Memory is that of one micro-batch; the networks run forward twice. A batch of
+one micro-batch runs once.
 
-Exact but for layers that look at the statistics of a batch: batch norm normalises by those of a part. Dropout draws the
-same in both passes. Running statistics move once, in the second pass.
+The gradient is exact except for layers that use batch statistics: batch norm normalizes by those of a micro-batch.
+Dropout draws the same masks in both passes. Running statistics are updated once, in the second pass.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +16,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ml.execution import autocast
 from ml.methods.method import Method, Tensors
-from ml.recipe_types import PLAIN, Execution
-from ml.training.execution import autocast
-from ml.training.ranks import ALONE, Ranks
+from ml.recipe_types import DEFAULT_EXECUTION, Execution
+from ml.training.ranks import SINGLE_PROCESS, Ranks
 
 Views = Sequence[Tensor]
 Part = slice
@@ -28,42 +29,54 @@ def backward(
     method: Method,
     views_of: Callable[[Part], Views],
     parts: Sequence[Part],
-    execution: Execution = PLAIN,
-    ranks: Ranks = ALONE,
+    execution: Execution = DEFAULT_EXECUTION,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Tensor:
-    """Adds the gradient of the method's loss over all parts, of all ranks; returns the loss.
+    """Adds the gradient of the method's loss over the batch to the weights' gradients.
 
-    `views_of` renders the views of a part, the same ones when asked again. Where there are several ranks, each has
-    parts of its own, the loss is over all of them, and afterwards every rank has the whole gradient.
+    Args:
+        method: The method to differentiate.
+        views_of: Renders the views of a micro-batch, each (part, 3, height, width); has to be deterministic, since it
+            is called twice per micro-batch.
+        parts: Slices of this rank's batch, the micro-batches.
+        execution: Precision of the forward passes.
+        ranks: With several ranks, each has its own micro-batches, the loss is over the images of all ranks, and every
+            rank ends up with the whole gradient.
+
+    Returns:
+        The loss, a scalar without gradient.
     """
     first_pass = [_forward(method, views_of(part), execution, grad=len(parts) == 1) for part in parts]
-    mine = [torch.cat(each) if len(each) > 1 else each[0] for each in zip(*(p for p, _, _ in first_pass), strict=True)]
+    outputs = [
+        torch.cat(each) if len(each) > 1 else each[0] for each in zip(*(p for p, _, _ in first_pass), strict=True)
+    ]
     targets = [torch.cat(each) for each in zip(*(t for _, t, _ in first_pass), strict=True)]
-    leaves = [ranks.gathered(each.detach()).requires_grad_() for each in mine]
-    loss = method.loss(leaves, [ranks.gathered(each) for each in targets])
+    leaves = [ranks.all_gather(each.detach()).requires_grad_() for each in outputs]
+    loss = method.loss(leaves, [ranks.all_gather(each) for each in targets])
     loss.backward()  # type: ignore[no-untyped-call]
-    ranks.share_equally(method)  # what the loss itself has weights for is the same on every rank
-    gradients = [ranks.own_rows(_gradient(leaf), len(each)) for leaf, each in zip(leaves, mine, strict=True)]
+    ranks.divide_gradients(method)  # weights that only the loss uses have the whole gradient on every rank
+    gradients = [ranks.local_rows(_gradient(leaf), len(each)) for leaf, each in zip(leaves, outputs, strict=True)]
     if len(parts) == 1:
-        torch.autograd.backward(mine, gradients)
+        torch.autograd.backward(outputs, gradients)
     else:
         start = 0
         for part, (_, _, rng) in zip(parts, first_pass, strict=True):
-            with _as_drawn(rng):
-                again = _project(method, views_of(part), execution)
-            rows = slice(start, start + len(again[0]))
-            torch.autograd.backward(again, [each[rows] for each in gradients])
+            with _restored_rng(rng):
+                part_outputs = _project(method, views_of(part), execution)
+            rows = slice(start, start + len(part_outputs[0]))
+            torch.autograd.backward(part_outputs, [each[rows] for each in gradients])
             start = rows.stop
     ranks.sum_gradients(method)
     return loss.detach()
 
 
 def _forward(method: Method, views: Views, execution: Execution, grad: bool) -> tuple[Tensors, Tensors, list[Tensor]]:
+    """Returns the projections, the targets, and the random state before the forward pass."""
     rng = _rng(views[0].device)
     if grad:
         projections = _project(method, views, execution)
     else:
-        with torch.no_grad(), _still_statistics(method):
+        with torch.no_grad(), _frozen_statistics(method):
             projections = _project(method, views, execution)
     with autocast(execution, views[0].device):
         targets = method.targets(views)
@@ -80,8 +93,8 @@ def _gradient(leaf: Tensor) -> Tensor:
 
 
 @contextmanager
-def _still_statistics(module: nn.Module) -> Iterator[None]:
-    """Running statistics stay as they are, though batches are normalised by their own."""
+def _frozen_statistics(module: nn.Module) -> Iterator[None]:
+    """Batch norms in training mode do not update their running statistics within the context."""
     norms = [each for each in module.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
     momenta = [each.momentum for each in norms]
     for each in norms:
@@ -99,8 +112,8 @@ def _rng(device: torch.device) -> list[Tensor]:
 
 
 @contextmanager
-def _as_drawn(rng: list[Tensor]) -> Iterator[None]:
-    """Random numbers as in the first pass; afterwards they go on where they stood."""
+def _restored_rng(rng: list[Tensor]) -> Iterator[None]:
+    """Restores the random state of the first pass within the context."""
     with torch.random.fork_rng():
         torch.set_rng_state(rng[0])
         for state in rng[1:]:

@@ -1,6 +1,6 @@
-"""Autotune: how this device trains a network fastest, found by timing a few steps of each way.
+"""Autotuning: measures a few training steps in each execution and chooses the fastest.
 
-Nothing but measuring tells: on a CPU with AMX, bfloat16 speeds residual networks up and slows depthwise ones down.
+Only measuring decides: on a CPU with AMX, bfloat16 speeds up residual networks and slows down depthwise convolutions.
 """
 
 import copy
@@ -13,71 +13,82 @@ from typing import TypeVar
 import torch
 
 from ml.classifiers.classifier import Classifier
+from ml.execution import describe_execution, executing
 from ml.methods.method import Method
-from ml.recipe_types import PLAIN, Execution
-from ml.training.execution import described, executing
+from ml.recipe_types import DEFAULT_EXECUTION, Execution
 
 logger = logging.getLogger(__name__)
 
-NUM_TIMED = 3  # steps of each way, after one that warms up; the fastest counts
-COMPILING_S = 120.0  # what compiling costs before the first step; shorter trainings than ten times that go without
-MAX_FASTER = 0.97  # another way has to take less than this share of the plain one's time
+NUM_TIMED = 3  # steps per execution, after one warm-up step; the fastest counts
+COMPILING_S = 120.0  # cost of compiling; trainings shorter than ten times this are not compiled
+MAX_TIME_SHARE = 0.97  # another execution is chosen only if it takes less than this share of the default's time
 
-MAX_TUNED_ON = 64  # pictures of a step that is timed on a CPU; so few would not fill another device
+MAX_TUNED_ON = 64  # images per timed step on a CPU; a GPU needs more to be busy
 
 Trial = TypeVar("Trial", Method, Classifier)
 Step = Callable[[Trial, Execution], None]
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """The way chosen, and the seconds a step took each way that was timed."""
+class TunedExecution:
+    """The chosen execution, and the measured seconds per step of each candidate by its description."""
 
     execution: Execution
     step_s: Mapping[str, float]
 
 
-def autotune(module: Trial, step: Step[Trial], device: torch.device, *, num_steps: int) -> Verdict:
-    """The fastest way to run `step`, forward and backward on some pictures, which is to be run `num_steps` times.
+def autotune(
+    module: Trial, step: Step[Trial], device: torch.device, *, num_steps: int, clock: Clock = time.perf_counter
+) -> TunedExecution:
+    """Chooses the fastest execution of a training step.
 
-    The module stays as it is: copies are timed. A way that the device refuses is told of and left out.
+    Args:
+        module: The module to train. Copies of it are measured; the module itself does not change.
+        step: Runs forward and backward of a given module in a given execution.
+        device: The device to measure. Executions that fail on it are logged and left out.
+        num_steps: Number of steps of the whole training, which decides whether compiling is worthwhile.
+        clock: Returns the time in seconds.
     """
     timed: dict[Execution, float] = {}
     for execution in (
-        PLAIN,
+        DEFAULT_EXECUTION,
         Execution(channels_last=False),
         Execution(precision="bfloat16"),
         Execution(precision="bfloat16", channels_last=False),
     ):
-        seconds = _timed(module, step, device, execution)
+        seconds = _measure(module, step, device, execution, clock)
         if seconds is not None:
             timed[execution] = seconds
     best = min(timed, key=timed.__getitem__)
     if timed[best] * num_steps > 10 * COMPILING_S:
         compiled = Execution(**{**asdict(best), "compiled": True})
-        seconds = _timed(module, step, device, compiled)
+        seconds = _measure(module, step, device, compiled, clock)
         if seconds is not None:
             timed[compiled] = seconds
             best = min(timed, key=timed.__getitem__)
-    if PLAIN in timed and timed[best] > MAX_FASTER * timed[PLAIN]:
-        best = PLAIN
-    return Verdict(execution=best, step_s={described(each): seconds for each, seconds in timed.items()})
+    if DEFAULT_EXECUTION in timed and timed[best] > MAX_TIME_SHARE * timed[DEFAULT_EXECUTION]:
+        best = DEFAULT_EXECUTION
+    return TunedExecution(execution=best, step_s={describe_execution(each): s for each, s in timed.items()})
 
 
-def _timed(module: Trial, step: Step[Trial], device: torch.device, execution: Execution) -> float | None:
+def _measure(
+    module: Trial, step: Step[Trial], device: torch.device, execution: Execution, clock: Clock
+) -> float | None:
+    """Returns the seconds of the fastest of some steps, or None if the device does not support the execution."""
     trial = copy.deepcopy(module).to(device).train()
     try:
         with torch.random.fork_rng(), executing(trial, execution):
-            return min(_step_s(trial, step, device, execution) for _ in range(NUM_TIMED + 1))
+            return min(_step_s(trial, step, device, execution, clock) for _ in range(NUM_TIMED + 1))
     except (RuntimeError, NotImplementedError) as error:
-        logger.warning("this device does not compute in %s: %s", described(execution), error)
+        logger.warning("this device does not compute in %s: %s", describe_execution(execution), error)
         return None
 
 
-def _step_s(trial: Trial, step: Step[Trial], device: torch.device, execution: Execution) -> float:
-    started = time.perf_counter()
+def _step_s(trial: Trial, step: Step[Trial], device: torch.device, execution: Execution, clock: Clock) -> float:
+    started = clock()
     step(trial, execution)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     trial.zero_grad(set_to_none=True)
-    return time.perf_counter() - started
+    return clock() - started

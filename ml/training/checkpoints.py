@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a killed run needs to go on as if nothing had happened."""
+"""Checkpoints: the state with which a killed run continues exactly as if it had not been interrupted."""
 
 import io
 import logging
@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from ml.artefacts import write_flushed
+from ml.artifacts import write_flushed
 
 logger = logging.getLogger(__name__)
 
@@ -22,10 +22,14 @@ State = dict[str, Any]
 
 @dataclass(kw_only=True)
 class Checkpoint:
-    """One file with the newest state of one run, replaced atomically, removed once the run has succeeded.
+    """One file with the latest state of one run, replaced atomically and removed when the run succeeds.
 
-    `fingerprint` stands for the recipe and the data: a state of others is not resumed. `notes` go into every state. Of
-    several processes that train together one `writes`, and all read.
+    Args:
+        path: The file.
+        fingerprint: Identifies the recipe and the data; a state with another fingerprint is not resumed.
+        min_interval_s: Minimal time between two writes, in seconds.
+        notes: Further values that are written with every state.
+        writes: False in all but one of the processes that train together; all of them read.
     """
 
     path: Path
@@ -36,11 +40,11 @@ class Checkpoint:
     _written_at: float = field(default=float("-inf"), init=False)
 
     def is_due(self) -> bool:
-        """Whether this process writes, and its last write lies `min_interval_s` or more back."""
+        """Returns True if this process writes and its last write was at least `min_interval_s` ago."""
         return self.writes and time.monotonic() - self._written_at >= self.min_interval_s
 
     def write(self, state: State) -> None:
-        """Replace the file; a reader or a crash never meets half of one."""
+        """Replaces the file atomically, so that neither a reader nor a crash leaves a partial one."""
         content = io.BytesIO()
         torch.save({**state, "notes": self.notes, "fingerprint": self.fingerprint}, content)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,10 +54,10 @@ class Checkpoint:
         self._written_at = time.monotonic()
 
     def read(self) -> State | None:
-        """The state to go on from, or None: there is none, or it belongs to another recipe or other data.
+        """Reads the state, or returns None if there is no file or it belongs to another recipe or other data.
 
         Raises:
-            ValueError: the file cannot be read as a checkpoint.
+            ValueError: The file is not a readable checkpoint.
         """
         if not self.path.exists():
             return None
@@ -67,13 +71,13 @@ class Checkpoint:
         return state
 
     def remove(self) -> None:
-        """Delete the file, if there is one and this process writes it."""
+        """Deletes the file, if it exists and this process writes it."""
         if self.writes:
             self.path.unlink(missing_ok=True)
 
 
 def save_inputs(checkpoint: Path, tensors: Mapping[str, Tensor]) -> Path:
-    """Write the inputs of a step that failed beside its run's checkpoint, as safetensors; the file is returned."""
+    """Writes the inputs of a failed step next to the run's checkpoint, as safetensors, and returns the path."""
     path = checkpoint.with_name("failed-step.safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_flushed(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}))

@@ -1,4 +1,4 @@
-"""Fine-tuning: a classifier trained on labelled pictures, wholly or only behind a frozen encoder."""
+"""Classifier training: fine-tuning on images, or a probe on embeddings of a frozen encoder."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -6,53 +6,60 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ml.backbones import block_of_parameter
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.heads import HEADS
 from ml.classifiers.hierarchy import Hierarchy
 from ml.classifiers.template import Template
-from ml.encoders import Encoder
+from ml.encoders.backbones import block_of_parameter
+from ml.encoders.encoder import Encoder
+from ml.execution import executing
 from ml.pixels import fingerprint_arrays
-from ml.recipe_types import PLAIN, ClassifierRecipe, Execution, fingerprint
-from ml.training.autotune import MAX_TUNED_ON, Verdict, autotune
+from ml.recipe_types import DEFAULT_EXECUTION, ClassifierRecipe, Execution, fingerprint
+from ml.training.autotune import MAX_TUNED_ON, TunedExecution, autotune
 from ml.training.checkpoints import Checkpoint
 from ml.training.classification import ClassificationTask, Examples
-from ml.training.execution import executing
 from ml.training.fixmatch import FixMatchTask
-from ml.training.loop import Cost, Hooks, OnEpoch, Task, train
+from ml.training.loop import Hooks, OnEpoch, Task, TrainingCost, train
 from ml.training.stopping import EarlyStopping
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A finished classifier, what its training took, and how it was computed."""
+    """A trained classifier, the cost of its training, and the execution that was used."""
 
     classifier: Classifier
-    cost: Cost
-    verdict: Verdict
+    cost: TrainingCost
+    tuned: TunedExecution
 
 
 def initial_classifier(recipe: ClassifierRecipe, encoder: Encoder, train: Examples) -> Classifier:
-    """The classifier that a recipe starts from; to be probed, with its encoder frozen and a standardiser.
+    """Builds the untrained classifier of a recipe; for a probe, freezes the encoder and standardizes its embeddings.
+
+    Args:
+        recipe: The recipe; random weights depend only on its seed.
+        encoder: Becomes part of the classifier.
+        train: The training examples, whose labels define the classes.
 
     Raises:
-        ValueError: the heads are unknown, or the recipe's mode does not go with the inputs.
+        ValueError: The heads are unknown, or the examples lack what the recipe's mode or losses need.
     """
-    wanted = {"probe": 2, "finetune": 4}[recipe.mode]
-    if train.inputs.ndim != wanted:
+    num_dims = {"probe": 2, "finetune": 4}[recipe.mode]
+    if train.inputs.ndim != num_dims:
         raise ValueError(
-            f"classifier {recipe.name!r} ({recipe.mode}) takes inputs of {wanted} dimensions "
+            f"classifier {recipe.name!r} ({recipe.mode}) takes inputs of {num_dims} dimensions "
             f"(embeddings to probe, pixels to fine-tune), got the shape {train.inputs.shape}"
         )
-    for part, given in (("distillation", train.answers), ("semi_supervised", train.unlabelled)):
+    for part, given in (("distillation", train.teacher_log_probabilities), ("semi_supervised", train.unlabeled)):
         if getattr(recipe, part) is not None and given is None:
-            raise ValueError(f"classifier {recipe.name!r} learns by {part}, and its examples bring nothing for it")
+            raise ValueError(f"classifier {recipe.name!r} learns by {part}, but its examples have no data for it")
     if recipe.distillation is not None and recipe.distillation.feature_weight:
-        if train.features is None:
-            raise ValueError(f"classifier {recipe.name!r} learns by features, and its examples bring none of a teacher")
+        if train.teacher_features is None:
+            raise ValueError(
+                f"classifier {recipe.name!r} learns by features, but its examples have no teacher features"
+            )
         if recipe.mixing is not None:
             raise ValueError(
-                f"classifier {recipe.name!r} learns by features of pictures as they are, and mixes pictures; leave out "
+                f"classifier {recipe.name!r} learns by features of unmixed images, but mixes images; leave out "
                 "its mixing or its feature_weight"
             )
     with torch.random.fork_rng(devices=[]):
@@ -63,9 +70,9 @@ def initial_classifier(recipe: ClassifierRecipe, encoder: Encoder, train: Exampl
         raise ValueError(f"the loss 'hierarchical' takes heads whose levels agree: {agreeing}; not {recipe.heads!r}")
     if recipe.mode == "probe":
         encoder.requires_grad_(False)
-        classifier.standardise_by(np.asarray(train.inputs, dtype=np.float32))
+        classifier.standardize_by(np.asarray(train.inputs, dtype=np.float32))
     elif recipe.tuned_share < 1:
-        freeze_all_but(encoder, recipe.tuned_share)
+        freeze_early_blocks(encoder, recipe.tuned_share)
     return classifier
 
 
@@ -74,48 +81,57 @@ def train_classifier(
     encoder: Encoder,
     examples: Examples,
     device: torch.device,
-    watch: "Watch | None" = None,
+    callbacks: "TrainingCallbacks | None" = None,
 ) -> Trained:
-    """The classifier of a recipe over an encoder, trained on examples; the encoder becomes part of it.
+    """Trains the classifier of a recipe.
 
-    A killed run goes on from `watch.checkpoint` when called again with the same recipe, encoder and examples.
+    A killed run resumes from `callbacks.checkpoint` if called again with the same recipe, encoder and examples.
+
+    Args:
+        recipe: The complete configuration.
+        encoder: Becomes part of the classifier; its weights change when fine-tuned.
+        examples: Images for fine-tuning, embeddings for a probe.
+        device: The device that trains.
+        callbacks: Validation examples, checkpoint file and epoch callback.
 
     Raises:
-        ValueError: unknown heads, inputs of the wrong kind, fewer than two examples, or patience without validation.
-        FloatingPointError: the training diverged.
+        ValueError: Unknown heads, inputs of the wrong kind, fewer than two examples, or patience without validation.
+        FloatingPointError: The training diverged.
     """
-    watch = watch or Watch()
-    if recipe.patience is not None and watch.validation is None:
+    callbacks = callbacks or TrainingCallbacks()
+    if recipe.patience is not None and callbacks.validation is None:
         raise ValueError(
-            f"classifier {recipe.name!r} stops early, and there are no labelled validation pictures to judge by; "
+            f"classifier {recipe.name!r} stops early, but there are no labeled validation images to evaluate; "
             "label some, or leave its patience out"
         )
     classifier = initial_classifier(recipe, encoder, examples)
-    task: Task = ClassificationTask(classifier, recipe, examples, watch.validation)
-    if recipe.semi_supervised is not None and examples.unlabelled is not None:
+    task: Task = ClassificationTask(classifier, recipe, examples, callbacks.validation)
+    if recipe.semi_supervised is not None and examples.unlabeled is not None:
         settings = recipe.semi_supervised
-        task = FixMatchTask(task, examples.unlabelled, settings, recipe.depth_weights, recipe.augmentation)
+        task = FixMatchTask(task, examples.unlabeled, settings, recipe.depth_weights, recipe.augmentation)
     checkpoint = None
-    if watch.checkpoint is not None:
+    if callbacks.checkpoint is not None:
         start = [tensor.numpy() for tensor in encoder.state_dict().values()]
-        given = [
-            each for each in (*(examples.answers or ()), examples.features, examples.unlabelled) if each is not None
+        further = [
+            each
+            for each in (*(examples.teacher_log_probabilities or ()), examples.teacher_features, examples.unlabeled)
+            if each is not None
         ]
-        made_from = fingerprint_arrays(examples.inputs, examples.labels, *given, *start)
-        checkpoint = Checkpoint(path=watch.checkpoint, fingerprint=f"{fingerprint(recipe)}-{made_from}")
+        made_from = fingerprint_arrays(examples.inputs, examples.labels, *further, *start)
+        checkpoint = Checkpoint(path=callbacks.checkpoint, fingerprint=f"{fingerprint(recipe)}-{made_from}")
     stopping = EarlyStopping(patience=recipe.patience) if recipe.patience is not None else None
-    verdict = _verdict(classifier, recipe, examples, device, checkpoint)
-    hooks = Hooks(checkpoint=checkpoint, on_epoch=watch.on_epoch, stopping=stopping)
-    with executing(classifier, verdict.execution):
-        classifier.execution = verdict.execution
-        cost = train(task, recipe.optimisation, device, recipe.seed, hooks)
-    classifier.execution = PLAIN
+    tuned = _tuned_execution(classifier, recipe, examples, device, checkpoint)
+    hooks = Hooks(checkpoint=checkpoint, on_epoch=callbacks.on_epoch, stopping=stopping)
+    with executing(classifier, tuned.execution):
+        classifier.execution = tuned.execution
+        cost = train(task, recipe.optimization, device, recipe.seed, hooks)
+    classifier.execution = DEFAULT_EXECUTION
     classifier.state = "trained"
-    return Trained(classifier=classifier.eval(), cost=cost, verdict=verdict)
+    return Trained(classifier=classifier.eval(), cost=cost, tuned=tuned)
 
 
-def freeze_all_but(encoder: Encoder, tuned_share: float) -> None:
-    """Only the last share of an encoder's blocks goes on learning, and at least one of them."""
+def freeze_early_blocks(encoder: Encoder, tuned_share: float) -> None:
+    """Freezes all but the last `tuned_share` of an encoder's blocks; at least one block stays trainable."""
     block = block_of_parameter(encoder.name, encoder.backbone)
     num_blocks = max(block.values()) + 1
     first = num_blocks - max(1, round(tuned_share * num_blocks))
@@ -123,40 +139,46 @@ def freeze_all_but(encoder: Encoder, tuned_share: float) -> None:
         parameter.requires_grad_(block[name] >= first)
 
 
-def _verdict(
+def _tuned_execution(
     classifier: Classifier,
     recipe: ClassifierRecipe,
     examples: Examples,
     device: torch.device,
     checkpoint: Checkpoint | None,
-) -> Verdict:
-    """How to compute: as the recipe says, as the run began that goes on, or as timing tells."""
+) -> TunedExecution:
+    """Returns the execution of the recipe or of the run to resume; otherwise measures."""
     if recipe.execution is not None:
-        return Verdict(execution=recipe.execution, step_s={})
+        return TunedExecution(execution=recipe.execution, step_s={})
     state = checkpoint.read() if checkpoint is not None else None
     if state is not None:
-        return Verdict(execution=Execution(**state["notes"]["execution"]), step_s=state["notes"]["step_s"])
-    optimisation = recipe.optimisation
-    few = examples.first(
-        min(optimisation.batch_size, MAX_TUNED_ON) if device.type == "cpu" else optimisation.batch_size
+        return TunedExecution(execution=Execution(**state["notes"]["execution"]), step_s=state["notes"]["step_s"])
+    optimization = recipe.optimization
+    timed_examples = examples.first(
+        min(optimization.batch_size, MAX_TUNED_ON) if device.type == "cpu" else optimization.batch_size
     )
-    indices = torch.arange(len(few.labels))
+    indices = torch.arange(len(timed_examples.labels))
 
     def step(trial: Classifier, execution: Execution) -> None:
         trial.execution = execution
-        task = ClassificationTask(trial, recipe, few, None)
+        task = ClassificationTask(trial, recipe, timed_examples, None)
         task.backward(indices)
 
-    steps_alike = optimisation.epochs * len(examples.labels) // len(indices)
-    verdict = autotune(classifier, step, device, num_steps=steps_alike)
+    num_steps = optimization.epochs * len(examples.labels) // len(indices)
+    tuned = autotune(classifier, step, device, num_steps=num_steps)
     if checkpoint is not None:
-        checkpoint.notes = {"execution": asdict(verdict.execution), "step_s": dict(verdict.step_s)}
-    return verdict
+        checkpoint.notes = {"execution": asdict(tuned.execution), "step_s": dict(tuned.step_s)}
+    return tuned
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
-    """What accompanies a training: examples to validate on, a checkpoint file, a listener to every epoch."""
+class TrainingCallbacks:
+    """Optional parts of a classifier's training.
+
+    Args:
+        validation: Labeled examples to evaluate about ten times per run.
+        checkpoint: File of the run's state; None disables checkpoints.
+        on_epoch: Is called after each epoch with its metrics.
+    """
 
     validation: Examples | None = None
     checkpoint: Path | None = None

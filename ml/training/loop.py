@@ -1,4 +1,4 @@
-"""The loop: the only one that steps an optimiser."""
+"""The training loop: epochs, learning rate schedule, checkpoints, weight averaging and early stopping."""
 
 import math
 import time
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ml.memory import keep_freed_memory
-from ml.recipe_types import Optimisation
+from ml.recipe_types import Optimization
 from ml.training.checkpoints import Checkpoint, save_inputs
-from ml.training.optimisers import Average, build_optimiser, set_rate
+from ml.training.optimizers import ExponentialMovingAverage, build_optimizer, set_learning_rate
 from ml.training.schedules import warmup_cosine
 from ml.training.stopping import EarlyStopping
 
@@ -21,39 +21,42 @@ OnEpoch = Callable[[Mapping[str, float]], None]
 
 
 class Task(Protocol):
-    """Something trainable: a module, the number of its examples, and the gradient of a loss for any choice of them."""
+    """A training task: a module, its training examples, and the gradient of the loss of any batch of them."""
 
     num_examples: int
 
     @property
     def module(self) -> nn.Module:
-        """What is trained and checkpointed."""
+        """The module that is trained and checkpointed."""
         ...
 
     def backward(self, indices: Tensor) -> Mapping[str, Tensor]:
-        """Adds the gradient of the loss of the examples at these indices, (batch,) on the CPU.
+        """Computes the loss of a batch and adds its gradient; random draws use PyTorch's global generator.
 
-        Returns `loss` and any other figures to average over the epoch, scalars without a gradient. Draws are PyTorch's
-        global ones.
+        Args:
+            indices: Indices of the examples, (batch,), on the CPU.
+
+        Returns:
+            `loss` and further metrics to average over the epoch, scalars without gradient.
         """
         ...
 
     def inputs(self, indices: Tensor) -> Mapping[str, Tensor]:
-        """What the examples at these indices are, to be looked at after a step that failed."""
+        """Returns the examples at these indices, to be saved after a failed step."""
         ...
 
     def after_update(self, progress: float) -> None:
-        """Called after every step with the share of all steps that is done."""
+        """Is called after every step with the finished share of all steps, in 0..1."""
         ...
 
     def evaluate(self, epoch: int, num_epochs: int) -> Mapping[str, float]:
-        """Figures to report after an epoch besides the training figures; may be none."""
+        """Returns validation metrics of an epoch (from 1); may be empty."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What a run took: device seconds and examples over all its attempts, and the step it resumed after."""
+class TrainingCost:
+    """The cost of a run over all its attempts: device seconds, examples, and the step after which it resumed."""
 
     device_s: float
     num_examples_seen: int
@@ -61,15 +64,19 @@ class Cost:
 
     @property
     def examples_per_s(self) -> float:
+        """Training throughput in examples per device second."""
         return self.num_examples_seen / self.device_s
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """What a run keeps and tells on its way.
+    """Optional parts of a run.
 
-    `on_epoch` gets the epoch (from 1), its mean loss and figures, the learning rate and the speed. With `stopping` a
-    run may end before its last epoch, and its weights are the best evaluation's.
+    Args:
+        checkpoint: File of the run's state; None disables checkpoints.
+        on_epoch: Is called after each epoch with `epoch` (from 1), the mean `loss` and other metrics, `lr` and
+            `examples_per_s`.
+        stopping: May end the run before its last epoch, and restores the weights of the best evaluation.
     """
 
     checkpoint: Checkpoint | None = None
@@ -80,13 +87,20 @@ class Hooks:
 NO_HOOKS = Hooks()
 
 
-def train(task: Task, settings: Optimisation, device: torch.device, seed: int, hooks: Hooks = NO_HOOKS) -> Cost:
-    """Train `task.module` in place, going on from the checkpoint if it holds a state of this very run.
+def train(task: Task, settings: Optimization, device: torch.device, seed: int, hooks: Hooks = NO_HOOKS) -> TrainingCost:
+    """Trains `task.module` in place, resuming from the checkpoint if it has a state of the same run.
+
+    Args:
+        task: The module and its examples.
+        settings: Optimizer and schedule.
+        device: The module is moved to this device.
+        seed: Seed of the order of examples and of all random draws.
+        hooks: Checkpoint, epoch callback and early stopping.
 
     Raises:
-        ValueError: there are fewer than two examples.
-        FloatingPointError: a loss or a gradient is no longer finite; the message names the step and, where there is a
-            checkpoint, the file beside it that holds the step's inputs.
+        ValueError: There are fewer than two examples.
+        FloatingPointError: The loss or the gradient is not finite. The message names the step and, if there is a
+            checkpoint, the file next to it with the step's inputs.
     """
     if task.num_examples < 2:
         raise ValueError(f"training needs at least 2 examples, got {task.num_examples}")
@@ -96,49 +110,53 @@ def train(task: Task, settings: Optimisation, device: torch.device, seed: int, h
         run = _Run(task, settings, device, hooks)
         stopping = hooks.stopping
         resumed_after = run.resume()
-        while run.epoch < settings.epochs and not (stopping and stopping.is_over):
-            figures = run.finish_epoch()
-            with run.average.in_place() if run.average else nullcontext():
-                evaluated = task.evaluate(run.epoch, settings.epochs)
+        while run.epoch < settings.epochs and not (stopping and stopping.should_stop):
+            metrics = run.finish_epoch()
+            with run.average.applied() if run.average else nullcontext():
+                validation = task.evaluate(run.epoch, settings.epochs)
                 if stopping:
-                    stopping.look(evaluated, task.module)
+                    stopping.update(validation, task.module)
             if hooks.on_epoch is not None:
-                hooks.on_epoch({**figures, **evaluated})
+                hooks.on_epoch({**metrics, **validation})
         if run.average:
-            run.average.move_in()
+            run.average.copy_to_module()
         if stopping:
-            stopping.take_best(task.module)
+            stopping.restore_best(task.module)
     if hooks.checkpoint is not None:
         hooks.checkpoint.remove()
-    return Cost(device_s=run.device_s, num_examples_seen=run.num_examples_seen, resumed_after_step=resumed_after)
+    return TrainingCost(
+        device_s=run.device_s, num_examples_seen=run.num_examples_seen, resumed_after_step=resumed_after
+    )
 
 
 class _Run:
-    """A run in progress: the module, its optimiser and how far they have come."""
+    """A run in progress: module, optimizer, random state and counters."""
 
-    def __init__(self, task: Task, settings: Optimisation, device: torch.device, hooks: Hooks) -> None:
+    def __init__(self, task: Task, settings: Optimization, device: torch.device, hooks: Hooks) -> None:
         self.task, self.settings, self.device = task, settings, device
         self.checkpoint, self.stopping = hooks.checkpoint, hooks.stopping
         task.module.to(device)
-        # Batches of equal size, none tiny: batch norm and contrastive losses suffer from a small last one.
+        # Batches of equal size, since a small last batch harms batch norm and contrastive losses.
         self.num_batches = math.ceil(task.num_examples / settings.batch_size)
-        self.optimiser = build_optimiser(task.module, settings)
-        self.average = Average(task.module, settings.ema_decay) if settings.ema_decay is not None else None
-        self.epoch = 0  # finished ones
+        self.optimizer = build_optimizer(task.module, settings)
+        self.average = (
+            ExponentialMovingAverage(task.module, settings.ema_decay) if settings.ema_decay is not None else None
+        )
+        self.epoch = 0  # finished epochs
         self.num_steps = 0
         self.num_examples_seen = 0
         self.device_s = 0.0
-        self.order_rng = torch.get_rng_state()  # what the order of the epoch under way is drawn from
-        self.sums: dict[str, Tensor] = {}  # of the epoch under way, figures weighted by their examples
+        self.order_rng = torch.get_rng_state()  # generator state from which the current epoch's order is drawn
+        self.sums: dict[str, Tensor] = {}  # metrics of the current epoch, weighted by number of examples
         self.epoch_s = 0.0
         self.rate = 0.0  # of the last step
 
     def finish_epoch(self) -> dict[str, float]:
-        """Goes on to the end of the epoch under way; returns its figures."""
+        """Trains to the end of the current epoch and returns its metrics."""
         started = time.perf_counter()
         self.task.module.train()
         first = self.num_steps - self.epoch * self.num_batches
-        if first == 0:  # what is drawn from then on depends on nothing but this state
+        if first == 0:  # all draws of the epoch depend only on this state
             self.order_rng = torch.get_rng_state()
             self.sums, self.epoch_s = {}, 0.0
             order = torch.randperm(self.task.num_examples)
@@ -149,44 +167,44 @@ class _Run:
         for indices in order.tensor_split(self.num_batches)[first:]:
             self._step(indices)
             if self.checkpoint is not None and self.checkpoint.is_due():
-                started = self._clock(started)
+                started = self._add_time_since(started)
                 self.checkpoint.write(self.state())
-        self._clock(started)
+        self._add_time_since(started)
         self.epoch += 1
         num_examples = self.task.num_examples
         means = {name: value.item() / num_examples for name, value in self.sums.items()}
         return {"epoch": self.epoch, **means, "lr": self.rate, "examples_per_s": num_examples / self.epoch_s}
 
     def _step(self, indices: Tensor) -> None:
-        num_all = self.settings.epochs * self.num_batches
+        num_total = self.settings.epochs * self.num_batches
         warmup = round(self.settings.warmup_epochs * self.num_batches)
-        self.rate = self.settings.lr * warmup_cosine(self.num_steps, warmup, num_all)
-        set_rate(self.optimiser, self.rate)
-        self.optimiser.zero_grad(set_to_none=True)
-        figures = self.task.backward(indices)
+        self.rate = self.settings.lr * warmup_cosine(self.num_steps, warmup, num_total)
+        set_learning_rate(self.optimizer, self.rate)
+        self.optimizer.zero_grad(set_to_none=True)
+        metrics = self.task.backward(indices)
         norm = nn.utils.clip_grad_norm_(self.task.module.parameters(), self.settings.max_grad_norm)
-        if not (torch.isfinite(figures["loss"]) and torch.isfinite(norm)):
-            self._fail(indices, figures["loss"].item(), norm.item())
-        self.optimiser.step()
+        if not (torch.isfinite(metrics["loss"]) and torch.isfinite(norm)):
+            self._fail(indices, metrics["loss"].item(), norm.item())
+        self.optimizer.step()
         self.num_steps += 1
         self.num_examples_seen += len(indices)
-        self.task.after_update(self.num_steps / num_all)
+        self.task.after_update(self.num_steps / num_total)
         if self.average:
             self.average.update(self.num_steps)
-        for name, value in figures.items():
+        for name, value in metrics.items():
             self.sums[name] = self.sums.get(name, 0.0) + value.detach() * len(indices)
 
     def _fail(self, indices: Tensor, loss: float, norm: float) -> None:
-        where = "that step"
+        location = "that step"
         if self.checkpoint is not None and self.checkpoint.writes:
-            where = str(save_inputs(self.checkpoint.path, {**self.task.inputs(indices), "indices": indices}))
+            location = str(save_inputs(self.checkpoint.path, {**self.task.inputs(indices), "indices": indices}))
         raise FloatingPointError(
             f"step {self.num_steps} has the loss {loss} and the gradient norm {norm}; lower the learning rate "
-            f"(now {self.rate:g} of {self.settings.lr:g}) or look at the inputs of {where}"
+            f"(now {self.rate:g} of {self.settings.lr:g}) or inspect the inputs of {location}"
         )
 
-    def _clock(self, started: float) -> float:
-        """Adds the device's time since `started`, a perf_counter; returns the time of now."""
+    def _add_time_since(self, started: float) -> float:
+        """Adds the device time since `started`, a `perf_counter` value, and returns the current value."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         now = time.perf_counter()
@@ -195,11 +213,12 @@ class _Run:
         return now
 
     def state(self) -> dict[str, Any]:
+        """Returns everything that a resumed run needs."""
         return {
             "module": self.task.module.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "average": self.average.tensors if self.average else {},
-            "stopping": self.stopping.state() if self.stopping else {},
+            "stopping": self.stopping.state_dict() if self.stopping else {},
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "order_rng": self.order_rng,
@@ -208,16 +227,16 @@ class _Run:
         }
 
     def resume(self) -> int:
-        """Take over a checkpoint's state and return the step that it was written after, or 0."""
+        """Restores the checkpoint's state, if any, and returns its number of finished steps, or 0."""
         state = self.checkpoint.read() if self.checkpoint is not None else None
         if state is None:
             return 0
         self.task.module.load_state_dict(state["module"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimizer"])
         for name, tensor in state["average"].items():
             self.average.tensors[name].copy_(tensor)  # type: ignore[union-attr]
         if self.stopping:
-            self.stopping.resume(state["stopping"])
+            self.stopping.load_state_dict(state["stopping"])
         torch.set_rng_state(state["rng"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state_all(state["cuda_rng"])

@@ -1,4 +1,4 @@
-"""Mixing: mixup and CutMix of a batch's pictures, and the loss of what came out."""
+"""Mixup and CutMix: mixed images of a batch and their loss."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,43 +10,49 @@ from ml.recipe_types import Mixing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mixed:
-    """Pictures (batch, 3, h, w) on a 0..1 scale: `share` of each is its own, the rest is of its partner (batch,)."""
+class MixedBatch:
+    """A batch after mixing.
 
-    pictures: Tensor
+    Attributes:
+        images: (batch, 3, height, width), float in 0..1.
+        partners: The row that each image is mixed with, (batch,).
+        share: Share of each image's own content; the rest is its partner's.
+    """
+
+    images: Tensor
     partners: Tensor
     share: float
 
     def loss(self, loss_of: Callable[[Tensor], Tensor]) -> Tensor:
-        """The loss of both halves, in their shares; `loss_of` takes the rows whose targets are meant."""
+        """Weighs the losses against both targets; `loss_of` receives the rows (batch,) whose targets to use."""
         own = torch.arange(len(self.partners), device=self.partners.device)
         if self.share == 1:
             return loss_of(own)
         return self.share * loss_of(own) + (1 - self.share) * loss_of(self.partners)
 
 
-def mix(pictures: Tensor, settings: Mixing) -> Mixed:
-    """A batch mixed as the settings say: uint8 or 0..1 float (batch, 3, h, w); draws are PyTorch's global ones."""
-    scaled = pictures.float() / 255 if pictures.dtype == torch.uint8 else pictures
+def mix(images: Tensor, settings: Mixing) -> MixedBatch:
+    """Mixes images (batch, 3, height, width), uint8 or float in 0..1, using PyTorch's global generator."""
+    scaled = images.float() / 255 if images.dtype == torch.uint8 else images
     if torch.rand(()) >= settings.probability:
-        return Mixed(pictures=scaled, partners=torch.arange(len(scaled), device=scaled.device), share=1.0)
+        return MixedBatch(images=scaled, partners=torch.arange(len(scaled), device=scaled.device), share=1.0)
     partners = torch.randperm(len(scaled)).to(scaled.device)
     alphas = (settings.mixup_alpha, settings.cutmix_alpha)
-    cuts = bool(torch.rand(()) < 0.5) if min(alphas) > 0 else alphas[0] == 0
-    alpha = torch.tensor(float(alphas[cuts]))
+    use_cutmix = bool(torch.rand(()) < 0.5) if min(alphas) > 0 else alphas[0] == 0
+    alpha = torch.tensor(float(alphas[use_cutmix]))
     share = float(torch.distributions.Beta(alpha, alpha).sample())
-    if cuts:
-        return _cut(scaled, partners, share)
-    return Mixed(pictures=torch.lerp(scaled[partners], scaled, share), partners=partners, share=share)
+    if use_cutmix:
+        return _cutmix(scaled, partners, share)
+    return MixedBatch(images=torch.lerp(scaled[partners], scaled, share), partners=partners, share=share)
 
 
-def _cut(pictures: Tensor, partners: Tensor, share: float) -> Mixed:
-    """A box of about 1 - `share` of the area, about a random centre, is the partner's; what leaves the edge is lost."""
-    height, width = pictures.shape[2:]
+def _cutmix(images: Tensor, partners: Tensor, share: float) -> MixedBatch:
+    """Replaces a box of area 1 - `share` at a random center, clipped at the edges, by the partner's content."""
+    height, width = images.shape[2:]
     side = (1 - share) ** 0.5
-    middle_y, middle_x = float(torch.rand(())) * height, float(torch.rand(())) * width
-    top, bottom = (min(height, max(0, round(middle_y + sign * side * height / 2))) for sign in (-1, 1))
-    left, right = (min(width, max(0, round(middle_x + sign * side * width / 2))) for sign in (-1, 1))
-    cut = pictures.clone()
-    cut[:, :, top:bottom, left:right] = pictures[partners, :, top:bottom, left:right]
-    return Mixed(pictures=cut, partners=partners, share=1 - (bottom - top) * (right - left) / (height * width))
+    center_y, center_x = float(torch.rand(())) * height, float(torch.rand(())) * width
+    top, bottom = (min(height, max(0, round(center_y + sign * side * height / 2))) for sign in (-1, 1))
+    left, right = (min(width, max(0, round(center_x + sign * side * width / 2))) for sign in (-1, 1))
+    mixed = images.clone()
+    mixed[:, :, top:bottom, left:right] = images[partners, :, top:bottom, left:right]
+    return MixedBatch(images=mixed, partners=partners, share=1 - (bottom - top) * (right - left) / (height * width))

@@ -1,7 +1,8 @@
-"""Ranks: the processes that train one method together, each on its share of every batch.
+"""Ranks: data-parallel training of one method by several processes, each on its share of every batch.
 
-Every rank draws the same order of pictures and the same views, and computes those of its own rows. The losses compare
-what all of them gathered, so two ranks do what one does with twice the batch. Without a process group there is one.
+Every rank draws the same order of images and the same views, and computes those of its own rows. The loss is over the
+gathered outputs of all ranks, so n ranks compute the same gradient as one process with the same global batch. Without a
+process group there is one rank.
 """
 
 from __future__ import annotations
@@ -19,60 +20,62 @@ ValueT = TypeVar("ValueT")
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's place among `num` ones."""
+    """The rank of this process in a process group of `world_size`."""
 
     rank: int = 0
-    num: int = 1
+    world_size: int = 1
 
     @classmethod
-    def here(cls) -> Ranks:
-        """As torchrun or Ray Train have set up the process group; one alone without it."""
+    def current(cls) -> Ranks:
+        """Returns the rank in the process group that torchrun or Ray Train initialized; a single rank without one."""
         if not (dist.is_available() and dist.is_initialized()):
             return cls()
         return cls(dist.get_rank(), dist.get_world_size())
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that writes files and reports."""
+        """True for the rank that writes files and reports metrics."""
         return self.rank == 0
 
-    def own(self, num_rows: int) -> slice:
-        """This rank's rows of a batch; raises ValueError where they cannot be shared equally."""
-        if num_rows % self.num:
-            raise ValueError(f"a batch of {num_rows} cannot be shared by {self.num} ranks; choose a multiple of them")
-        share = num_rows // self.num
+    def local_slice(self, num_rows: int) -> slice:
+        """Returns this rank's rows of a batch; raises ValueError if the batch does not divide into equal shares."""
+        if num_rows % self.world_size:
+            raise ValueError(
+                f"a batch of {num_rows} cannot be shared by {self.world_size} ranks; choose a multiple of them"
+            )
+        share = num_rows // self.world_size
         return slice(self.rank * share, (self.rank + 1) * share)
 
-    def gathered(self, rows: Tensor) -> Tensor:
-        """The rows of all ranks, in the order of the batch; without a gradient."""
-        if self.num == 1:
+    def all_gather(self, rows: Tensor) -> Tensor:
+        """Gathers the rows of all ranks in the order of the batch, without a gradient."""
+        if self.world_size == 1:
             return rows
-        parts = [torch.empty_like(rows) for _ in range(self.num)]
+        parts = [torch.empty_like(rows) for _ in range(self.world_size)]
         dist.all_gather(parts, rows.contiguous())
         return torch.cat(parts)
 
-    def own_rows(self, rows: Tensor, num_own: int) -> Tensor:
-        """Of gathered rows those that came from here."""
+    def local_rows(self, rows: Tensor, num_own: int) -> Tensor:
+        """Returns this rank's `num_own` rows of gathered rows."""
         return rows[self.rank * num_own : (self.rank + 1) * num_own]
 
-    def of_first(self, value: ValueT) -> ValueT:
-        """The first rank's value, on every rank; it has to pickle."""
-        if self.num == 1:
+    def broadcast_first(self, value: ValueT) -> ValueT:
+        """Returns the first rank's value, which has to be picklable, on every rank."""
+        if self.world_size == 1:
             return value
         values = [value]
         dist.broadcast_object_list(values)
         return values[0]
 
-    def share_equally(self, module: nn.Module) -> None:
-        """Gradients that every rank has in full, so that their sum is right."""
-        if self.num > 1:
+    def divide_gradients(self, module: nn.Module) -> None:
+        """Divides gradients that are complete on every rank by `world_size`, so that `sum_gradients` is correct."""
+        if self.world_size > 1:
             for parameter in module.parameters():
                 if parameter.grad is not None:
-                    parameter.grad /= self.num
+                    parameter.grad /= self.world_size
 
     def sum_gradients(self, module: nn.Module) -> None:
-        """Every rank gets the sum of all ranks' gradients."""
-        if self.num == 1:
+        """Replaces the gradients on every rank by their sum over all ranks."""
+        if self.world_size == 1:
             return
         gradients = [each.grad for each in module.parameters() if each.grad is not None]
         flat = torch.cat([each.flatten() for each in gradients])
@@ -81,20 +84,20 @@ class Ranks:
             gradient.copy_(summed.view_as(gradient))
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = Ranks()
 
 
-def synchronise_norms(module: nn.Module, ranks: Ranks) -> None:
-    """Batch norms of a module see the statistics of all ranks' rows, on any device; nothing to do for one rank."""
-    if ranks.num == 1:
+def synchronize_norms(module: nn.Module, ranks: Ranks) -> None:
+    """Makes the batch norms of a module use the statistics of all ranks' rows, on any device."""
+    if ranks.world_size == 1:
         return
     for norm in module.modules():
         if isinstance(norm, nn.modules.batchnorm._BatchNorm):
-            norm.forward = partial(_synchronised, norm)  # type: ignore[method-assign]
+            norm.forward = partial(_synchronized, norm)  # type: ignore[method-assign]
 
 
-def _synchronised(norm: Any, rows: Tensor) -> Any:
-    """What a batch norm, timm's with their activation too, gives for (batch, channels, ...)."""
+def _synchronized(norm: Any, rows: Tensor) -> Any:
+    """The forward pass of a batch norm over all ranks, (batch, channels, ...), including timm's BatchNormAct2d."""
     if not norm.training:
         return type(norm).forward(norm, rows)
     shape = (1, -1, *[1] * (rows.ndim - 2))
@@ -102,26 +105,26 @@ def _synchronised(norm: Any, rows: Tensor) -> Any:
     values = rows.float()
     num = values.numel() / values.shape[1] * dist.get_world_size()
     mean = _Sum.apply(values.sum(axes)) / num
-    centred = values - mean.view(shape)
-    variance = _Sum.apply(centred.square().sum(axes)) / num
+    centered = values - mean.view(shape)
+    variance = _Sum.apply(centered.square().sum(axes)) / num
     if norm.track_running_stats:
         norm.num_batches_tracked += 1
         with torch.no_grad():
             norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), norm.momentum)
             unbiased = variance * num / max(1.0, num - 1)
             norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), norm.momentum)
-    normal = centred * torch.rsqrt(variance + norm.eps).view(shape)
+    normalized = centered * torch.rsqrt(variance + norm.eps).view(shape)
     if norm.affine:
-        normal = normal * norm.weight.view(shape) + norm.bias.view(shape)
-    normal = normal.to(rows.dtype)
-    for further in ("drop", "act"):  # of timm's BatchNormAct2d
-        if hasattr(norm, further):
-            normal = getattr(norm, further)(normal)
-    return normal
+        normalized = normalized * norm.weight.view(shape) + norm.bias.view(shape)
+    normalized = normalized.to(rows.dtype)
+    for layer in ("drop", "act"):  # of timm's BatchNormAct2d
+        if hasattr(norm, layer):
+            normalized = getattr(norm, layer)(normalized)
+    return normalized
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all ranks, through which gradients sum up as well."""
+    """A differentiable sum over all ranks."""
 
     @staticmethod
     def forward(_: Any, values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Early stopping: a training ends when validation no longer gets better, and keeps the weights that did best there."""
+"""Early stopping: ends a training when the validation accuracy stops improving and restores the best weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,14 +6,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-JUDGED_BY = "validation_accuracy"
+MONITORED_METRIC = "validation_accuracy"
 
 
 @dataclass(kw_only=True)
 class EarlyStopping:
-    """Ends a run after `patience` evaluations none of which was better than the best one before; of equals the first.
+    """Stops after `patience` evaluations without improvement; of equal scores the first is the best.
 
-    A run that ends for another reason keeps the best weights too.
+    The best weights are also restored if all epochs run.
+
+    Args:
+        patience: Number of evaluations without improvement, at least 1.
     """
 
     patience: int
@@ -22,12 +25,13 @@ class EarlyStopping:
     weights: dict[str, Tensor] = field(default_factory=dict, init=False)
 
     @property
-    def is_over(self) -> bool:
+    def should_stop(self) -> bool:
+        """True if `patience` evaluations have passed without improvement."""
         return self.num_worse >= self.patience
 
-    def look(self, figures: Mapping[str, float], module: nn.Module) -> None:
-        """Takes what an evaluation found of the module as it is; figures without an accuracy are none."""
-        score = figures.get(JUDGED_BY)
+    def update(self, metrics: Mapping[str, float], module: nn.Module) -> None:
+        """Records an evaluation and copies the module's weights if it is the best; ignores metrics without accuracy."""
+        score = metrics.get(MONITORED_METRIC)
         if score is None:
             return
         if score > self.best:
@@ -36,15 +40,15 @@ class EarlyStopping:
         else:
             self.num_worse += 1
 
-    def take_best(self, module: nn.Module) -> None:
-        """Gives the module the best weights, if any evaluation took place."""
+    def restore_best(self, module: nn.Module) -> None:
+        """Loads the best weights into the module, if any evaluation took place."""
         if self.weights:
             module.load_state_dict(self.weights)
 
-    def state(self) -> dict[str, Any]:
-        """What a resumed run goes on from."""
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the state for a checkpoint."""
         return {"best": self.best, "num_worse": self.num_worse, "weights": self.weights}
 
-    def resume(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state` gave."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restores the state of a checkpoint."""
         self.best, self.num_worse, self.weights = state["best"], state["num_worse"], dict(state["weights"])

@@ -1,4 +1,4 @@
-"""A partner's feed of products named by letters: dropped, taken, and what the store then holds of it."""
+"""A partner's feed of products named by letters: dropped, parsed, and read from the store."""
 
 import functools
 import http.server
@@ -10,18 +10,19 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from catalog.succession import current_products
+from catalog.products.redelivery import current_products
 from catalog_assets.definitions import definitions
-from demo.flow import Progress, Stage, bring_up_to_date, register_arrivals
+from catalog_assets.flow import Progress, register_arrivals, run_jobs
+from resources.settings import Settings
 from resources.store import Store
 from tests.catalog.feeds.reading import as_tsv
 
 TAXONOMY = "# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Clothing\n"
-TAKE = Stage("take", ("products",), lambda instance: instance.get_dynamic_partitions("deliveries"))
-INGEST = Stage("ingest", ("products", "outcomes"), TAKE.partitions)
+PARSE = "parse"
+INGEST = "ingest"
 
 
-def settle(store: Store, *urls: str) -> None:
+def write_settings(store: Store, *urls: str) -> None:
     """The partner's settings, with these feeds."""
     reference = store.local / "reference"
     reference.mkdir(parents=True, exist_ok=True)
@@ -29,24 +30,24 @@ def settle(store: Store, *urls: str) -> None:
     (reference / "partners.toml").write_text(f"[partners.hansen]\nfeeds = {list(urls)}\n")
 
 
-def tsv(ids: str, pictures: str = "http://127.0.0.1:9") -> bytes:
-    return as_tsv([(each, f"title {each}", f"{pictures}/{each}.jpg", "", "1", "") for each in ids])
+def tsv(ids: str, images: str = "http://127.0.0.1:9") -> bytes:
+    return as_tsv([(each, f"title {each}", f"{images}/{each}.jpg", "", "1", "") for each in ids])
 
 
-def drop(store: Store, ids: str, name: str = "big.tsv", pictures: str = "http://127.0.0.1:9") -> None:
+def drop(store: Store, ids: str, name: str = "big.tsv", images: str = "http://127.0.0.1:9") -> None:
     path = store.local / "inbox" / "hansen" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(tsv(ids, pictures))
+    path.write_bytes(tsv(ids, images))
 
 
-def take(store: Store, instance: dg.DagsterInstance) -> Progress:
+def parse(store: Store, instance: dg.DagsterInstance) -> Progress:
     assert register_arrivals(store, instance) == []
-    progress = bring_up_to_date(definitions(store.root), instance, [TAKE])
+    progress = run_jobs(definitions(Settings.read(store=store.root)), instance, [PARSE])
     assert not progress.refused
     return progress
 
 
-def held(store: Store, key: str) -> tuple[str, str]:
+def product_ids(store: Store, key: str) -> tuple[str, str]:
     """The ids of a delivery's products in their order, and those of them that are removed."""
     products = store.scan("products", [key]).collect()
     removed = products.filter(pl.col("removed_at").is_not_null())
@@ -63,7 +64,7 @@ def current(store: Store) -> str:
 
 @contextmanager
 def website(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """The address of a real web server over a folder, and the requests that it has answered."""
+    """The address of a real web server over a folder, and the requests that it received."""
     requests = list[str]()
     folder.mkdir()
 

@@ -2,11 +2,13 @@
 
 import dagster as dg
 
-from catalog_assets.definitions import ASSET_MODULES, resources
-from demo.flow import QUIET
+from catalog_assets.definitions import defs
+from catalog_assets.flow import QUIET
+from resources.configured import configured
+from resources.settings import Settings
 from resources.store import Store
 
-ASSETS = dg.load_assets_from_modules(ASSET_MODULES)
+ASSETS = list(defs.assets or [])
 
 
 def made(
@@ -17,7 +19,7 @@ def made(
         ASSETS,
         selection=dg.AssetSelection.assets(asset),
         partition_key=partition,
-        resources=resources(store.root),
+        resources=configured(Settings.read(store=store.root)),
         instance=instance,
         run_config=QUIET,
         raise_on_error=raises,
@@ -25,6 +27,6 @@ def made(
 
 
 def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
-    """What the only materialization of an asset tells."""
+    """Returns the metadata of the only materialization of an asset."""
     [event] = result.asset_materializations_for_node(asset)
     return {name: value.value for name, value in event.metadata.items()}

@@ -1,14 +1,15 @@
-"""The definitions: they load, they load fast things only, and their lineage is the design's."""
+"""The definitions load without heavy imports, and their lineage is the designed one."""
 
 import subprocess
 import sys
 
 import dagster as dg
 import pytest
-from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster_shared.serdes import serialize_value
 
 from catalog_assets.definitions import definitions, defs
+from resources.settings import Settings
+from tests.dagster_internals import RepositorySnap
 
 HEAVY = ("torch", "timm", "faiss", "mlflow", "pyspark", "ray", "matplotlib", "sklearn")
 
@@ -23,13 +24,18 @@ def test_the_definitions_are_loadable() -> None:
     dg.Definitions.validate_loadable(defs)
 
 
+def test_the_module_has_one_definitions_object_as_dagster_s_loader_wants() -> None:
+    module = sys.modules["catalog_assets.definitions"]
+    assert [name for name, value in vars(module).items() if isinstance(value, dg.Definitions)] == ["defs"]
+
+
 @pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars` is deprecated")  # Dagster reads it
 def test_what_dagster_stores_of_the_definitions_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+psycopg2://shelfsight:hunter2@db/mlflow")
     monkeypatch.setenv("SHELFSIGHT_WEBHOOK", "https://hooks.example/hunter2")
     monkeypatch.setenv("SHELFSIGHT_CONTACT", "somebody@example.com")
-    stored = serialize_value(RepositorySnap.from_def(definitions("store").get_repository_def()))
-    assert "somebody@example.com" in stored  # which is no secret, and told to every shop
+    stored = serialize_value(RepositorySnap.from_def(definitions(Settings.read(store="store")).get_repository_def()))
+    assert "somebody@example.com" in stored  # not a secret: it is sent to every shop
     assert "hunter2" not in stored
 
 
@@ -51,7 +57,7 @@ def test_every_blocking_check_blocks() -> None:
     } <= blocking
 
 
-def test_whatever_uses_the_device_waits_for_its_slot() -> None:
+def test_every_step_on_the_device_is_in_its_pool() -> None:
     graph = defs.resolve_asset_graph()
     for name in (
         "encoders",
@@ -63,3 +69,14 @@ def test_whatever_uses_the_device_waits_for_its_slot() -> None:
         "share_outcomes",
     ):
         assert graph.get(dg.AssetKey(name)).pools == {"device"}, name
+
+
+def test_every_asset_has_an_owner() -> None:
+    graph = defs.resolve_asset_graph()
+    assert [key for key in graph.get_all_asset_keys() if not graph.get(key).owners] == []
+
+
+def test_checks_of_partitioned_assets_are_partitioned_alike() -> None:
+    graph = defs.resolve_asset_graph()
+    for key in graph.asset_check_keys:
+        assert graph.get(key).partitions_def == graph.get(key.asset_key).partitions_def, key

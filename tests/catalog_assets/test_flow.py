@@ -1,4 +1,4 @@
-"""The flow over a real, small catalogue: from partners' feeds to a grid of judged classifiers."""
+"""The flow over a real, small catalog: from partners' feeds to evaluated classifiers."""
 
 import json
 
@@ -6,32 +6,33 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from catalog.warehouse import query
+from catalog.storage.warehouse import query
 from catalog_assets.definitions import definitions
-from demo.flow import bring_up_to_date, stages
+from catalog_assets.flow import bring_up_to_date
 from ml.recipes import CLASSIFIER_RECIPES
+from resources.settings import Settings
 from resources.store import Store
-from tests.conftest import CLASSIFIERS, ENCODERS, NUM_PRODUCTS, SHARES, TinyCatalogue, tiny_plan
+from tests.conftest import CLASSIFIERS, ENCODERS, NUM_PRODUCTS, SHARES, TinyCatalog, tiny_plan
 
 NUM_FEEDS = 10
 
 
 @pytest.fixture(scope="module")
-def store(tiny_catalogue: TinyCatalogue) -> Store:
-    return Store(root=str(tiny_catalogue.root))
+def store(tiny_catalog: TinyCatalog) -> Store:
+    return Store(root=str(tiny_catalog.root))
 
 
-def test_every_stage_runs_once(tiny_catalogue: TinyCatalogue) -> None:
+def test_every_stage_runs_once(tiny_catalog: TinyCatalog) -> None:
     per_recipe = 2 * len(ENCODERS) + 2 * len(CLASSIFIERS) + len(SHARES)
-    assert tiny_catalogue.num_runs == 3 * NUM_FEEDS + per_recipe + len(
+    assert tiny_catalog.num_runs == 3 * NUM_FEEDS + per_recipe + len(
         ("prepare", "assemble", "compare", "deploy", "refresh")
     )
 
 
-def test_a_second_call_runs_nothing(tiny_catalogue: TinyCatalogue) -> None:
-    defs = definitions(str(tiny_catalogue.root))
-    with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
-        assert bring_up_to_date(defs, instance, stages(tiny_plan())).num_runs == 0
+def test_a_second_call_runs_nothing(tiny_catalog: TinyCatalog) -> None:
+    defs = definitions(Settings.read(store=str(tiny_catalog.root)))
+    with dg.DagsterInstance.from_config(str(tiny_catalog.home)) as instance:
+        assert bring_up_to_date(defs, instance, tiny_plan()).num_runs == 0
 
 
 def test_every_product_has_one_outcome(store: Store) -> None:
@@ -55,9 +56,9 @@ def test_nothing_golden_is_trained_on(store: Store) -> None:
     assert golden["label_rank"].null_count() == len(golden)
 
 
-def test_an_encoder_learned_from_training_pictures_alone(store: Store) -> None:
+def test_an_encoder_is_trained_on_training_images_only(store: Store) -> None:
     record = json.loads((store.local / "encoders" / "simclr-mnv3" / "encoder.json").read_text())
-    assert record["num_pictures"] == len(store.scan("dataset").filter(pl.col("split") == "train").collect())
+    assert record["num_images"] == len(store.scan("dataset").filter(pl.col("split") == "train").collect())
 
 
 def test_the_five_percent_recipes_train_on_a_share_of_the_labels(store: Store) -> None:
@@ -86,11 +87,11 @@ def test_every_figure_can_be_recomputed_from_the_predictions(store: Store) -> No
 
 
 def test_each_trained_thing_has_a_finished_mlflow_run_tagged_with_its_dagster_run(
-    tiny_catalogue: TinyCatalogue,
+    tiny_catalog: TinyCatalog,
 ) -> None:
     from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{tiny_catalogue.root / 'mlflow' / 'mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{tiny_catalog.root / 'mlflow' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("shelfsight")
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
     assert set(runs) == {
@@ -99,7 +100,7 @@ def test_each_trained_thing_has_a_finished_mlflow_run_tagged_with_its_dagster_ru
         *(f"share_outcomes[{key}]" for key in SHARES),
         "deployment",
     }
-    with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
+    with dg.DagsterInstance.from_config(str(tiny_catalog.home)) as instance:
         for run in runs.values():
             assert run.info.status == "FINISHED"
             assert instance.get_run_by_id(run.data.tags["dagster/run_id"]) is not None
@@ -118,20 +119,20 @@ def test_each_trained_thing_has_a_finished_mlflow_run_tagged_with_its_dagster_ru
         "products",
         "champion",
         "champion_decisions",
-        "value_by_level",
-        "valuable_confusion",
+        "accuracy_by_level",
+        "most_valuable_confusions",
         "calibration",
     ],
 )
-def test_the_warehouse_answers(tiny_catalogue: TinyCatalogue, view: str) -> None:
-    answer = query(tiny_catalogue.root / "catalog.duckdb", f"SELECT * FROM {view} LIMIT 10")  # noqa: S608
+def test_the_warehouse_can_be_queried(tiny_catalog: TinyCatalog, view: str) -> None:
+    answer = query(tiny_catalog.root / "catalog.duckdb", f"SELECT * FROM {view} LIMIT 10")  # noqa: S608
     assert len(answer)
 
 
 def test_near_duplicates_are_shown_in_the_dataset_s_metadata_and_their_largest_group_is_checked(
-    tiny_catalogue: TinyCatalogue, store: Store
+    tiny_catalog: TinyCatalog, store: Store
 ) -> None:
-    with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
+    with dg.DagsterInstance.from_config(str(tiny_catalog.home)) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("dataset"))
         checks = instance.event_log_storage.get_latest_asset_check_execution_by_key(
             [dg.AssetCheckKey(dg.AssetKey("dataset"), "largest_group")]
@@ -141,13 +142,13 @@ def test_near_duplicates_are_shown_in_the_dataset_s_metadata_and_their_largest_g
     shown = event.asset_materialization.metadata
     assert "data:image/png;base64,iVBOR" in str(shown["largest near-duplicate groups"].value)
     rows = store.scan("dataset").collect()
-    assert rows.filter(pl.col("picture_group_id") != pl.col("product_id"))["sha256"].n_unique() > 1
-    assert rows.group_by("picture_group_id").agg(pl.col("group_id").n_unique())["group_id"].max() == 1
+    assert rows.filter(pl.col("image_group_id") != pl.col("product_id"))["sha256"].n_unique() > 1
+    assert rows.group_by("image_group_id").agg(pl.col("group_id").n_unique())["group_id"].max() == 1
     assert [record.status.value for record in checks.values()] == ["SUCCEEDED"]
 
 
-def test_the_confusion_picture_is_in_the_asset_s_metadata(tiny_catalogue: TinyCatalogue) -> None:
-    with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
+def test_the_confusion_image_is_in_the_asset_s_metadata(tiny_catalog: TinyCatalog) -> None:
+    with dg.DagsterInstance.from_config(str(tiny_catalog.home)) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("confusion"))
     assert event is not None
     assert event.asset_materialization is not None
@@ -156,15 +157,15 @@ def test_the_confusion_picture_is_in_the_asset_s_metadata(tiny_catalogue: TinyCa
 
 
 def test_the_calibration_plot_and_the_table_of_leaves_are_in_their_assets_metadata(
-    tiny_catalogue: TinyCatalogue,
+    tiny_catalog: TinyCatalog,
 ) -> None:
-    with dg.DagsterInstance.from_config(str(tiny_catalogue.home)) as instance:
-        events = [instance.get_latest_materialization_event(dg.AssetKey(name)) for name in ("metrics", "confusion")]
-    metrics, confusion = (event.asset_materialization.metadata for event in events)
-    assert "data:image/png;base64,iVBOR" in str(metrics["calibration"].value)
+    with dg.DagsterInstance.from_config(str(tiny_catalog.home)) as instance:
+        events = [instance.get_latest_materialization_event(dg.AssetKey(name)) for name in ("calibration", "confusion")]
+    calibration, confusion = (event.asset_materialization.metadata for event in events)
+    assert "data:image/png;base64,iVBOR" in str(calibration["calibration"].value)
     leaves = confusion["golden: the most valuable leaves"]
     assert isinstance(leaves, dg.TableMetadataValue)
-    assert {"category", "value", "recall", "taken_for"} <= set(leaves.records[0].data)
+    assert {"category", "value", "recall", "most_confused_with"} <= set(leaves.records[0].data)
 
 
 def test_the_first_champion_is_the_classifier_that_validation_prefers(store: Store) -> None:

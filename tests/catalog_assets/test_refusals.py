@@ -1,4 +1,4 @@
-"""What cannot be taken is refused in a line that names it and the way out, and everything else goes on."""
+"""Refusals are one line that names the thing and the way out; everything else continues."""
 
 from pathlib import Path
 
@@ -7,13 +7,15 @@ import polars as pl
 import pytest
 
 from catalog_assets.definitions import definitions
-from demo.flow import Progress, Stage, bring_up_to_date, register_arrivals
-from ml.recipes import classifier_recipe, encoder_recipe
+from catalog_assets.flow import Progress, register_arrivals, run_jobs
+from catalog_assets.ingestion.inbox import arrivals
+from resources.recipes import PRESETS
+from resources.settings import Settings
 from resources.store import Store
 
 TAXONOMY = "# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Clothing\n2 - Clothing > Hats\n"
 GOOD = "id\ttitle\timage_link\tgoogle_product_category\n1\tHat\tnot a link\t2\n2\tHat\thttp://127.0.0.1:9/2.jpg\t2\n"
-INGEST = Stage("ingest", ("products", "outcomes"), lambda instance: instance.get_dynamic_partitions("deliveries"))
+INGEST = "ingest"
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def drop(root: Path, name: str, content: bytes) -> None:
 
 def ingest(store: Store, instance: dg.DagsterInstance) -> Progress:
     assert register_arrivals(store, instance) == []
-    return bring_up_to_date(definitions(store.root), instance, [INGEST])
+    return run_jobs(definitions(Settings.read(store=store.root)), instance, [INGEST])
 
 
 @pytest.mark.parametrize(
@@ -46,29 +48,49 @@ def ingest(store: Store, instance: dg.DagsterInstance) -> Progress:
         ("bad.csv", b"", "empty"),
     ],
 )
-def test_a_feed_that_is_broken_is_told_of_when_it_arrives_and_the_others_go_on(
+def test_a_broken_feed_is_refused_when_it_arrives_and_the_others_go_on(
     store: Store, instance: dg.DagsterInstance, name: str, content: bytes, problem: str
 ) -> None:
     drop(store.local, name, content)
-    (told,) = register_arrivals(store, instance)
-    assert name in told
-    assert problem in told
-    assert "\n" not in told
-    bring_up_to_date(definitions(store.root), instance, [INGEST])
+    (problem_found,) = register_arrivals(store, instance)
+    assert name in problem_found
+    assert problem in problem_found
+    assert "\n" not in problem_found
+    run_jobs(definitions(Settings.read(store=store.root)), instance, [INGEST])
     assert len(store.scan("products").collect()) == 2
 
 
-def test_a_feed_without_an_id_is_refused_by_name_and_the_others_go_on(
+def test_a_feed_without_an_id_is_refused_until_its_partner_maps_a_column_to_it(
     store: Store, instance: dg.DagsterInstance
 ) -> None:
     drop(store.local, "bad.tsv", b"title\timage_link\nHat\thttp://shop/1.jpg\n")
-    progress = ingest(store, instance)
-    assert "no column 'id'" in progress.refused["hansen.bad"]
-    assert "\n" not in progress.refused["hansen.bad"]
-    assert len(store.scan("products", ["hansen.good", "hansen.bad"]).collect()) == 2
+    first = arrivals(store, instance, {})
+    (problem,) = first.problems
+    assert problem.startswith("feed is refused: hansen/bad.tsv: no column 'id'; the header has 'title', 'image_link'")
+    assert "\n" not in problem
+    assert [delivery.key for delivery in first.deliveries] == ["hansen.good"]
+    (store.local / "reference" / "columns.csv").write_text("column,attribute\ntitle,id\n")
+    (store.local / "reference" / "partners.toml").write_text("[partners.hansen]\ncolumns = 'columns.csv'\n")
+    second = arrivals(store, instance, first.seen)  # the partner's other feed has these names now, too
+    assert [delivery.key for delivery in second.deliveries] == ["hansen.bad", "hansen.good"]
 
 
-def test_links_that_lead_nowhere_are_outcomes_and_too_many_of_them_fail_the_delivery_s_health(
+def test_a_feed_without_a_newly_mapped_id_is_refused_and_the_others_go_on(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    settings = store.local / "reference" / "partners.toml"
+    settings.write_text("[partners.hansen]\n[partners.jensen]\n")
+    (store.local / "reference" / "columns.csv").write_text("column,attribute\nSKU,id\n")
+    drop(store.local, "../jensen/bad.tsv", GOOD.encode())
+    assert register_arrivals(store, instance) == []
+    settings.write_text("[partners.hansen]\n[partners.jensen]\ncolumns = 'columns.csv'\n")
+    progress = run_jobs(definitions(Settings.read(store=store.root)), instance, [INGEST])
+    assert "no column 'SKU'" in progress.refused["jensen.bad"]
+    assert "\n" not in progress.refused["jensen.bad"]
+    assert len(store.scan("products", ["hansen.good", "jensen.bad"]).collect()) == 2
+
+
+def test_broken_links_are_outcomes_and_too_many_fail_the_download_health_check(
     store: Store, instance: dg.DagsterInstance
 ) -> None:
     ingest(store, instance)
@@ -82,16 +104,16 @@ def test_links_that_lead_nowhere_are_outcomes_and_too_many_of_them_fail_the_deli
     assert not record.event.dagster_event.asset_check_evaluation_data.passed
 
 
-def test_a_feed_rewritten_after_its_registration_is_not_taken_for_the_old_one(
+def test_a_feed_rewritten_after_its_registration_is_not_parsed_as_the_old_one(
     store: Store, instance: dg.DagsterInstance
 ) -> None:
     assert register_arrivals(store, instance) == []
     drop(store.local, "good.tsv", GOOD.replace("Hat", "Cap").encode())
-    progress = bring_up_to_date(definitions(store.root), instance, [INGEST])
+    progress = run_jobs(definitions(Settings.read(store=store.root)), instance, [INGEST])
     assert "changed since" in progress.refused["hansen.good"]
 
 
-def test_a_missing_taxonomy_names_its_place(store: Store, instance: dg.DagsterInstance) -> None:
+def test_a_missing_taxonomy_names_its_path(store: Store, instance: dg.DagsterInstance) -> None:
     (store.local / "reference" / "taxonomy.txt").unlink()
     progress = ingest(store, instance)
     assert "taxonomy.txt" in progress.refused["hansen.good"]
@@ -112,9 +134,9 @@ def test_a_store_that_cannot_be_written_names_the_path(store: Store, instance: d
 
 def test_an_unknown_recipe_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match="imagenet-lite0"):
-        encoder_recipe("imagenet-lite9")
+        PRESETS.encoder("imagenet-lite9")
     with pytest.raises(ValueError, match="simclr-mnv3-finetune"):
-        classifier_recipe("simclr")
+        PRESETS.classifier("simclr")
 
 
 def test_a_product_delivered_again_replaces_the_older_one(store: Store, instance: dg.DagsterInstance) -> None:

@@ -1,4 +1,4 @@
-"""The clothing photographs as a second catalogue, through the same readers."""
+"""The clothing photographs as a second catalog, through the same readers."""
 
 import csv
 from collections import Counter
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.feeds import FEED_READERS, format_of
-from demo.clothing import ROWS_PER_FEED, Photograph, clothing_pictures, sample_senders, write_clothing
+from catalog.feeds.formats import FEED_READERS, format_of
+from demo.clothing import ROWS_PER_FEED, Photograph, clothing_images, sample_senders, write_clothing
 
 LINES = (
     # path, label, google_id, google_path, split, sender, kids
@@ -18,13 +18,13 @@ LINES = (
         "Dress",
         "2271",
         "Apparel & Accessories > Clothing > Dresses",
-        "labelled",
+        "labeled",
         "48",
         "False",
     ),
-    ("images/a2.jpg", "Shoes", "187", "Apparel & Accessories > Shoes", "labelled", "48", "False"),
-    ("images/b1.jpg", "Shoes", "187", "Apparel & Accessories > Shoes", "labelled", "204", "True"),
-    ("images/c1.jpg", "", "", "", "unlabelled", "", ""),
+    ("images/a2.jpg", "Shoes", "187", "Apparel & Accessories > Shoes", "labeled", "48", "False"),
+    ("images/b1.jpg", "Shoes", "187", "Apparel & Accessories > Shoes", "labeled", "204", "True"),
+    ("images/c1.jpg", "", "", "", "unlabeled", "", ""),
 )
 
 
@@ -68,7 +68,7 @@ def test_the_photographs_become_feed_rows_with_sender_and_google_id(
         ("b1", "Shoes", "http://127.0.0.1:8766/p/b1.jpg", "187", "204"),
         ("c1", "garment", "http://127.0.0.1:8766/p/c1.jpg", None, None),
     ]
-    assert (written.num_products, written.num_labelled, written.num_senders) == (4, 3, 2)
+    assert (written.num_products, written.num_labeled, written.num_senders) == (4, 3, 2)
 
 
 def test_the_reference_is_the_taxonomy_one_partner_and_the_label_counts(
@@ -95,12 +95,12 @@ def test_a_large_folder_becomes_several_feeds(folder: Path, taxonomy: Path, tmp_
     assert [len(feed.read_text().splitlines()) - 1 for feed in written.feeds] == [ROWS_PER_FEED, len(LINES)]
 
 
-def test_pictures_come_from_the_folder_and_from_nowhere_else(folder: Path) -> None:
-    picture = clothing_pictures(folder)
-    assert picture("a1") == b"images/a1.jpg"
+def test_images_come_from_the_folder_and_from_nowhere_else(folder: Path) -> None:
+    image = clothing_images(folder)
+    assert image("a1") == b"images/a1.jpg"
     (folder / "images/unlisted.jpg").write_bytes(b"secret")
     for stranger in ("unlisted", "../images/a1", "", "a1.jpg"):
-        assert picture(stranger) is None
+        assert image(stranger) is None
 
 
 senders = st.sampled_from(["1", "2", "3", "4", None])
@@ -109,7 +109,7 @@ senders = st.sampled_from(["1", "2", "3", "4", None])
 @given(st.lists(senders, max_size=40), st.integers(0, 50))
 def test_a_sample_is_of_whole_senders_and_never_too_large(taken_by: list[str | None], num: int) -> None:
     photographs = [
-        Photograph(picture_id=str(index), label=None, google_id=None, sender=sender, age_group=None)
+        Photograph(image_id=str(index), label=None, google_id=None, sender=sender, age_group=None)
         for index, sender in enumerate(taken_by)
     ]
     sample = sample_senders(photographs, num)

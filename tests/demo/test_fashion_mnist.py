@@ -17,24 +17,24 @@ from PIL import Image
 
 from demo.fashion_mnist import (
     CONTENT_SHA256,
-    PICTURE_SIDE_PX,
+    IMAGE_SIDE_PX,
+    DataSources,
     DataUnavailableError,
     FashionMnist,
-    Places,
     load,
     render,
 )
 
 CACHE = Path(__file__).parents[2] / ".data"
 LABELS = "t10k-labels-idx1-ubyte.gz"
-NOWHERE = Places(installed=Path("/nonexistent"), package="no-such-data-set", address="http://127.0.0.1:9/")
+NOWHERE = DataSources(installed=Path("/nonexistent"), package="no-such-data-set", address="http://127.0.0.1:9/")
 
 
 @pytest.fixture(scope="session")
 def true_files(fashion_mnist: FashionMnist) -> Path:
     """A folder with the four official files, wherever this machine has them."""
-    places = [CACHE / "fashion-mnist", Places().installed]
-    return next(place for place in places if (place / LABELS).exists())
+    sources = [CACHE / "fashion-mnist", DataSources().installed]
+    return next(folder for folder in sources if (folder / LABELS).exists())
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(gzip.compress(bytes(content)))
 
 
-def test_the_data_set_is_sixty_and_ten_thousand_pictures_of_ten_even_classes(
+def test_the_data_set_is_sixty_and_ten_thousand_images_of_ten_even_classes(
     fashion_mnist: FashionMnist,
 ) -> None:
     assert fashion_mnist.train_images.shape == (60_000, 28, 28)
@@ -81,22 +81,22 @@ def test_the_data_set_is_sixty_and_ten_thousand_pictures_of_ten_even_classes(
     assert np.bincount(fashion_mnist.test_labels).tolist() == [1_000] * 10
 
 
-def test_a_picture_number_runs_through_both_sets(fashion_mnist: FashionMnist) -> None:
+def test_an_image_number_runs_through_both_sets(fashion_mnist: FashionMnist) -> None:
     assert np.array_equal(fashion_mnist.image(59_999), fashion_mnist.train_images[-1])
     assert np.array_equal(fashion_mnist.image(60_000), fashion_mnist.test_images[0])
     assert fashion_mnist.label(60_000) == fashion_mnist.test_labels[0]
 
 
 def test_an_installed_package_is_read_in_place(true_files: Path, tmp_path: Path) -> None:
-    installed = Places(installed=true_files, package=NOWHERE.package, address=NOWHERE.address)
+    installed = DataSources(installed=true_files, package=NOWHERE.package, address=NOWHERE.address)
     load(tmp_path / "cache", installed)
     assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.usefixtures("without_apt")
-def test_the_official_address_fills_the_cache_and_is_asked_only_once(website: str, tmp_path: Path) -> None:
-    places = Places(installed=NOWHERE.installed, address=website)
-    load(tmp_path, places)
+def test_the_official_address_fills_the_cache_once(website: str, tmp_path: Path) -> None:
+    sources = DataSources(installed=NOWHERE.installed, address=website)
+    load(tmp_path, sources)
     assert sorted(file.name for file in tmp_path.rglob("*") if file.is_file()) == sorted(CONTENT_SHA256)
     load(tmp_path, NOWHERE)  # from the cache alone
 
@@ -108,7 +108,7 @@ def test_a_damaged_cache_is_noticed_and_fetched_again(
 ) -> None:
     cached = folder_with(true_files, tmp_path / "fashion-mnist")
     damage(cached / LABELS)
-    load(tmp_path, Places(installed=NOWHERE.installed, address=website))
+    load(tmp_path, DataSources(installed=NOWHERE.installed, address=website))
     content = gzip.decompress((cached / LABELS).read_bytes())
     assert hashlib.sha256(content).hexdigest() == CONTENT_SHA256[LABELS]
 
@@ -129,7 +129,7 @@ def test_a_wrong_file_at_the_address_leaves_nothing_in_the_cache(true_files: Pat
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
         with pytest.raises(DataUnavailableError, match=f"{LABELS} has SHA-256 [0-9a-f]+, expected"):
-            load(tmp_path / "cache", Places(installed=NOWHERE.installed, address=address))
+            load(tmp_path / "cache", DataSources(installed=NOWHERE.installed, address=address))
         server.shutdown()
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -137,7 +137,7 @@ def test_a_wrong_file_at_the_address_leaves_nothing_in_the_cache(true_files: Pat
 @pytest.mark.usefixtures("without_apt")
 def test_the_error_names_all_three_places_and_why_each_failed(tmp_path: Path) -> None:
     with pytest.raises(DataUnavailableError) as raised:
-        load(tmp_path, Places(installed=NOWHERE.installed, address=NOWHERE.address))
+        load(tmp_path, DataSources(installed=NOWHERE.installed, address=NOWHERE.address))
     message = str(raised.value)
     assert "1. install Debian's package (`apt-get install dataset-fashion-mnist`" in message
     assert "2. let `apt-get download dataset-fashion-mnist`" in message
@@ -151,7 +151,7 @@ def test_the_package_comes_without_root_though_the_package_lists_are_empty(
     true_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("APT_CONFIG", str(archive_of(true_files, tmp_path / "archive")))
-    load(tmp_path / "cache", Places(installed=NOWHERE.installed, address=NOWHERE.address))
+    load(tmp_path / "cache", DataSources(installed=NOWHERE.installed, address=NOWHERE.address))
     cached = tmp_path / "cache/fashion-mnist"
     assert [folder.name for folder in (tmp_path / "cache").iterdir()] == ["fashion-mnist"]
     assert {file.name for file in cached.iterdir()} == set(CONTENT_SHA256)
@@ -180,11 +180,11 @@ def archive_of(files: Path, folder: Path) -> Path:
     return config
 
 
-def test_a_rendered_picture_is_dark_on_white_at_the_shop_s_size(fashion_mnist: FashionMnist) -> None:
+def test_a_rendered_image_is_dark_on_white_at_the_shop_s_size(fashion_mnist: FashionMnist) -> None:
     image28 = fashion_mnist.image(0)
-    with Image.open(io.BytesIO(render(image28))) as picture:
-        assert (picture.format, picture.size) == ("JPEG", (PICTURE_SIDE_PX, PICTURE_SIDE_PX))
-        pixels = np.asarray(picture)
-    assert pixels[0].min() > 245  # the edge of this picture is background
+    with Image.open(io.BytesIO(render(image28))) as image:
+        assert (image.format, image.size) == ("JPEG", (IMAGE_SIDE_PX, IMAGE_SIDE_PX))
+        pixels = np.asarray(image)
+    assert pixels[0].min() > 245  # the edge of this image is background
     shrunk = pixels.reshape(28, 4, 28, 4).mean(axis=(1, 3))
     assert np.abs(shrunk - (255.0 - image28)).mean() < 12

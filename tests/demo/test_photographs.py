@@ -1,4 +1,4 @@
-"""The second catalogue: real photographs of many senders through the same assets, without a line changed."""
+"""The second catalog: real photographs of many senders through the same assets, without a line changed."""
 
 from pathlib import Path
 
@@ -7,25 +7,29 @@ import polars as pl
 import pytest
 
 from catalog_assets.definitions import definitions
-from demo.clothing import clothing_pictures, write_clothing
-from demo.flow import Plan, bring_up_to_date, register_arrivals, stages
-from demo.place import allow_shop
+from catalog_assets.flow import register_arrivals, run_jobs
+from catalog_assets.plan import Plan
+from demo.clothing import clothing_images, write_clothing
+from demo.settings import allow_shop
 from demo.shop import Shop
+from resources.settings import Settings
 from resources.store import Store
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.end_to_end
 DATA = REPOSITORY.parent / "shared" / "data"
 SAMPLE = 700
+JOBS = ("prepare", "ingest", "assemble", "encode", "train", "evaluate", "compare")
 
 
 @pytest.mark.skipif(not (DATA / "clothing").is_dir(), reason=f"no clothing photographs at {DATA / 'clothing'}")
-def test_photographs_of_many_senders_become_a_judged_classifier(tmp_path: Path) -> None:
+def test_photographs_of_many_senders_become_an_evaluated_classifier(tmp_path: Path) -> None:
     root = tmp_path / "store"
     allow_shop()
     folder = DATA / "clothing"
     overrides = {"telemetry": {"enabled": False}}
     with (
-        Shop(clothing_pictures(folder), faults=lambda _: None) as shop,
+        Shop(clothing_images(folder), faults=lambda _: None) as shop,
         dg.DagsterInstance.local_temp(str(tmp_path), overrides=overrides) as instance,
     ):
         write_clothing(
@@ -38,8 +42,8 @@ def test_photographs_of_many_senders_become_a_judged_classifier(tmp_path: Path) 
         )
         store = Store(root=str(root))
         assert register_arrivals(store, instance) == []
-        plan = stages(Plan(encoders=["imagenet-lite0"], classifiers=["imagenet-lite0-probe"]))
-        assert not bring_up_to_date(definitions(str(root)), instance, plan).refused
+        plan = Plan(encoders=["imagenet-lite0"], classifiers=["imagenet-lite0-probe"])
+        assert not run_jobs(definitions(Settings.read(store=str(root))), instance, JOBS, plan).refused
 
     dataset = store.scan("dataset").join(store.scan("products").select("product_id", "item_group_id"), on="product_id")
     splits = dataset.filter(pl.col("item_group_id").is_not_null()).group_by("item_group_id")

@@ -1,4 +1,4 @@
-"""The demo's shop has the faults of a real catalogue, at their rates, and closes quietly."""
+"""The demo's shop has the faults of a real catalog, at their rates, and closes quietly."""
 
 import socket
 import time
@@ -11,17 +11,17 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from catalog.images.guards import Guard, InvalidUrlError
-from demo.faults import RATES, RETRY_AFTER_S, Fault, bomb, fault_of, picture_link
+from catalog.download.guards import Guard, InvalidUrlError
+from demo.faults import RATES, RETRY_AFTER_S, Fault, bomb, fault_of, image_link
 from demo.shop import Shop
-from tests.catalog.images.pictures import jpeg
+from tests.catalog.images.sample_images import jpeg
 
 JPEG = jpeg()
 RECOVERABLE = {Fault.FLAKY, Fault.THROTTLED}
 
 
 def only(fault: Fault) -> Callable[[str], Fault | None]:
-    return lambda picture_id: fault
+    return lambda image_id: fault
 
 
 def get(url: str) -> tuple[int, bytes, str]:
@@ -60,7 +60,7 @@ def test_a_fault_is_fixed_by_id_and_seed() -> None:
 
 def test_a_link_is_invalid_exactly_where_that_is_its_fault() -> None:
     for index in range(3000):
-        link = picture_link("http://127.0.0.1:8600", str(index), seed=3)
+        link = image_link("http://127.0.0.1:8600", str(index), seed=3)
         if fault_of(str(index), 3) is Fault.INVALID_LINK:
             with pytest.raises(InvalidUrlError):
                 Guard().check_url(link)
@@ -68,9 +68,9 @@ def test_a_link_is_invalid_exactly_where_that_is_its_fault() -> None:
             assert link == f"http://127.0.0.1:8600/p/{index}.jpg"
 
 
-def test_a_picture_without_fault_is_served_as_it_is() -> None:
-    with Shop({"a/b ü": JPEG}.get, faults=lambda picture_id: None) as shop:
-        assert get(picture_link(shop.url, "a/b ü", seed=1)) == (200, JPEG, "image/jpeg")
+def test_an_image_without_fault_is_served_as_it_is() -> None:
+    with Shop({"a/b ü": JPEG}.get, faults=lambda image_id: None) as shop:
+        assert get(image_link(shop.url, "a/b ü", seed=1)) == (200, JPEG, "image/jpeg")
         assert get(f"{shop.url}/p/unknown.jpg")[0] == 404
         assert get(f"{shop.url}/elsewhere")[0] == 404
         assert get(shop.url)[0] == 200
@@ -103,18 +103,18 @@ def test_a_redirect_home_ends_at_the_home_page() -> None:
         assert get(f"{shop.url}/p/a.jpg") == get(f"{shop.url}/")
 
 
-def test_a_truncated_picture_is_half_of_it() -> None:
+def test_a_truncated_image_is_half_of_it() -> None:
     with Shop({"a": JPEG}.get, faults=only(Fault.TRUNCATED)) as shop:
         assert get(f"{shop.url}/p/a.jpg") == (200, JPEG[: len(JPEG) // 2], "image/jpeg")
 
 
 @pytest.mark.parametrize(("fault", "code"), [(Fault.FLAKY, 500), (Fault.THROTTLED, 429)])
-def test_what_fails_once_is_fine_afterwards(fault: Fault, code: int) -> None:
+def test_a_fault_that_fails_once_succeeds_afterward(fault: Fault, code: int) -> None:
     with Shop({"a": JPEG, "b": JPEG}.get, faults=only(fault)) as shop:
         assert [get(f"{shop.url}/p/{each}.jpg")[0] for each in "aabba"] == [code, 200, code, 200, 200]
 
 
-def test_a_throttled_answer_says_when_to_come_back() -> None:
+def test_a_throttled_response_has_retry_after() -> None:
     with Shop({"a": JPEG}.get, faults=only(Fault.THROTTLED)) as shop:
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"{shop.url}/p/a.jpg", timeout=5)  # noqa: S310 our own
@@ -122,7 +122,7 @@ def test_a_throttled_answer_says_when_to_come_back() -> None:
             assert error.headers["Retry-After"] == str(RETRY_AFTER_S)
 
 
-def test_the_bomb_is_a_valid_picture_of_that_size() -> None:
+def test_the_bomb_is_a_valid_image_of_that_size() -> None:
     data = bomb()
     assert len(data) < 250_000
     with pytest.raises(Image.DecompressionBombError):
@@ -149,12 +149,12 @@ def test_the_shop_closes_at_once_and_quietly_though_connections_are_stalled() ->
 
 
 @pytest.mark.parametrize("request_", [b"POST / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n", b"\x16\x03\x01\r\n\r\n"])
-def test_a_request_that_is_none_is_told_so(request_: bytes) -> None:
+def test_a_malformed_request_gets_400(request_: bytes) -> None:
     with Shop({}.get) as shop, connect(shop, request_) as connection:
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
-def test_requests_on_one_connection_are_answered_in_turn() -> None:
+def test_requests_on_one_connection_get_responses_in_order() -> None:
     with Shop({}.get) as shop, connect(shop, b"GET / HTTP/1.1\r\n\r\nGET /no HTTP/1.1\r\n\r\n") as connection:
         received = b""
         while received.count(b"HTTP/1.1") < 2:
@@ -162,6 +162,6 @@ def test_requests_on_one_connection_are_answered_in_turn() -> None:
         assert received.index(b"200 OK") < received.index(b"404 Not Found")
 
 
-def test_a_taken_address_is_told() -> None:
+def test_an_address_in_use_is_an_error() -> None:
     with Shop({}.get) as shop, pytest.raises(OSError, match=f"cannot open at http://127.0.0.1:{shop.port}"):
         Shop({}.get, port=shop.port).__enter__()

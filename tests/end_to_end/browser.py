@@ -1,5 +1,9 @@
-"""A real headless Chromium, driven as a person would: by what is written on the page."""
+"""A real headless Chromium, operated by the text on the page, as people do.
 
+With SHELFSIGHT_SCREENSHOTS set to a folder, pages are photographed into it for the documentation.
+"""
+
+import os
 import shutil
 import tempfile
 import time
@@ -10,7 +14,11 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import ElementNotInteractableException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -23,8 +31,9 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 PATIENCE_S = 60
+LAST_FAILURE = str(Path(tempfile.gettempdir()) / "shelfsight-failed-page.png")
 FADING_S = 0.7
-COLOURED_S = 8.0  # a graph shows its assets at once and their states later
+COLORED_S = 8.0  # a graph shows its assets at once and their states later
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class Page:
 
     driver: webdriver.Chrome
     url: str
+    screenshots: Path | None
 
     def open(self, path: str) -> None:
         """Go to a path of the server."""
@@ -48,11 +58,24 @@ class Page:
         """Click on what these words name, as soon as it can be clicked."""
         until(lambda: self._clicked(text), PATIENCE_S, f"a click on {text!r}")
 
-    def shoot(self, path: Path, after_s: float = FADING_S) -> None:
-        """Save what is seen as a PNG, once what was opened has faded in."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        time.sleep(after_s)
-        assert self.driver.save_screenshot(str(path))
+    def open_by(self, text: str, seen: str) -> None:
+        """Click until something else is seen: a page that is still being loaded may take a click and do nothing."""
+
+        def is_open() -> bool:
+            if self._visible(f'//*[text()[contains(normalize-space(.), "{seen}")]]') is None:
+                if self._clicked(text):
+                    time.sleep(2.0)
+                return False
+            return True
+
+        until(is_open, PATIENCE_S, f"{seen!r} after a click on {text!r}")
+
+    def shoot(self, name: str, after_s: float = FADING_S) -> None:
+        """Save the page as a PNG, once what was opened has faded in; only where screenshots are wanted."""
+        if self.screenshots is not None:
+            self.screenshots.mkdir(parents=True, exist_ok=True)
+            time.sleep(after_s)
+            assert self.driver.save_screenshot(str(self.screenshots / name))
 
     def _clicked(self, text: str) -> bool:
         element = self._visible(f'//*[text()[contains(normalize-space(.), "{text}")]]')
@@ -60,7 +83,11 @@ class Page:
             return False
         try:
             element.click()
-        except (ElementNotInteractableException, StaleElementReferenceException):  # still moving: look again
+        except (  # still moving, or behind what is: look again
+            ElementClickInterceptedException,
+            ElementNotInteractableException,
+            StaleElementReferenceException,
+        ):
             return False
         return True
 
@@ -85,6 +112,11 @@ def browsing(url: str) -> Iterator[Page]:
             options.add_argument(flag)
         browser = webdriver.Chrome(options=options, service=Service(driver))
         try:
-            yield Page(browser, url)
+            wanted = os.environ.get("SHELFSIGHT_SCREENSHOTS")
+            yield Page(browser, url, Path(wanted) if wanted else None)
+        except Exception:
+            browser.save_screenshot(LAST_FAILURE)
+            print(f"{browser.current_url} as it failed: {LAST_FAILURE}")  # noqa: T201 shown with the failure
+            raise
         finally:
             browser.quit()

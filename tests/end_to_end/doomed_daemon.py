@@ -9,7 +9,8 @@ import sys
 from typing import Any
 
 import dagster as dg
-from dagster._daemon.cli import run_command
+
+from tests.dagster_internals import run_command
 
 
 def doom(method: str, num_calls: int) -> None:
@@ -18,10 +19,10 @@ def doom(method: str, num_calls: int) -> None:
     left = iter(range(num_calls - 1, -1, -1))
 
     def deadly(instance: dg.DagsterInstance, *args: Any, **kwargs: Any) -> Any:
-        told = called(instance, *args, **kwargs)
+        result = called(instance, *args, **kwargs)
         if not next(left):
             os.kill(os.getpid(), signal.SIGKILL)
-        return told
+        return result
 
     setattr(dg.DagsterInstance, method, deadly)
 

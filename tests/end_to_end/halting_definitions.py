@@ -1,6 +1,6 @@
-"""The project's definitions for the tests that kill its services: `feed_sensor` alone, and a labelling that can halt.
+"""The project's definitions for the tests that kill its services: `feed_sensor` alone, and a labeling that can halt.
 
-While the store holds a file `halt`, a labelling stands still in mid-answer, the first batch behind it, and tells the
+While the store holds a file `halt`, a labeling stands still in mid-prediction, the first batch behind it, and tells the
 number of its process in `halted`.
 """
 
@@ -11,11 +11,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from catalog_assets.automation import feed_sensor
 from catalog_assets.definitions import definitions
-from ml.deployment.answers import Answers
+from catalog_assets.ingestion.feed_sensor import feed_sensor
+from ml.deployment.categories import CategoryPredictions
 from ml.deployment.deployment import Deployment
-from ml.pixels import PixelRows
+from ml.pixels import PixelsLike
+from resources.settings import Settings
 
 ROOT = Path(os.environ["SHELFSIGHT_STORE"])
 
@@ -34,16 +35,16 @@ def with_one_sensor(whole: dg.Definitions) -> dg.Definitions:
 
 
 feed_sensor._min_interval = 1  # a daemon that is started again looks at once
-defs = with_one_sensor(definitions(str(ROOT)))
-_answer = Deployment.answer
+defs = with_one_sensor(definitions(Settings.read(store=str(ROOT))))
+_predict = Deployment.predict
 _batches = itertools.count()
 
 
-def _halting_answer(deployment: Deployment, pixels: PixelRows, coverage: float) -> Answers:
+def _halting_predict(deployment: Deployment, pixels: PixelsLike, coverage: float) -> CategoryPredictions:
     if next(_batches) and (ROOT / "halt").exists():
         (ROOT / "halted").write_text(str(os.getpid()))
         signal.pause()
-    return _answer(deployment, pixels, coverage)
+    return _predict(deployment, pixels, coverage)
 
 
-Deployment.answer = _halting_answer  # type: ignore[method-assign]
+Deployment.predict = _halting_predict  # type: ignore[method-assign]

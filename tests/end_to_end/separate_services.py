@@ -37,21 +37,21 @@ MESSAGES = """query($run: ID!) {
 
 @dataclass(frozen=True)
 class Pages:
-    """What the pages of a web server ask it for, by GraphQL."""
+    """The GraphQL queries that the pages of a web server send."""
 
     url: str
 
-    def launch(self, job: str, partition: str) -> str:
-        """Launch a job for a partition; the run's id."""
-        tags = [{"key": "dagster/partition", "value": partition}]
+    def launch(self, job: str, partition: str | None = None) -> str:
+        """Launch a job, for a partition where it has any; the run's id."""
+        tags = [{"key": "dagster/partition", "value": partition}] if partition is not None else []
         return str(self._asked(LAUNCH, job=job, tags=tags)["launchRun"]["run"]["runId"])
 
     def cancel(self, run_id: str) -> None:
-        """What the button "Terminate" does."""
+        """Terminates a run, as the button "Terminate" does."""
         assert self._asked(CANCEL, run=run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
 
     def messages(self, run_id: str) -> str:
-        """What the page of a run shows of its events, a line each."""
+        """Returns the events on the page of a run, one line each."""
         events = self._asked(MESSAGES, run=run_id)["logsForRun"]["events"]
         return "\n".join(event["message"] for event in events)
 
@@ -59,9 +59,9 @@ class Pages:
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = Request(self.url, body, {"Content-Type": "application/json"})  # noqa: S310 our own, on loopback
         with urlopen(request, timeout=60) as response:  # noqa: S310
-            told = json.load(response)
-        assert "errors" not in told, told
-        data: dict[str, Any] = told["data"]
+            reply = json.load(response)
+        assert "errors" not in reply, reply
+        data: dict[str, Any] = reply["data"]
         return data
 
 
@@ -79,7 +79,7 @@ class SeparateServices:
             yield process
 
     def doomed_daemon(self, method: str, num_calls: int) -> int:
-        """How a daemon ended that dies with the so-manieth call of a method of its instance."""
+        """Runs a daemon that is killed at the given call of a method of its instance; returns its exit code."""
         words = ("-m", "tests.end_to_end.doomed_daemon", method, str(num_calls), str(self.workspace))
         with _started(self.root, f"doomed-{method}", *words) as process:
             return process.wait(timeout=START_TIMEOUT_S)
@@ -102,17 +102,17 @@ def code_server(root: Path) -> Iterator[SeparateServices]:
     workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": location}]}))
     words = ("-m", "dagster", "api", "grpc", "-m", MODULE, "-h", "127.0.0.1", "-p", str(port))
     with _started(root, "code-server", *words) as process:
-        until(lambda: process.poll() is not None or _listens(port), START_TIMEOUT_S, "the code server")
+        until(lambda: process.poll() is not None or listens(port), START_TIMEOUT_S, "the code server")
         assert process.poll() is None, f"the code server ended: see {root.parent / 'code-server.log'}"
         yield SeparateServices(root, workspace)
 
 
 def watchful(root: Path) -> None:
     """Let the store's daemons look after their runs each second, where they would do so every other minute."""
-    place = root / "dagster" / "dagster.yaml"
-    settings = yaml.safe_load(place.read_text())
+    path = root / "dagster" / "dagster.yaml"
+    settings = yaml.safe_load(path.read_text())
     settings["run_monitoring"] |= {"poll_interval_seconds": 1, "free_slots_after_run_end_seconds": 1}
-    place.write_text(yaml.safe_dump(settings))
+    path.write_text(yaml.safe_dump(settings))
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def _started(root: Path, name: str, *words: str) -> Iterator[Process]:
         **os.environ,
         "SHELFSIGHT_STORE": str(root),
         "DAGSTER_HOME": str(root / "dagster"),
-        "SHELFSIGHT_ON_ARRIVAL": "take",
+        "SHELFSIGHT_ON_ARRIVAL": "parse",
     }
     with (root.parent / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
@@ -141,6 +141,7 @@ def _started(root: Path, name: str, *words: str) -> Iterator[Process]:
         process.wait()
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Returns True if a process of this machine accepts connections at a port."""
     with socket.socket() as trying:
         return trying.connect_ex(("127.0.0.1", port)) == 0

@@ -1,7 +1,6 @@
 """Real services for a test: the project's own `make ui` command over a copy of a store, on free ports."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,25 +14,25 @@ from typing import TypeVar
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from tests.conftest import REPOSITORY, TinyCatalogue
+from tests.conftest import REPOSITORY, TinyCatalog
+from tests.in_every_process.brevity import EAGER_AUTOMATION
 
 T = TypeVar("T")
+POLL_S = 0.1
 
 
 @dataclass(frozen=True)
 class Services:
-    """Where the web server answers, and the store it serves."""
+    """The address of the web server, and its store."""
 
     url: str
     root: Path
     log: Path
 
 
-def copy_of(catalogue: TinyCatalogue, place: Path) -> Path:
-    """A store of one's own, with all that was materialised."""
-    root = place / "store"
-    shutil.copytree(catalogue.root, root, ignore=shutil.ignore_patterns("*.duckdb*"))
-    return root
+def copy_of(catalog: TinyCatalog, folder: Path) -> Path:
+    """A store of one's own, with all that was materialized."""
+    return catalog.copy(folder).root
 
 
 @contextmanager
@@ -54,6 +53,7 @@ def serving(root: Path, **environment: str) -> Iterator[Services]:
                 "DAGSTER_HOME": str(root / "dagster"),
                 "SHELFSIGHT_DAGSTER_PORT": str(dagster_port),
                 "SHELFSIGHT_MLFLOW_PORT": str(mlflow_port),
+                EAGER_AUTOMATION: "1",
                 **environment,
             },
         )
@@ -76,12 +76,12 @@ def until(condition: Callable[[], T | None], timeout_s: float, wanted: str) -> T
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        time.sleep(1.0)
+        time.sleep(POLL_S)
     raise AssertionError(f"{wanted} did not come within {timeout_s:.0f} s")
 
 
 def answers(url: str) -> bool:
-    """Whether a web server is there and well."""
+    """Returns True if a web server responds."""
     try:
         with urlopen(url, timeout=5) as response:  # noqa: S310
             return bool(response.status == 200)

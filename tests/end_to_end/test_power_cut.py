@@ -1,4 +1,4 @@
-"""Everything dies at once, as with the power: the run has failed, its cause can be read, and the device is free."""
+"""All processes are killed at once: the run fails with a readable cause, and its device slot is freed."""
 
 from pathlib import Path
 
@@ -6,33 +6,33 @@ import dagster as dg
 import pytest
 
 from resources.store import Store
-from tests.conftest import TinyCatalogue
+from tests.conftest import TinyCatalog
 from tests.end_to_end.separate_services import code_server, watchful
 from tests.end_to_end.services import copy_of, free_port, until
-from tests.end_to_end.test_killed_services import LABELLED, halted, status_of
+from tests.end_to_end.test_killed_services import LABELED, halted, status_of
 
-TABLE = "universal_catalogue"
+TABLE = "universal_catalog"
 
 
 @pytest.mark.end_to_end
 @pytest.mark.timeout(240)
 def test_a_run_that_everything_died_with_has_failed_and_leaves_the_device_to_the_next(
-    tiny_catalogue: TinyCatalogue, tmp_path: Path
+    tiny_catalog: TinyCatalog, tmp_path: Path
 ) -> None:
-    root = copy_of(tiny_catalogue, tmp_path)
+    root = copy_of(tiny_catalog, tmp_path)
     watchful(root)
     store = Store(root=str(root))
-    undisturbed = store.scan(TABLE, [LABELLED]).collect().drop("delivery")
-    store.write(undisturbed[:0], TABLE, LABELLED)
+    undisturbed = store.scan(TABLE, [LABELED]).collect().drop("delivery")
+    store.write(undisturbed[:0], TABLE, LABELED)
     (root / "halt").touch()
     with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
         with code_server(root) as services, services.daemon(), services.web_server(free_port()) as (_, web):
-            lost = web.launch("label", LABELLED)
+            lost = web.launch("categorize", LABELED)
             halted(store)
         (root / "halt").unlink()
         with code_server(root) as services, services.daemon(), services.web_server(free_port()) as (_, web):
-            again = web.launch("label", LABELLED)
-            until(lambda: status_of(instance, again) == dg.DagsterRunStatus.SUCCESS, 60, "the labelling after the cut")
+            again = web.launch("categorize", LABELED)
+            until(lambda: status_of(instance, again) == dg.DagsterRunStatus.SUCCESS, 60, "the labeling after the cut")
             assert "of the run is gone" in web.messages(lost)
         assert status_of(instance, lost) == dg.DagsterRunStatus.FAILURE
-    assert store.scan(TABLE, [LABELLED]).collect().drop("delivery").equals(undisturbed)
+    assert store.scan(TABLE, [LABELED]).collect().drop("delivery").equals(undisturbed)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from catalog.images.statuses import Status
-from tests.catalog.images.raw_server import Answer, response
+from tests.catalog.download.raw_server import Answer, response
 
 
 @dataclass(frozen=True)
 class Case:
-    """What the server answers to `/NAME`, or a link that leads elsewhere, and the statuses that are right."""
+    """A response of the server to `/NAME`, or a link to elsewhere, and the statuses that are right."""
 
     name: str
     statuses: frozenset[Status]
@@ -23,8 +23,8 @@ def case(name: str, answer: bytes | Callable[[], Answer], *statuses: Status) -> 
     return Case(name, frozenset(statuses), answer=made)
 
 
-def picture(name: str, data: bytes, *statuses: Status) -> Case:
-    """A case of the bytes of a picture, or what passes for one, in a correct response."""
+def image_case(name: str, data: bytes, *statuses: Status) -> Case:
+    """A case of the bytes of an image, or what passes for one, in a correct response."""
     return case(name, response("200 OK", data, "Content-Type: image/jpeg"), *statuses)
 
 

@@ -1,29 +1,21 @@
-"""The suite's tally: how many cases ran, how many held, and which did not."""
+"""Folders for stores that processes are killed over."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-_HELD = pytest.StashKey[dict[str, bool]]()
+MEMORY = Path("/dev/shm")  # noqa: S108 a mount point
+MIN_FREE_BYTES = 2_000_000_000  # a store takes a tenth of it
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_HELD] = {}
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> object:
-    """Notes a case that ran. Neither a known fault has held nor a case whose delivery failed before or after it."""
-    report = yield
-    held = item.config.stash[_HELD]
-    is_case = "faults" in item.path.parts
-    is_skipped = report.skipped and not hasattr(report, "wasxfail")
-    if is_case and not is_skipped and (report.when == "call" or report.failed):
-        held[item.nodeid] = held.get(item.nodeid, True) and report.passed
-    return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    held = config.stash[_HELD]
-    if held:
-        terminalreporter.write_line(f"fault suite: {len(held)} cases ran, {sum(held.values())} held")
-    for name in sorted(name for name, is_held in held.items() if not is_held):
-        terminalreporter.write_line(f"  did not hold: {name}")
+@pytest.fixture(scope="module")
+def memory_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory, where databases wait for no disk; on disk where memory has no room for it."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MIN_FREE_BYTES:
+        yield tmp_path_factory.mktemp("stores")
+        return
+    with tempfile.TemporaryDirectory(prefix="shelfsight-", dir=MEMORY) as folder:
+        yield Path(folder)

@@ -10,7 +10,7 @@ import sys
 import polars as pl
 from upath import UPath
 
-from tests.catalog.images.download_until_killed import download
+from tests.catalog.download.download_until_killed import download
 
 if __name__ == "__main__":
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing fails with an error, as where no space is left

@@ -1,26 +1,20 @@
-"""Materialises assets of a store in a process that kills itself by SIGKILL at a moment: as a function is called.
-
-Usage: python -m tests.faults.killed_run ROOT ASSETS PARTITION MODULE:FUNCTION before|after NUM_CALLS
-with ASSETS by commas and PARTITION empty for none.
-"""
+"""Materializes assets of a store in a process that kills itself by SIGKILL at a moment: as a function is called."""
 
 import os
 import pkgutil
-import shutil
 import signal
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-import ml.deployment.deploying
-import resources.labeller
-from catalog_assets.definitions import ASSET_MODULES
-from catalog_assets.definitions import resources as resources_of
-from demo.flow import QUIET
-from ml.deployment.deployment import FACTS_FILE, current_folder, facts_of
+import ml.deployment.deploy
+from catalog_assets.definitions import defs
+from catalog_assets.flow import QUIET
+from resources.configured import configured
+from resources.settings import Settings
+from tests.catalog_assets.serving.exported_by_copy import exported_by_copy
 
 
 def kill_at(function: str, when: str, num_calls: int) -> None:
@@ -34,46 +28,31 @@ def kill_at(function: str, when: str, num_calls: int) -> None:
         is_last = next(left) == 0
         if is_last and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        told = called(*args, **kwargs)
+        result = called(*args, **kwargs)
         if is_last:
             os.kill(os.getpid(), signal.SIGKILL)
-        return told
+        return result
 
     setattr(place, name, deadly)
 
 
-def materialise(root: Path, assets: list[str], partition: str | None) -> dg.ExecuteInProcessResult:
-    """What a run of the store's own resources makes of these assets."""
+def materialize(root: Path, assets: list[str], partition: str | None) -> dg.ExecuteInProcessResult:
+    """Materializes assets in a run with the store's own resources; returns its result."""
     with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
         return dg.materialize(
-            dg.load_assets_from_modules(ASSET_MODULES),
+            list(defs.assets or []),
             selection=dg.AssetSelection.assets(*assets),
             partition_key=partition,
-            resources=resources_of(str(root)),
+            resources=configured(Settings.read(store=str(root))),
             instance=instance,
             run_config=QUIET,
             raise_on_error=False,
         )
 
 
-def exported_by_copy(root: Path) -> Callable[..., Mapping[str, Any]]:
-    """Stands in for `deploy`: an export takes half a minute, so the files are those of the deployment that answers.
-
-    They come one by one and the facts last, as they do in an export.
-    """
-
-    def deploy(_classifier: object, folder: Path, *_rest: object) -> Mapping[str, Any]:
-        folder.mkdir(parents=True)
-        for file in sorted(current_folder(root).iterdir(), key=lambda file: file.name == FACTS_FILE):
-            shutil.copy(file, folder)
-        return facts_of(folder)
-
-    return deploy
-
-
-if __name__ == "__main__":
-    place = Path(sys.argv[1])
-    resources.labeller.MIN_FOR_PROCESSES = 1  # decoding processes are among what is killed
-    ml.deployment.deploying.deploy = exported_by_copy(place)
-    kill_at(sys.argv[4], sys.argv[5], int(sys.argv[6]))
-    materialise(place, sys.argv[2].split(","), sys.argv[3] or None)
+def run_until(root: str, assets: str, partition: str, function: str, when: str, num_calls: str) -> None:
+    """Materialize assets, joined by commas, until the moment; an empty partition is none."""
+    place = Path(root)
+    ml.deployment.deploy.deploy = exported_by_copy(place)
+    kill_at(function, when, int(num_calls))
+    materialize(place, assets.split(","), partition or None)

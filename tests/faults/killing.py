@@ -2,16 +2,15 @@
 
 import os
 import signal
-import subprocess
-import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 
-from tests.conftest import REPOSITORY
 from tests.end_to_end.services import until
+from tests.fork_server import start
 
 TIMEOUT_S = 60.0
 
@@ -26,24 +25,21 @@ class Moment:
 
 
 def killed(root: Path, assets: str, moment: Moment, partition: str = "") -> None:
-    """Materialise assets of a store until the moment, at which the process dies, and all that it started with it.
+    """Materialize assets of a store until the moment, at which the process dies, and all that it started with it.
 
     Then do what a code server and a daemon do of such a run: it has failed, and its pool slots are free.
     """
-    words = [str(root), assets, partition, moment.function, moment.when, str(moment.num_calls)]
-    command = [sys.executable, "-m", "tests.faults.killed_run", *words]
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    try:
-        said, _ = process.communicate(timeout=TIMEOUT_S)
-        assert process.returncode == -signal.SIGKILL, f"{moment} never came:\n{said}"
-        until(lambda: not living(process.pid), TIMEOUT_S, "the end of what the process had started")
-    finally:
-        for pid in living(process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.wait()
+    arguments = [str(root), assets, partition, moment.function, moment.when, str(moment.num_calls)]
+    with tempfile.NamedTemporaryFile() as output:
+        process = start("tests.faults.preloaded_run:run_until", arguments, Path(output.name))
+        try:
+            returncode = process.poll(TIMEOUT_S)
+            assert returncode == -signal.SIGKILL, f"{moment} never came:\n{process.output}"
+            until(lambda: not living(process.pid), TIMEOUT_S, "the end of what the process had started")
+        finally:
+            for pid in living(process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
     with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
         for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
             instance.report_run_failed(run)

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator
 
 from catalog.images.statuses import Status
-from tests.catalog.images.pictures import jpeg
-from tests.catalog.images.raw_server import Answer, response
+from tests.catalog.download.raw_server import Answer, response
+from tests.catalog.images.sample_images import jpeg
 from tests.faults.case import Case, case, link
 
-MAX_BYTES = 3_000_000  # that the suite's downloads take of a picture
+MAX_BYTES = 3_000_000  # that the suite's downloads take of an image
 OK, TIMEOUT, HTTP_ERROR, CONNECT_ERROR = Status.OK, Status.TIMEOUT, Status.HTTP_ERROR, Status.CONNECT_ERROR
 INVALID_URL, BLOCKED, TOO_LARGE = Status.INVALID_URL, Status.BLOCKED_ADDRESS, Status.TOO_LARGE
 
@@ -32,7 +32,7 @@ def bodies() -> Iterator[Case]:
     yield case("silence in the middle of the body", lambda: stall(head + length % 5000 + jpeg()[:200]), TIMEOUT)
     yield case("body shorter than its length", head + length % 10**6 + jpeg(), CONNECT_ERROR)
     yield case("body longer than its length", head + length % len(jpeg()) + jpeg() + b"x" * 1000, OK, HTTP_ERROR)
-    yield case("body that is no chunk", chunked + b"ZZ\r\nabc\r\n", HTTP_ERROR, CONNECT_ERROR)
+    yield case("body that is not a chunk", chunked + b"ZZ\r\nabc\r\n", HTTP_ERROR, CONNECT_ERROR)
     yield case("chunk of a negative size", chunked + b"-5\r\nabc\r\n", HTTP_ERROR, CONNECT_ERROR)
     yield case("chunk of 16 exabytes", chunked + b"FFFFFFFFFFFFFFFF\r\nabc\r\n", HTTP_ERROR, CONNECT_ERROR, TIMEOUT)
     packed = gzip.compress(bytes(20_000_000))
@@ -86,7 +86,7 @@ def heads() -> Iterator[Case]:
     yield case("status 410", response("410 Gone"), Status.GONE)
     yield case("status of four digits", response("2000 OK"), HTTP_ERROR)
     cookies = [f"Set-Cookie: a{number}={'x' * 200}" for number in range(20)]
-    yield case("a picture with many cookies", response("200 OK", jpeg(), *cookies), OK)
+    yield case("an image with many cookies", response("200 OK", jpeg(), *cookies), OK)
 
 
 def redirects() -> Iterator[Case]:
@@ -136,7 +136,7 @@ def links() -> Iterator[Case]:
             "ftp://shop.example/a.jpg",
         ),
         *("file:///etc/passwd", "javascript:alert(1)", "data:image/png;base64,AAAA", "http://127.1/a", "http://0/a"),
-        *("http://shop.example:0/a.jpg", "http://shop.example:-1/a.jpg", "//", "\u2028", "C:\\pictures\\a.jpg"),
+        *("http://shop.example:0/a.jpg", "http://shop.example:-1/a.jpg", "//", "\u2028", "C:\\images\\a.jpg"),
         *("http://shop.example:65536/a.jpg", "http://shop.example:x/a.jpg", "http://user:pw@shop.example/a.jpg"),
         *(
             "http://shop.example\\@169.254.169.254/",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import polars as pl
 import pytest
 
-from tests.catalog.images.pictures import jpeg
-from tests.catalog.images.raw_server import RawServer, response
+from tests.catalog.download.raw_server import RawServer, response
+from tests.catalog.images.sample_images import jpeg
 from tests.conftest import REPOSITORY
 from tests.faults.tls_server import DAY, Authority, TlsServer, self_signed
 
@@ -29,7 +29,7 @@ STATUSES = {
 
 @dataclass(frozen=True)
 class Delivered:
-    """How the links ended, and what each server was asked over TLS."""
+    """The statuses of the links, and the requests that each server got over TLS."""
 
     statuses: dict[str, str]
     num_requests: dict[str, int]
@@ -39,19 +39,19 @@ class Delivered:
 def delivered(tmp_path_factory: pytest.TempPathFactory) -> Delivered:
     place = tmp_path_factory.mktemp("tls")
     known, unknown = Authority(place, "known"), Authority(place, "unknown")
-    picture = response("200 OK", jpeg())
+    image = response("200 OK", jpeg())
     with ExitStack() as stack:
         servers = {
-            "good certificate": TlsServer(known.certificate("good"), picture),
-            "self-signed certificate": TlsServer(self_signed(place), picture),
-            "certificate of an authority that nobody knows": TlsServer(unknown.certificate("foreign"), picture),
-            "expired certificate": TlsServer(known.certificate("expired", start=-2 * DAY, end=-DAY / 2), picture),
-            "certificate that is not valid yet": TlsServer(known.certificate("early", start=DAY, end=2 * DAY), picture),
-            "certificate of another host": TlsServer(known.certificate("other", host="127.0.0.2"), picture),
-            "handshake that breaks off": TlsServer(None, picture),
+            "good certificate": TlsServer(known.certificate("good"), image),
+            "self-signed certificate": TlsServer(self_signed(place), image),
+            "certificate of an authority that nobody knows": TlsServer(unknown.certificate("foreign"), image),
+            "expired certificate": TlsServer(known.certificate("expired", start=-2 * DAY, end=-DAY / 2), image),
+            "certificate that is not valid yet": TlsServer(known.certificate("early", start=DAY, end=2 * DAY), image),
+            "certificate of another host": TlsServer(known.certificate("other", host="127.0.0.2"), image),
+            "handshake that breaks off": TlsServer(None, image),
         }
         ports = {name: stack.enter_context(server).port for name, server in servers.items()}
-        plain = stack.enter_context(RawServer(lambda _: [picture]))
+        plain = stack.enter_context(RawServer(lambda _: [image]))
         ports["plain HTTP behind https"] = plain.port
         to_expired = response("302 Found", b"", f"Location: https://127.0.0.1:{ports['expired certificate']}/a.jpg")
         name = "redirect from a good certificate to an expired one"
@@ -60,7 +60,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Delivered:
         links = [f"https://127.0.0.1:{port}/a.jpg" for port in ports.values()]
         wanted = pl.DataFrame({"product_id": list(ports), "image_url": links})
         wanted.write_parquet(place / "products.parquet")
-        command = [sys.executable, "-m", "tests.catalog.images.download_until_killed"]
+        command = [sys.executable, "-m", "tests.catalog.download.download_until_killed"]
         subprocess.run(
             [*command, str(place / "products.parquet"), str(place / "store")],
             cwd=REPOSITORY,

@@ -8,9 +8,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from catalog_assets.inbox import Arrivals, LookSettings, arrivals
+from catalog_assets.ingestion.inbox import Arrivals, ScanSettings, arrivals
 from resources.store import Store
-from tests.catalog_assets.delivering import drop, settle, tsv, website
+from tests.catalog_assets.delivering import drop, tsv, website, write_settings
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 YESTERDAY = NOON - timedelta(days=1)
@@ -19,18 +19,18 @@ YESTERDAY = NOON - timedelta(days=1)
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = Store(root=str(tmp_path / "store"))
-    settle(store)
+    write_settings(store)
     return store
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as instance:
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
         yield instance
 
 
 def look(store: Store, instance: dg.DagsterInstance, seen: dict[str, str], now: datetime) -> Arrivals:
-    return arrivals(store, instance, seen, LookSettings(now=now))
+    return arrivals(store, instance, seen, ScanSettings(now=now))
 
 
 def keys(looked: Arrivals) -> list[str]:
@@ -72,7 +72,7 @@ def test_a_feed_behind_a_url_is_looked_at_though_the_last_look_lies_in_the_futur
 ) -> None:
     with website(tmp_path / "www") as (url, _):
         (tmp_path / "www" / "remote.tsv").write_bytes(tsv("ab"))
-        settle(store, f"{url}/remote.tsv")
+        write_settings(store, f"{url}/remote.tsv")
         first = look(store, instance, {}, NOON)
         (tmp_path / "www" / "remote.tsv").write_bytes(tsv("abc"))
         second = look(store, instance, first.seen, YESTERDAY)

@@ -1,4 +1,4 @@
-"""One delivery of everything hostile: each link ends in its status, the healthy pictures arrive, nothing leaks out."""
+"""One delivery of everything hostile: each link ends in its status, the healthy images arrive, nothing leaks out."""
 
 import hashlib
 import os
@@ -7,31 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from catalog.images.fetch_settings import FetchSettings
-from catalog.images.politeness import Politeness
-from catalog.images.shards import download_delivery
-from tests.catalog.images.pictures import jpeg
-from tests.catalog.images.raw_server import Answer, RawServer, response
-from tests.faults.case import Case
-from tests.faults.pictures import pictures
-from tests.faults.responses import MAX_BYTES, deeper, responses
+from catalog.download.delivery import download_delivery
+from catalog.download.host_limiter import Politeness
+from catalog.download.settings import FetchSettings
+from tests.catalog.images.sample_images import jpeg
+from tests.faults.hostile_server import cases, hostile_server
+from tests.faults.responses import MAX_BYTES
 
-CASES: dict[str, Case] = {each.name: each for each in [*pictures(), *responses()]}
-# Ids that would be dangerous as paths; their pictures are healthy.
+CASES = cases()
+# Ids that would be dangerous as paths; their images are healthy.
 IDS = ("../../outside", "/etc/shelfsight", "CON", "a/b\\c", "x" * 300, "\U0001f45f", "..", "%2e%2e%2f", "$(id)", "a\tb")
 SETTINGS = FetchSettings(
     allowed_networks=("127.0.0.1",),
     # Long enough for a machine that stands still for a moment: what is to time out does so all the same.
-    connect_timeout_s=4.0,
-    idle_timeout_s=4.0,
-    timeout_s=10.0,
+    connect_timeout_s=10.0,
+    idle_timeout_s=7.0,
+    timeout_s=12.0,
     decode_timeout_s=6.0,
     max_bytes=MAX_BYTES,
     max_attempts=1,
@@ -55,19 +53,12 @@ class Delivered:
 def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
     place = tmp_path_factory.mktemp("hostile")
     store = place / "deep" / "er" / "store"
-
-    def answer(path: str) -> Answer:
-        if path.startswith("/deeper/"):
-            return deeper(path)
-        name = unquote(path[1:])
-        if name in CASES and CASES[name].answer is not None:
-            return CASES[name].answer()
-        return [response("200 OK", jpeg(seed=int(name)))]
-
-    with RawServer(answer) as server, writes() as written:
-        rows = [(f"case:{name}", each.url or f"{server.url}/{quote(name, safe='')}") for name, each in CASES.items()]
-        rows = [(name, CASES[name[5:]].url if CASES[name[5:]].url is not None else url) for name, url in rows]
-        healthy = [(product_id, f"{server.url}/{seed}") for seed, product_id in enumerate(IDS)]
+    with hostile_server() as url, writes() as written:
+        rows = [
+            (f"case:{name}", f"{url}/{quote(name, safe='')}" if case.url is None else case.url)
+            for name, case in CASES.items()
+        ]
+        healthy = [(product_id, f"{url}/{seed}") for seed, product_id in enumerate(IDS)]
         mixed = pl.DataFrame(rows + healthy, schema=["product_id", "image_url"], orient="row")
         outcomes = download_delivery(
             mixed.sample(fraction=1, shuffle=True, seed=3),
@@ -124,7 +115,7 @@ def test_it_ends_in_its_status(delivered: Delivered, name: str) -> None:
 
 
 @pytest.mark.parametrize("product_id", IDS)
-def test_healthy_pictures_arrive_whatever_their_product_is_called(delivered: Delivered, product_id: str) -> None:
+def test_healthy_images_arrive_whatever_their_product_is_called(delivered: Delivered, product_id: str) -> None:
     assert delivered.outcomes[product_id] == "ok"
     assert delivered.stored[product_id] == jpeg(seed=IDS.index(product_id))
 
@@ -139,7 +130,7 @@ def test_nothing_is_written_outside_the_store(delivered: Delivered) -> None:
     assert outside <= set(delivered.store.parents)  # folders on the way to it
 
 
-def test_no_stored_picture_is_larger_than_its_pixels_warrant(delivered: Delivered) -> None:
+def test_no_stored_image_is_larger_than_its_pixels_warrant(delivered: Delivered) -> None:
     assert max(map(len, delivered.stored.values())) < 1_000_000
 
 

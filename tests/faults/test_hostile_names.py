@@ -11,16 +11,16 @@ import polars as pl
 import pytest
 from upath import UPath
 
-from catalog.images.fetch_settings import FetchSettings
-from catalog.images.shards import download_delivery
-from tests.catalog.images.pictures import jpeg
-from tests.catalog.images.raw_server import Answer, RawServer, response
+from catalog.download.delivery import download_delivery
+from catalog.download.settings import FetchSettings
+from tests.catalog.download.raw_server import Answer, RawServer, response
+from tests.catalog.images.sample_images import jpeg
 
 OUTSIDE, INSIDE = "127.0.0.1", "127.0.0.2"  # the first is allowed, as a public address would be
 SETTINGS = FetchSettings(
-    allowed_networks=(OUTSIDE,), connect_timeout_s=1.0, idle_timeout_s=1.0, timeout_s=2.0, max_attempts=1
+    allowed_networks=(OUTSIDE,), connect_timeout_s=2.0, idle_timeout_s=2.0, timeout_s=4.0, max_attempts=1
 )
-NEVER_S = 4.0  # longer than a picture's time
+NEVER_S = 6.0  # longer than an image's time
 # What each name resolves to, answer after answer, the last one for ever; an error is raised.
 ANSWERS: dict[str, list[list[str] | Exception]] = {
     "good.example": [[OUTSIDE]],
@@ -67,7 +67,7 @@ STATUSES = {
 
 @dataclass(frozen=True)
 class Delivered:
-    """How the links ended, how often each name was asked for, and how often the server inside was."""
+    """The statuses of the links, and the numbers of look-ups by name and of requests to the server inside."""
 
     statuses: dict[str, str]
     lookups: Counter[str]
@@ -77,10 +77,10 @@ class Delivered:
 @pytest.fixture(scope="module")
 def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
     store, lookups = tmp_path_factory.mktemp("names"), Counter[str]()
-    picture = [response("200 OK", jpeg())]
+    image = [response("200 OK", jpeg())]
 
     def look_up(host: str, port: int, family: int = 0, kind: int = 0, *_: int) -> list[tuple[object, ...]]:
-        """What a hostile name server makes of `socket.getaddrinfo`."""
+        """Replaces `socket.getaddrinfo` by a hostile name server."""
         if host.startswith("silent"):
             time.sleep(NEVER_S)
         answers = ANSWERS.get(host, [socket.gaierror(socket.EAI_NONAME, "Name or service not known")])
@@ -95,14 +95,14 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
             for each in answer
         ]
 
-    with RawServer(lambda path: redirect(path) or picture) as outside:
+    with RawServer(lambda path: redirect(path) or image) as outside:
 
         def redirect(path: str) -> Answer:
             host = path.removeprefix("/to/")
             location = f"Location: http://{host}:{outside.port}/a"
             return None if host == path else [response("302 Found", b"", location)]
 
-        with RawServer(lambda _: picture, INSIDE, outside.port) as inside, pytest.MonkeyPatch.context() as patch:
+        with RawServer(lambda _: image, INSIDE, outside.port) as inside, pytest.MonkeyPatch.context() as patch:
             patch.setattr(socket, "getaddrinfo", look_up)
             links = [link.replace(".example", ".example:PORT", 1).replace(":PORT.", ".:PORT") for link in STATUSES]
             links = [link.replace("PORT", str(outside.port)) for link in links]

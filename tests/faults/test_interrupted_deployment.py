@@ -7,30 +7,30 @@ import pytest
 
 from ml.deployment.deployment import POINTER, Deployment, current_folder
 from resources.store import Store
-from tests.conftest import TinyCatalogue
+from tests.conftest import TinyCatalog
 from tests.end_to_end.services import copy_of
-from tests.faults.killed_run import exported_by_copy, materialise
+from tests.faults.killed_run import exported_by_copy, materialize
 from tests.faults.killing import Moment, killed
 
 BEFORE_THE_POINTER = (
     Moment("before", "shutil:copy", 3),  # two files of many are exported
-    Moment("after", "catalog_assets.deployment:register_served"),  # it is a version in MLflow
+    Moment("after", "catalog_assets.serving.deployment:register_served"),  # it is a version in MLflow
 )
 AFTER_THE_POINTER = Moment("after", "resources.store:Store.write_json")  # it answers, and no event tells of it
 
 
 def answer(store: Store) -> tuple[Path, list[int]]:
-    """The deployment that answers, from files that are those that were written, and what it says of a grey picture."""
+    """The deployment that answers, from files that are those that were written, and what it says of a gray image."""
     folder = current_folder(store.local)
     deployment = Deployment.load(folder)
-    grey = np.full((1, 3, deployment.resolution, deployment.resolution), 128, dtype=np.uint8)
-    return folder, deployment.best_leaves(grey).tolist()
+    gray = np.full((1, 3, deployment.resolution, deployment.resolution), 128, dtype=np.uint8)
+    return folder, deployment.best_leaves(gray).tolist()
 
 
 def test_a_deployment_killed_at_every_step_leaves_one_that_answers_and_the_next_run_completes_it(
-    tiny_catalogue: TinyCatalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_catalog: TinyCatalog, memory_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = Store(root=str(copy_of(tiny_catalogue, tmp_path)))
+    store = Store(root=str(copy_of(tiny_catalog, memory_dir)))
     former, said = answer(store)
     for moment in BEFORE_THE_POINTER:
         killed(store.local, "deployment", moment)
@@ -39,8 +39,8 @@ def test_a_deployment_killed_at_every_step_leaves_one_that_answers_and_the_next_
     new, said_now = answer(store)
     assert (new == former, said_now) == (False, said)
     assert store.read_json(*POINTER) == {"folder": new.name, "former": former.name}
-    monkeypatch.setattr("ml.deployment.deploying.deploy", exported_by_copy(store.local))
-    assert materialise(store.local, ["deployment"], None).success
+    monkeypatch.setattr("ml.deployment.deploy.deploy", exported_by_copy(store.local))
+    assert materialize(store.local, ["deployment"], None).success
     newest, said_now = answer(store)
     assert (newest in (former, new), said_now) == (False, said)
     assert store.read_json(*POINTER) == {"folder": newest.name, "former": new.name}

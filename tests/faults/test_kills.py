@@ -1,12 +1,10 @@
-"""SIGKILL at twenty random moments of one download: nothing lost, nothing counted twice, every picture whole."""
+"""SIGKILL at twenty random moments of one download: nothing lost, nothing counted twice, every image whole."""
 
 import hashlib
 import io
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -17,37 +15,31 @@ import pyarrow.parquet as pq
 from PIL import Image
 from upath import UPath
 
-from catalog.images.decoders import MAX_BATCH_PICTURES
-from catalog.images.downloading import num_cores
-from catalog.images.journals import Journal
+from catalog.download.downloader import num_cores
+from catalog.download.journals import Journal
+from catalog.images.decoders import MAX_BATCH_IMAGES
 from catalog.images.shard_files import IMAGES_SCHEMA
 from demo.faults import Fault
 from demo.shop import Shop
-from tests.catalog.images.download_until_killed import download
-from tests.catalog.images.pictures import jpeg
-from tests.conftest import REPOSITORY
+from tests.catalog.download.download_until_killed import download, start_downloading
+from tests.catalog.images.sample_images import jpeg
 
 NUM_KILLS, NUM_PRODUCTS, SHARD_ROWS, SEED = 20, 1_500, 25, 11
-PICTURES_PER_S = 120  # that the shop gives before the last kill: the moments' sum is short of what all would take
+IMAGES_PER_S = 120  # that the shop gives before the last kill: the moments' sum is short of what all would take
 MAX_CONNECTIONS = 8  # so many links can be on the way when the process is killed
-MAX_BEING_DECODED = 2 * MAX_BATCH_PICTURES * num_cores()  # and so many pictures between the client and the journal
+MAX_BEING_DECODED = 2 * MAX_BATCH_IMAGES * num_cores()  # and so many images between the client and the journal
 FAULTS = {"p10": Fault.GONE, "p700": Fault.TRUNCATED, "p900": Fault.HTML}
 
 
-class Pictures:
-    """A picture for every product, one at a time at the shop's pace."""
+class StoredImages:
+    """An image for every product, one at a time at the shop's pace."""
 
     def __init__(self) -> None:
-        self.pace_s = 1 / PICTURES_PER_S
+        self.pace_s = 1 / IMAGES_PER_S
 
-    def __call__(self, picture_id: str) -> bytes:
+    def __call__(self, image_id: str) -> bytes:
         time.sleep(self.pace_s)
-        return jpeg(40, 30, seed=int(picture_id[1:]))
-
-
-def start(table: Path, folder: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tests.catalog.images.download_until_killed", str(table), str(folder)]
-    return subprocess.Popen(command, cwd=REPOSITORY)
+        return jpeg(40, 30, seed=int(image_id[1:]))
 
 
 def requests_when_quiet(shop: Shop) -> Counter[str]:
@@ -78,23 +70,22 @@ def in_journals(store: Path, shop: Shop) -> set[str]:
     return noted
 
 
-def test_after_twenty_kills_every_product_has_one_outcome_and_every_picture_is_whole(tmp_path: Path) -> None:
-    moments, pictures, store = random.Random(SEED), Pictures(), tmp_path / "store"
+def test_after_twenty_kills_every_product_has_one_outcome_and_every_image_is_whole(tmp_path: Path) -> None:
+    moments, images, store = random.Random(SEED), StoredImages(), tmp_path / "store"
     num_lost = num_killed_in_mid_shard = 0
-    with Shop(pictures, faults=FAULTS.get) as shop:
+    with Shop(images, faults=FAULTS.get) as shop:
         links = [f"{shop.url}/p/p{number}.jpg" for number in range(NUM_PRODUCTS)]
         wanted = pl.DataFrame({"product_id": [f"s:{n}" for n in range(NUM_PRODUCTS)], "image_url": links})
         wanted.write_parquet(tmp_path / "products.parquet")
         before: Counter[str] = Counter()
         settled: set[str] = set()
         for _ in range(NUM_KILLS):
-            process = start(tmp_path / "products.parquet", store)
+            process = start_downloading(tmp_path / "products.parquet", store)
             while shop.requests.total() == before.total() and process.poll() is None:
-                time.sleep(0.005)  # it is importing: only a kill of the download itself counts
+                time.sleep(0.005)  # it is starting: only a kill of the download itself counts
             time.sleep(moments.uniform(0.0, 0.5))
             assert process.poll() is None, "the download was over before its last kill: give it more products"
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.kill(signal.SIGKILL)
             after = requests_when_quiet(shop)
             assert not settled & set(after - before), "asked again, though its end was on the disk"
             noted = in_journals(store, shop)
@@ -104,7 +95,7 @@ def test_after_twenty_kills_every_product_has_one_outcome_and_every_picture_is_w
             assert len(lost) <= MAX_CONNECTIONS + MAX_BEING_DECODED
             num_lost += len(lost)
             before = after
-        pictures.pace_s = 0.0
+        images.pace_s = 0.0
         outcomes = download(wanted, UPath(store))
         assert not settled & set(shop.requests - before)
         num_requests = shop.requests.total()

@@ -15,13 +15,13 @@ import pytest
 from moto.server import ThreadedMotoServer
 from upath import UPath
 
-from catalog.files import StoreNotReadableError, StoreNotWritableError
+from catalog.storage.files import StoreNotReadableError, StoreNotWritableError
 from demo.shop import Shop
-from tests.catalog.images.download_until_killed import download
-from tests.catalog.images.pictures import jpeg
+from tests.catalog.download.download_until_killed import download
+from tests.catalog.images.sample_images import jpeg
 
 NUM_PRODUCTS, NEVER = 60, 1_000_000
-SHARD = r"'s3://catalogue/store/images/shard-0000\d\.parquet'"
+SHARD = r"'s3://catalog/store/images/shard-0000\d\.parquet'"
 
 # Of the server, its client and what they are made of; none is ours.
 pytestmark = [
@@ -65,7 +65,7 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
-    with Shop(lambda picture_id: jpeg(40, 30, seed=int(picture_id[1:])), faults={}.get) as opened:
+    with Shop(lambda image_id: jpeg(40, 30, seed=int(image_id[1:])), faults={}.get) as opened:
         yield opened
 
 
@@ -76,7 +76,7 @@ def products(shop: Shop) -> pl.DataFrame:
 
 def store_at(endpoint: str, key: str = "root", secret: str = "root") -> UPath:  # noqa: S107 nobody's
     few = {"retries": {"max_attempts": 0}}  # of the client's own, whose patience would be tested
-    return UPath("s3://catalogue/store", endpoint_url=endpoint, key=key, secret=secret, config_kwargs=few)
+    return UPath("s3://catalog/store", endpoint_url=endpoint, key=key, secret=secret, config_kwargs=few)
 
 
 def client(service: str, endpoint: str):  # type: ignore[no-untyped-def]
@@ -85,7 +85,7 @@ def client(service: str, endpoint: str):  # type: ignore[no-untyped-def]
 
 
 def check_complete(shop: Shop, store: UPath) -> None:
-    """The delivery ends there: a picture for every product, and no request for a link that had ended before."""
+    """The delivery ends there: an image for every product, and no request for a link that had ended before."""
     before = shop.requests.copy()
     outcomes = download(products(shop), store)
     assert set(outcomes["status"]) == {"ok"}
@@ -101,7 +101,7 @@ def test_a_bucket_that_does_not_exist_is_named_and_the_delivery_is_completed_lat
     with serving(port) as endpoint:
         with pytest.raises(StoreNotWritableError, match=rf"cannot write {SHARD}: .*bucket does not exist"):
             download(products(shop), store_at(endpoint))
-        client("s3", endpoint).create_bucket(Bucket="catalogue")
+        client("s3", endpoint).create_bucket(Bucket="catalog")
         check_complete(shop, store_at(endpoint))
 
 
@@ -114,7 +114,7 @@ def allow(endpoint: str, *actions: str) -> None:
 
 def test_a_denied_write_names_place_and_reason_and_rights_let_it_end(port: int, shop: Shop) -> None:
     with serving(port) as endpoint:
-        client("s3", endpoint).create_bucket(Bucket="catalogue")
+        client("s3", endpoint).create_bucket(Bucket="catalog")
         client("iam", endpoint).create_user(UserName="writer")
         keys = client("iam", endpoint).create_access_key(UserName="writer")["AccessKey"]
         store = store_at(endpoint, keys["AccessKeyId"], keys["SecretAccessKey"])
@@ -129,24 +129,24 @@ def test_a_denied_write_names_place_and_reason_and_rights_let_it_end(port: int, 
 
 def test_a_denied_read_names_the_place(port: int, shop: Shop) -> None:
     with serving(port) as endpoint:
-        client("s3", endpoint).create_bucket(Bucket="catalogue")
+        client("s3", endpoint).create_bucket(Bucket="catalog")
         heed_rights(endpoint, 0)
-        with pytest.raises(StoreNotReadableError, match=r"cannot read 's3://catalogue/store.*Forbidden"):
+        with pytest.raises(StoreNotReadableError, match=r"cannot read 's3://catalog/store.*Forbidden"):
             download(products(shop), store_at(endpoint, "nobody"))
 
 
 def test_a_store_that_vanishes_in_mid_delivery_is_named_and_completed_when_it_is_back(port: int) -> None:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port)
 
-    def picture(picture_id: str) -> bytes:
-        if picture_id == "p30" and shop.requests["/p/p30.jpg"] == 1:
+    def image(image_id: str) -> bytes:
+        if image_id == "p30" and shop.requests["/p/p30.jpg"] == 1:
             server.stop()
-        return jpeg(40, 30, seed=int(picture_id[1:]))
+        return jpeg(40, 30, seed=int(image_id[1:]))
 
     server.start()
     store = store_at(f"http://127.0.0.1:{port}")
-    client("s3", f"http://127.0.0.1:{port}").create_bucket(Bucket="catalogue")
-    with Shop(picture, faults={}.get) as shop:
+    client("s3", f"http://127.0.0.1:{port}").create_bucket(Bucket="catalog")
+    with Shop(image, faults={}.get) as shop:
         with pytest.raises(StoreNotWritableError, match=rf"cannot write {SHARD}: .*[Cc]onnect"):
             download(products(shop), store)
         again = ThreadedMotoServer(ip_address="127.0.0.1", port=port)  # with the buckets of the first

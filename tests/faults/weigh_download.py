@@ -1,19 +1,21 @@
 """Downloads a delivery in a process of its own and says how much memory that took, in it and in its decoders.
 
 Usage: python -m tests.faults.weigh_download PRODUCTS.parquet FOLDER
-Prints one line of JSON: peak resident bytes of the process itself and of the largest of its children.
+Prints one line of JSON: peak resident bytes of the process itself and of the largest of its children, and the number of
+images that were downloaded.
 """
 
 import json
 import re
 import resource
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 from upath import UPath
 
-from tests.catalog.images.download_until_killed import download
+from tests.catalog.download.download_until_killed import download
 from tests.faults.test_hostile_delivery import SETTINGS
 
 
@@ -25,9 +27,12 @@ def peak_of_this_process() -> int:
 
 
 if __name__ == "__main__":
-    download(pl.read_parquet(sys.argv[1]), UPath(sys.argv[2]), SETTINGS)
+    # What never ends fills no more memory the longer it is waited for.
+    settings = replace(SETTINGS, idle_timeout_s=3.0, timeout_s=5.0)
+    outcomes = download(pl.read_parquet(sys.argv[1]), UPath(sys.argv[2]), settings)
     peaks = {
         "itself": peak_of_this_process(),
         "largest_decoder": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+        "num_ok": outcomes.filter(status="ok").height,
     }
     print(json.dumps(peaks))  # noqa: T201 that is what it is for

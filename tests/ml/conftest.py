@@ -1,4 +1,4 @@
-"""One thread: sums then come in one order, and a training gives the same weights whichever tests ran before it."""
+"""One thread, so that sums are computed in one order and a training is reproducible after any other tests."""
 
 from collections.abc import Iterator
 

@@ -28,8 +28,8 @@ print(kept, given_back, faults())
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc gives freed memory back this way")
 def test_a_process_that_keeps_its_memory_is_not_charged_for_the_same_pages_again() -> None:
-    told = subprocess.run([sys.executable, "-c", PROGRAM], cwd=REPOSITORY, check=True, capture_output=True, text=True)
-    kept, given_back, again = told.stdout.split()
+    output = subprocess.run([sys.executable, "-c", PROGRAM], cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    kept, given_back, again = output.stdout.split()
     assert kept == "True"
     assert int(given_back) > 1_000
     assert int(again) < int(given_back) / 100

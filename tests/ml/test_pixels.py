@@ -1,4 +1,4 @@
-"""Pixels: what decoding pictures gives, and what it refuses."""
+"""Pixels: decoding of images, and refused input."""
 
 import io
 
@@ -21,22 +21,22 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def test_a_square_picture_of_the_right_size_comes_through_untouched() -> None:
-    picture = noise(32, 32)
-    assert np.array_equal(decode_pixels([encoded(picture)], 32)[0], picture.transpose(2, 0, 1))
+def test_a_square_image_of_the_right_size_comes_through_untouched() -> None:
+    image = noise(32, 32)
+    assert np.array_equal(decode_pixels([encoded(image)], 32)[0], image.transpose(2, 0, 1))
 
 
-def test_a_long_picture_keeps_its_proportions_and_loses_its_ends() -> None:
-    picture = np.zeros((20, 60, 3), dtype=np.uint8)
-    picture[:, 20:40] = 200  # the middle third is the square that stays
-    assert (decode_pixels([encoded(picture)], 20)[0] == 200).all()
+def test_a_long_image_keeps_its_proportions_and_loses_its_ends() -> None:
+    image = np.zeros((20, 60, 3), dtype=np.uint8)
+    image[:, 20:40] = 200  # the middle third is the square that stays
+    assert (decode_pixels([encoded(image)], 20)[0] == 200).all()
 
 
 @given(height=st.integers(1, 90), width=st.integers(1, 90), resolution=st.sampled_from([1, 8, 33]))
 @settings(max_examples=25, deadline=None)
-def test_a_plain_picture_of_any_size_gives_plain_pixels(height: int, width: int, resolution: int) -> None:
-    picture = np.full((height, width, 3), (10, 120, 250), dtype=np.uint8)
-    pixels = decode_pixels([encoded(picture)], resolution)
+def test_a_plain_image_of_any_size_gives_plain_pixels(height: int, width: int, resolution: int) -> None:
+    image = np.full((height, width, 3), (10, 120, 250), dtype=np.uint8)
+    pixels = decode_pixels([encoded(image)], resolution)
     assert pixels.shape == (1, 3, resolution, resolution)
     assert (pixels[0] == np.array([10, 120, 250], dtype=np.uint8)[:, None, None]).all()
 
@@ -49,32 +49,32 @@ def test_the_shortcut_for_large_jpegs_changes_no_pixel_noticeably() -> None:
     assert np.abs(difference).max() <= 4
 
 
-def test_grey_and_palette_and_transparent_pictures_become_colour() -> None:
-    grey = encoded(np.full((9, 9), 77, dtype=np.uint8))
+def test_gray_and_palette_and_transparent_images_become_color() -> None:
+    gray = encoded(np.full((9, 9), 77, dtype=np.uint8))
     palette = io.BytesIO()
     Image.new("P", (9, 9), 3).save(palette, "GIF")
     transparent = encoded(np.full((9, 9, 4), 255, dtype=np.uint8))
-    pixels = decode_pixels([grey, palette.getvalue(), transparent], 4)
+    pixels = decode_pixels([gray, palette.getvalue(), transparent], 4)
     assert (pixels[0] == 77).all()
     assert (pixels[2] == 255).all()
 
 
 def test_the_number_of_threads_changes_nothing() -> None:
-    pictures = [encoded(noise(40, 30, seed)) for seed in range(20)]
-    assert np.array_equal(decode_pixels(pictures, 16, num_threads=1), decode_pixels(pictures, 16, num_threads=4))
+    images = [encoded(noise(40, 30, seed)) for seed in range(20)]
+    assert np.array_equal(decode_pixels(images, 16, num_threads=1), decode_pixels(images, 16, num_threads=4))
 
 
 @pytest.mark.parametrize("broken", [b"", b"<html>not here</html>", encoded(noise(64, 64), "JPEG")[:300]])
-def test_a_broken_picture_is_refused_by_its_position(broken: bytes) -> None:
-    with pytest.raises(ValueError, match="picture 1 of 2 cannot be decoded"):
+def test_a_broken_image_is_refused_by_its_position(broken: bytes) -> None:
+    with pytest.raises(ValueError, match="image 1 of 2 cannot be decoded"):
         decode_pixels([encoded(noise(8, 8)), broken], 8)
 
 
-def test_no_pictures_give_no_pixels() -> None:
+def test_no_images_give_no_pixels() -> None:
     assert decode_pixels([], 8).shape == (0, 3, 8, 8)
 
 
-def test_the_fingerprint_of_arrays_tells_values_shapes_and_types_apart() -> None:
+def test_the_fingerprint_of_arrays_depends_on_values_shapes_and_types() -> None:
     zeros = np.zeros((4, 2), dtype=np.int32)
     others = [
         np.ones((4, 2), dtype=np.int32),

@@ -14,9 +14,8 @@ from ml.recipes import (
     ENCODER_RECIPES,
     FINETUNE_5PCT,
     SIMCLR_MNV3,
-    classifier_recipe,
-    encoder_recipe,
 )
+from resources.recipes import PRESETS
 
 
 def test_importing_the_recipes_loads_neither_torch_nor_timm() -> None:
@@ -26,8 +25,8 @@ def test_importing_the_recipes_loads_neither_torch_nor_timm() -> None:
 
 
 def test_every_recipe_is_found_by_its_own_name() -> None:
-    assert all(encoder_recipe(name).name == name for name in ENCODER_RECIPES)
-    assert all(classifier_recipe(name).name == name for name in CLASSIFIER_RECIPES)
+    assert all(PRESETS.encoder(name).name == name for name in ENCODER_RECIPES)
+    assert all(PRESETS.classifier(name).name == name for name in CLASSIFIER_RECIPES)
 
 
 def test_every_recipe_names_things_that_exist() -> None:
@@ -39,10 +38,12 @@ def test_every_recipe_names_things_that_exist() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"unknown encoder recipe 'simclr-resnet'; near are .*known are .*simclr-mnv3"):
-        encoder_recipe("simclr-resnet")
-    with pytest.raises(ValueError, match=r"unknown classifier recipe 'best'; .*known are .*imagenet-lite0-probe"):
-        classifier_recipe("best")
+    with pytest.raises(
+        ValueError, match=r"unknown encoder recipe 'simclr-resnet'; similar names: .*available: .*simclr-mnv3"
+    ):
+        PRESETS.encoder("simclr-resnet")
+    with pytest.raises(ValueError, match=r"unknown classifier recipe 'best'; .*available: .*imagenet-lite0-probe"):
+        PRESETS.classifier("best")
 
 
 def test_the_fingerprint_follows_every_setting_and_nothing_else() -> None:
@@ -55,7 +56,7 @@ def test_the_fingerprint_follows_every_setting_and_nothing_else() -> None:
 
 
 def test_random_and_self_supervised_weights_are_fine_tuned_by_the_same_recipe() -> None:
-    random = classifier_recipe("random-mnv3-finetune-5pct")
+    random = PRESETS.classifier("random-mnv3-finetune-5pct")
     assert replace(random, name=FINETUNE_5PCT.name, encoder=FINETUNE_5PCT.encoder) == FINETUNE_5PCT
 
 

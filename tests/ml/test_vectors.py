@@ -1,11 +1,11 @@
-"""Vectors: what is no embedding is told by name, value and way out before anything is computed of it."""
+"""Vectors: an invalid embedding is refused with its name, value and way out before any computation."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.vectors import Labelled, checked, unit_rows
+from ml.vectors import LabeledEmbeddings, checked, unit_rows
 from tests.ml.clouds import noise
 
 
@@ -37,7 +37,7 @@ def test_another_dimension_is_refused_with_both() -> None:
 
 
 @given(scale=st.floats(1e-10, 1e10), seed=st.integers(0, 100))
-def test_unit_rows_have_length_one_and_their_direction_whatever_their_scale(scale: float, seed: int) -> None:
+def test_unit_rows_have_length_one_and_their_direction_at_any_scale(scale: float, seed: int) -> None:
     vectors = noise(5, seed=seed)
     scaled = unit_rows((vectors * np.float32(scale)).astype(np.float32))
     assert np.allclose(np.linalg.norm(scaled, axis=1), 1, atol=1e-5)
@@ -50,4 +50,4 @@ def test_a_vector_of_zeros_stays_one() -> None:
 
 def test_each_embedding_has_one_label() -> None:
     with pytest.raises(ValueError, match=r"3 embeddings have labels of the shape \(2,\); give one label to each"):
-        Labelled(noise(3), np.array([1, 2]))
+        LabeledEmbeddings(noise(3), np.array([1, 2]))

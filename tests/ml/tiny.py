@@ -1,11 +1,11 @@
-"""Tiny pictures and recipes, so that a training takes a second."""
+"""Tiny images and recipes, so that a training takes a second."""
 
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.recipe_types import PLAIN, Augmentation, ClassifierRecipe, EncoderRecipe, Optimisation, Pretraining
+from ml.recipe_types import DEFAULT_EXECUTION, Augmentation, ClassifierRecipe, EncoderRecipe, Optimization, Pretraining
 
 RESOLUTION = 32
 TINY_ENCODER = EncoderRecipe(name="tiny", backbone="test_efficientnet", weights="random", resolution=RESOLUTION)
@@ -13,16 +13,16 @@ TINY_SIMCLR = replace(
     TINY_ENCODER,
     pretraining=Pretraining(
         method="simclr",
-        optimisation=Optimisation(epochs=3, batch_size=16, lr=1e-3),
+        optimization=Optimization(epochs=3, batch_size=16, lr=1e-3),
         options={"hidden_dim": 32, "projection_dim": 16},
-        execution=PLAIN,
+        execution=DEFAULT_EXECUTION,
     ),
 )
 TINY_FINETUNE = ClassifierRecipe(
     name="tiny-finetune",
     encoder="tiny",
     mode="finetune",
-    optimisation=Optimisation(epochs=4, batch_size=16, lr=3e-3),
+    optimization=Optimization(epochs=4, batch_size=16, lr=3e-3),
     projector_dim=16,
     predictor_dim=8,
     augmentation=Augmentation(crop_scale=(0.8, 1.0)),
@@ -30,7 +30,7 @@ TINY_FINETUNE = ClassifierRecipe(
 
 
 def striped(num: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Noisy pictures (num, 3, 32, 32) of four kinds, easy to tell apart, and their four levels of ids."""
+    """Noisy images (num, 3, 32, 32) of four kinds, easy to tell apart, and their four levels of ids."""
     rng = np.random.default_rng(seed)
     kind = np.arange(num) % 4
     line = np.arange(RESOLUTION)

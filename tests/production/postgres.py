@@ -1,4 +1,4 @@
-"""A real PostgreSQL of a test's own: the system's binaries, a port of loopback and a folder that nobody else has."""
+"""A real PostgreSQL for one test: the system's binaries, a loopback port and a folder of its own."""
 
 import os
 import secrets
@@ -88,7 +88,7 @@ class Postgres:
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The log of the server."""
         return self._folder / "log"
 
     @property
@@ -111,7 +111,7 @@ class Postgres:
 @contextmanager
 def serving() -> Iterator[Postgres]:
     """A server, until the block ends; the test is skipped where PostgreSQL is not installed."""
-    binaries = next((place for place in PLACES if (place / "initdb").exists()), None)
+    binaries = next((folder for folder in PLACES if (folder / "initdb").exists()), None)
     if binaries is None:
         pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
     # Not pytest's own folder: only root may enter that, and a socket's path has to be short.

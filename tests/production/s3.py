@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from catalog.files import place
+from catalog.storage.files import store_path
 from tests.end_to_end.services import answers, free_port, until
 
-STORE = "s3://catalogue/store"
+STORE = "s3://catalog/store"
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def s3_server() -> Iterator[Mapping[str, str]]:
             patch.setenv(name, value)
         try:
             until(lambda: answers(f"http://127.0.0.1:{port}/moto-api/"), 60, "the S3 server")
-            place(STORE).fs.mkdir("catalogue")
+            store_path(STORE).fs.mkdir("catalog")
             yield environment
         finally:
             process.kill()

@@ -1,4 +1,4 @@
-"""What `deploy/` says, as far as it can be held without Docker and Kubernetes: names, commands, settings, versions."""
+"""The files of `deploy/`, checked without Docker and Kubernetes: names, commands, settings, versions."""
 
 import json
 import re
@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from resources.settings import OTHER_VARIABLES, Settings, variable_of
 from tests.conftest import REPOSITORY
+from tests.dagster_internals import create_dagster_cli, create_dagster_daemon_cli
 
 DEPLOY = REPOSITORY / "deploy"
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
@@ -33,20 +35,20 @@ KUBERNETES = documents("kubernetes.yaml")
 [MLFLOW] = next(each for each in KUBERNETES if each["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"]
 
 
-def places(value: Any) -> Iterator[tuple[str, Any]]:
+def entries(value: Any) -> Iterator[tuple[str, Any]]:
     """Every key of nested mappings with its value."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key, inner
-            yield from places(inner)
+            yield from entries(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from places(inner)
+            yield from entries(inner)
 
 
 def environment() -> dict[str, str]:
     """Every variable that the files set, with the value of one place."""
-    found = {name: str(value) for key, each in places(COMPOSE) if key == "environment" for name, value in each.items()}
+    found = {name: str(value) for key, each in entries(COMPOSE) if key == "environment" for name, value in each.items()}
     found |= LOCATION["env"] | HELM["dagsterDaemon"]["env"]
     found |= {each["name"]: each.get("value", "") for each in MLFLOW["env"]}
     assigned = re.findall(r"^(?:ENV| {4}) ?(.*=.*?)(?: \\)?$", DOCKERFILE, flags=re.MULTILINE)
@@ -71,18 +73,19 @@ def test_the_instance_is_the_root_s_but_for_its_storage_and_launcher() -> None:
 
 
 def test_every_variable_is_read_by_the_project_or_by_what_it_runs_on() -> None:
+    import mlflow.environment_variables
     from mlflow.cli import cli
 
-    sources = "".join(path.read_text() for path in REPOSITORY.glob("catalog_assets/*.py"))
-    sources += (DEPLOY / "dagster.yaml").read_text()
+    settings = {variable_of(field) for field in Settings.model_fields}
+    of_files = {name for name, reader in OTHER_VARIABLES.items() if reader.startswith("deploy/")}
     server = {option.envvar for option in cli.commands["server"].params}  # type: ignore[attr-defined]
     for name in environment().keys() - OTHERS:
-        known = name in sources if name.startswith("SHELFSIGHT_") else name in server | {"MLFLOW_DISABLE_TELEMETRY"}
-        assert known or name == "MLFLOW_TRACKING_URI", name
+        is_mlflow_s = hasattr(mlflow.environment_variables, name)
+        assert is_mlflow_s or name in settings | of_files | server, name
 
 
 def test_no_file_holds_a_password() -> None:
-    secrets = {str(value) for key, value in places(COMPOSE) if key in ("PGPASSWORD", "POSTGRES_PASSWORD")}
+    secrets = {str(value) for key, value in entries(COMPOSE) if key in ("PGPASSWORD", "POSTGRES_PASSWORD")}
     assert secrets == {"${SHELFSIGHT_POSTGRES_PASSWORD:?set it in deploy/.env}"}
     assert HELM["postgresql"]["postgresqlPassword"] == ""
     assert not HELM["generatePostgresqlPasswordSecret"]
@@ -93,15 +96,13 @@ def test_no_file_holds_a_password() -> None:
     assert ".env" in (REPOSITORY / ".gitignore").read_text().splitlines()
 
 
-def test_compose_asks_for_what_the_example_of_its_env_file_lists() -> None:
+def test_compose_requires_the_variables_of_its_example_env_file() -> None:
     asked = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
     assert asked == set(re.findall(r"^(\w+)=", (DEPLOY / ".env.example").read_text(), flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
 def test_every_command_is_one_that_the_installed_version_takes(command: list[str]) -> None:
-    from dagster._cli import create_dagster_cli
-    from dagster._daemon.cli import create_dagster_daemon_cli
     from dagster_webserver.cli import dagster_webserver
     from mlflow.cli import cli
 
@@ -159,6 +160,6 @@ def test_what_every_server_publishes_is_on_loopback() -> None:
 
 
 def test_the_page_about_deploying_names_every_file_and_every_variable() -> None:
-    page = (REPOSITORY / "docs" / "deploying.md").read_text()
+    page = (REPOSITORY / "docs" / "how-to" / "deploy.md").read_text()
     assert [path.name for path in DEPLOY.iterdir() if path.name not in page and path.name != ".env"] == []
     assert [name for name in environment() if name.startswith("SHELFSIGHT_") and name not in page] == []

@@ -1,4 +1,4 @@
-"""Steps as pods: a GPU for those that compute on the device, by what the Helm values and the executor make of them."""
+"""Steps as pods: the Helm values and the executor give a GPU only to steps in the pool `device`."""
 
 import json
 import re
@@ -11,15 +11,16 @@ import yaml
 from dagster_k8s.container_context import K8sContainerContext
 from dagster_k8s.job import DagsterK8sJobConfig, UserDefinedDagsterK8sConfig, construct_dagster_k8s_job
 
-from catalog_assets.definitions import ASSET_MODULES
-from catalog_assets.executors import device_ops, executor
+from catalog_assets.definitions import defs
+from catalog_assets.idioms.executors import device_ops, executor
+from resources.settings import Settings
 from tests.conftest import REPOSITORY
 
 VALUES = yaml.safe_load((REPOSITORY / "deploy" / "helm-values.yaml").read_text())
 [LOCATION] = VALUES["dagster-user-deployments"]["deployments"]
 LAUNCHER = VALUES["runLauncher"]["config"]["k8sRunLauncher"]
 GPU = "nvidia.com/gpu"
-ASSETS = list(dg.load_assets_from_modules(ASSET_MODULES))
+ASSETS = list(defs.assets or [])
 
 
 def snake_case(value: Any) -> Any:
@@ -34,7 +35,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> dg.ExecutorDefinition:
     """The executor that the values' environment chooses."""
     for name, value in LOCATION["env"].items():
         monkeypatch.setenv(name, value)
-    return executor(ASSETS)
+    return executor(ASSETS, Settings.read())
 
 
 def pod_of(op: str, chosen: dg.ExecutorDefinition) -> kubernetes.client.V1PodSpec:
@@ -51,7 +52,7 @@ def pod_of(op: str, chosen: dg.ExecutorDefinition) -> kubernetes.client.V1PodSpe
     return job.spec.template.spec
 
 
-def test_a_step_on_the_device_asks_for_a_gpu_and_another_one_does_not(chosen: dg.ExecutorDefinition) -> None:
+def test_only_a_step_on_the_device_requests_a_gpu(chosen: dg.ExecutorDefinition) -> None:
     pod = pod_of("encoders", chosen)
     assert pod.containers[0].resources.limits == {"memory": "32Gi", GPU: "1"}
     assert pod.containers[0].resources.requests == {"cpu": "4", "memory": "16Gi", GPU: "1"}
@@ -91,22 +92,22 @@ def test_what_a_step_takes_from_another_lies_in_the_store_and_not_in_the_pod_tha
 
 def test_by_default_a_run_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHELFSIGHT_EXECUTOR", raising=False)
-    assert executor(ASSETS) is dg.in_process_executor
+    assert executor(ASSETS, Settings.read()) is dg.in_process_executor
 
 
 @pytest.mark.parametrize(
     ("name", "pod", "complaint"),
     [
-        ("celery", "{}", "unknown SHELFSIGHT_EXECUTOR 'celery'; it is in_process or kubernetes"),
-        ("kubernetes", "nvidia", "SHELFSIGHT_DEVICE_POD is no JSON .*: nvidia"),
-        ("kubernetes", "[]", "SHELFSIGHT_DEVICE_POD is no JSON object"),
+        ("celery", "{}", "SHELFSIGHT_EXECUTOR is .celery.: input should be .in_process. or .kubernetes."),
+        ("kubernetes", "nvidia", "SHELFSIGHT_DEVICE_POD is .nvidia.: "),
+        ("kubernetes", "[]", "SHELFSIGHT_DEVICE_POD is .*dictionary|SHELFSIGHT_DEVICE_POD is .*object"),
     ],
 )
 def test_what_is_set_wrong_is_named(monkeypatch: pytest.MonkeyPatch, name: str, pod: str, complaint: str) -> None:
     monkeypatch.setenv("SHELFSIGHT_EXECUTOR", name)
     monkeypatch.setenv("SHELFSIGHT_DEVICE_POD", pod)
     with pytest.raises(ValueError, match=complaint):
-        executor(ASSETS)
+        executor(ASSETS, Settings.read())
 
 
 def test_the_chart_s_instance_is_the_root_s_but_for_its_storage_and_launcher() -> None:

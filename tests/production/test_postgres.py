@@ -9,21 +9,32 @@ import dagster as dg
 import pytest
 
 from catalog_assets.definitions import definitions
-from demo.flow import register_arrivals
+from catalog_assets.flow import register_arrivals
 from demo.shop import Shop
+from resources.mlflow.tracking import Tracking
+from resources.settings import Settings
 from resources.store import Store
-from resources.tracking import Tracking
-from tests.catalog.images.pictures import jpeg
+from tests.catalog.images.sample_images import jpeg
 from tests.conftest import REPOSITORY
 from tests.production.postgres import Postgres
 
+pytestmark = pytest.mark.end_to_end
+
 DELIVERY = "hansen.spring"
 NUM_PRODUCTS, KILLED_AT = 30, 10
+# Dagster's command, which tries to connect as often as ever, but soon: a server that is killed stays away.
+DAGSTER = """
+import dagster_postgres.utils
+from dagster._cli import main
+dagster_postgres.utils.calculate_delay  # raises where a new version of Dagster has renamed it
+dagster_postgres.utils.calculate_delay = lambda **_: 0.05
+main()
+"""
 STARTED, CANCELED, SUCCESS = (dg.DagsterRunStatus[name] for name in ("STARTED", "CANCELED", "SUCCESS"))
 
 
 def settle(root: Path, shop_url: str = "http://127.0.0.1:9") -> Store:
-    """A store with a taxonomy and one feed, whose pictures are at the shop."""
+    """A store with a taxonomy and one feed, whose images are at the shop."""
     (root / "reference").mkdir(parents=True)
     (root / "reference/taxonomy.txt").write_text("# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Clothing\n")
     (root / "reference/partners.toml").write_text("[partners.hansen]\n")
@@ -37,7 +48,7 @@ def dagster(root: Path, *command: str) -> "subprocess.CompletedProcess[str]":
     """A command of Dagster's over the store, in a process of its own."""
     environment = {**os.environ, "SHELFSIGHT_STORE": str(root), "SHELFSIGHT_ALLOWED_NETWORKS": "127.0.0.1/32"}
     return subprocess.run(
-        [sys.executable, "-m", "dagster", *command, "-m", "catalog_assets.definitions"],
+        [sys.executable, "-c", DAGSTER, *command, "-m", "catalog_assets.definitions"],
         check=False,
         cwd=REPOSITORY,
         env=environment,
@@ -48,13 +59,13 @@ def dagster(root: Path, *command: str) -> "subprocess.CompletedProcess[str]":
 
 
 def ingest(root: Path) -> "subprocess.CompletedProcess[str]":
-    """Take the delivery and download its pictures."""
+    """Take the delivery and download its images."""
     selection = "products,rejected,images,outcomes"
     return dagster(root, "asset", "materialize", "--select", selection, "--partition", DELIVERY)
 
 
 def num_made(instance: dg.DagsterInstance, asset: str) -> int:
-    """How often an asset was materialised."""
+    """Returns the number of materializations of an asset."""
     return len(instance.fetch_materializations(dg.AssetKey(asset), limit=100).records)
 
 
@@ -63,7 +74,7 @@ def runs_of_the_delivery(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def give_up(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """What a person does with a run that no process is behind any more, and the daemon then with its pools' slots."""
+    """Terminates a run whose process is gone, and frees its pools' slots as the daemon does."""
     instance.report_run_canceled(run)  # "Force termination", on its page
     instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
@@ -72,9 +83,9 @@ def test_a_second_instance_reads_runs_events_partitions_and_cursors(home: Path, 
     store = settle(tmp_path / "store")
     with dg.DagsterInstance.from_config(str(home)) as first:
         assert register_arrivals(store, first) == []
-        run = definitions(store.root).resolve_job_def("prepare").execute_in_process(instance=first)
-    told = dagster(store.local, "sensor", "cursor", "feed_sensor", "--set", '{"seen": 1}')
-    assert told.returncode == 0, told.stderr
+        run = definitions(Settings.read(store=store.root)).resolve_job_def("prepare").execute_in_process(instance=first)
+    output = dagster(store.local, "sensor", "cursor", "feed_sensor", "--set", '{"seen": 1}')
+    assert output.returncode == 0, output.stderr
     with dg.DagsterInstance.from_config(str(home)) as second:
         ended = second.all_logs(run.run_id, dg.DagsterEventType.STEP_SUCCESS)
         assert [each.step_key for each in ended] == ["taxonomy", "taxonomy_moves"]
@@ -86,16 +97,16 @@ def test_a_second_instance_reads_runs_events_partitions_and_cursors(home: Path, 
     assert not list(home.rglob("*.db"))  # nothing went to SQLite
 
 
-def test_an_instance_tells_where_its_password_comes_from_and_not_which_it_is(
+def test_an_instance_shows_the_source_of_its_password_not_the_password(
     home: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = postgres.url("dagster").replace("@", f":{postgres.password}@")
     monkeypatch.setenv("SHELFSIGHT_POSTGRES_URL", address)
     monkeypatch.delenv("PGPASSWORD")
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        told = instance.info_str() + str(instance.get_ref().to_dict())  # the latter goes to every process of a run
-    assert "SHELFSIGHT_POSTGRES_URL" in told
-    assert postgres.password not in told
+        output = instance.info_str() + str(instance.get_ref().to_dict())  # the latter goes to every process of a run
+    assert "SHELFSIGHT_POSTGRES_URL" in output
+    assert postgres.password not in output
 
 
 def test_runs_and_models_are_tracked(home: Path, postgres: Postgres, tmp_path: Path) -> None:
@@ -136,13 +147,13 @@ def test_a_server_killed_in_mid_download_is_named_and_nothing_is_lost_or_counted
 ) -> None:
     asked = list[str]()
 
-    def picture(name: str) -> bytes:
+    def image(name: str) -> bytes:
         asked.append(name)
         if len(asked) == KILLED_AT:
             postgres.kill()
         return jpeg(40, 30, seed=int(name))
 
-    with Shop(picture, faults=lambda _: None) as shop:
+    with Shop(image, faults=lambda _: None) as shop:
         store = settle(tmp_path / "store", shop.url)
         with dg.DagsterInstance.from_config(str(home)) as instance:
             register_arrivals(store, instance)
@@ -162,7 +173,7 @@ def test_a_server_killed_in_mid_download_is_named_and_nothing_is_lost_or_counted
     with dg.DagsterInstance.from_config(str(home)) as instance:
         assert [run.status for run in runs_of_the_delivery(instance)] == [CANCELED, SUCCESS]
         assert [num_made(instance, asset) for asset in ("products", "outcomes")] == [2, 1]
-    assert sorted(asked, key=int) == [str(number) for number in range(NUM_PRODUCTS)]  # each picture once
+    assert sorted(asked, key=int) == [str(number) for number in range(NUM_PRODUCTS)]  # each image once
     outcomes = store.scan("outcomes", [DELIVERY]).collect()
     assert outcomes["status"].to_list() == ["ok"] * NUM_PRODUCTS
     assert outcomes["product_id"].is_unique().all()

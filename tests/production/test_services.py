@@ -1,6 +1,7 @@
 """The services of `deploy/compose.yaml`, without the containers: their own commands and environment, on loopback."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ import dagster as dg
 import pytest
 import yaml
 
-from resources.tracking import Tracking
+from resources.mlflow.tracking import Tracking
 from tests.conftest import REPOSITORY
-from tests.end_to_end.services import until
+from tests.end_to_end.separate_services import Pages, listens
+from tests.end_to_end.services import answers, until
 from tests.production.postgres import Postgres, free_port
 from tests.production.test_postgres import settle
 
@@ -24,22 +26,22 @@ PASSWORD = "${SHELFSIGHT_POSTGRES_PASSWORD:?set it in deploy/.env}"  # noqa: S10
 
 
 class Here:
-    """What the names of containers, their ports and their volumes are on this machine."""
+    """The replacements on this machine for names of containers, their ports and their volumes."""
 
-    def __init__(self, postgres: Postgres, place: Path) -> None:
+    def __init__(self, postgres: Postgres, folder: Path) -> None:
         self.ports = {name: str(free_port()) for name in SERVERS}
-        self.place = place
+        self.folder = folder
         self._meant = {
             "postgres:5432": f"127.0.0.1:{postgres.port}",
             **{f"{name}:{port}": f"127.0.0.1:{self.ports[name]}" for name, port in SERVERS.items()},
-            "/store/": f"{place}/store/",
+            "/store/": f"{folder}/store/",
             "0.0.0.0": "127.0.0.1",  # noqa: S104
-            "workspace.yaml": str(place / "workspace.yaml"),
+            "workspace.yaml": str(folder / "workspace.yaml"),
             PASSWORD: postgres.password,
         }
         workspace = yaml.safe_load((REPOSITORY / "deploy" / "workspace.yaml").read_text())
         workspace["load_from"][0]["grpc_server"] |= {"host": "127.0.0.1", "port": int(self.ports["code"])}
-        (place / "workspace.yaml").write_text(yaml.safe_dump(workspace))
+        (folder / "workspace.yaml").write_text(yaml.safe_dump(workspace))
 
     def command(self, service: str) -> list[str]:
         port = {SERVERS[service]: self.ports[service]} if service in SERVERS else {}
@@ -48,21 +50,21 @@ class Here:
 
     def environment(self, service: str) -> dict[str, str]:
         said = {name: self._here(value) for name, value in SERVICES[service]["environment"].items()}
-        return {**os.environ, "SHELFSIGHT_STORE": str(self.place / "store"), **said}
+        return {**os.environ, "SHELFSIGHT_STORE": str(self.folder / "store"), **said}
 
     @contextmanager
     def serving(self, service: str) -> Iterator[None]:
-        log = self.place / f"{service}.log"
+        log = self.folder / f"{service}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                self.command(service), env=self.environment(service), cwd=self.place, stdout=output, stderr=output
+                self.command(service), env=self.environment(service), cwd=self.folder, stdout=output, stderr=output
             )
         try:
             yield
             assert process.poll() is None, log.read_text()
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=120)  # a code server gives calls a minute to end
 
     def _here(self, word: str) -> str:
         for there, here in self._meant.items():
@@ -75,17 +77,18 @@ class Here:
 def test_a_run_is_queued_by_one_service_started_by_another_and_executed_by_a_third(
     home: Path, postgres: Postgres, tmp_path: Path
 ) -> None:
-    settle(tmp_path / "store")
+    store = settle(tmp_path / "store")
+    shutil.rmtree(store.local / "inbox")  # a feed would be ingested first
     here = Here(postgres, tmp_path)
-    launch = [sys.executable, "-m", "dagster", "job", "launch", "-w", str(tmp_path / "workspace.yaml"), "-j", "prepare"]
     with ExitStack() as stack:
         for service in ("mlflow", "code", "webserver", "daemon"):
             stack.enter_context(here.serving(service))
+        web = f"http://127.0.0.1:{here.ports['webserver']}"
+        until(lambda: listens(int(here.ports["code"])), 180, "the code location")
+        until(lambda: answers(f"{web}/server_info"), 180, "the web server")
         health = [here.command("code")[0], *SERVICES["code"]["healthcheck"]["test"][2:-1], here.ports["code"]]
-        until(
-            lambda: subprocess.run(health, capture_output=True, check=False).returncode == 0, 180, "the code location"
-        )
-        subprocess.run(launch, check=True, capture_output=True, timeout=120)
+        subprocess.run(health, check=True, capture_output=True, timeout=120)
+        Pages(f"{web}/graphql").launch("prepare")
         with dg.DagsterInstance.from_config(str(home)) as instance:
             wanted = dg.RunsFilter(job_name="prepare", statuses=[dg.DagsterRunStatus.SUCCESS])
             until(lambda: instance.get_runs(wanted), 180, "a successful run")
@@ -104,8 +107,8 @@ def encoder(context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Tracki
     assert Path(version.source, "weights.safetensors").read_text() == "weights"
 
 
-def tracking(here: Here, place: Path) -> Tracking:
-    (place / "store" / "mlflow").mkdir()
+def tracking(here: Here, folder: Path) -> Tracking:
+    (folder / "store" / "mlflow").mkdir()
     return Tracking(
-        uri=here.environment("code")["MLFLOW_TRACKING_URI"], artifacts=str(place / "store/mlflow/artifacts")
+        uri=here.environment("code")["MLFLOW_TRACKING_URI"], artifacts=str(folder / "store/mlflow/artifacts")
     )

@@ -1,4 +1,4 @@
-"""Deliveries for tests of engines: a shop under many addresses, and what two engines made of the same links."""
+"""Deliveries for tests of engines: a shop at many addresses, and the parts that engines must agree on."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,28 +10,28 @@ from upath import UPath
 
 from demo.faults import Fault
 from demo.shop import Shop
-from tests.catalog.images.download_until_killed import SETTINGS as LOCAL_SETTINGS
-from tests.catalog.images.pictures import jpeg
+from tests.catalog.download.download_until_killed import SETTINGS as LOCAL_SETTINGS
+from tests.catalog.images.sample_images import jpeg
 
 SETTINGS = replace(LOCAL_SETTINGS, allowed_networks=("127.0.0.0/8",))
-VOLATILE = ["duration_ms", "fetched_at", "attempts"]  # the other columns are the same whoever downloads
+VOLATILE = ["duration_ms", "fetched_at", "attempts"]  # the other columns are the same on every engine
 
 
-def picture(picture_id: str) -> bytes:
-    return jpeg(40, 30, seed=int(picture_id))
+def image(image_id: str) -> bytes:
+    return jpeg(40, 30, seed=int(image_id))
 
 
 @contextmanager
 def shop_of(
-    hosts: list[str], faults: Callable[[str], Fault | None], port: int, pictures: Callable[[str], bytes] = picture
+    hosts: list[str], faults: Callable[[str], Fault | None], port: int, images: Callable[[str], bytes] = image
 ) -> Iterator[Shop]:
-    """A shop that answers at all these addresses."""
-    with Shop(pictures, host=hosts, port=port, faults=faults) as shop:
+    """A shop at all these addresses."""
+    with Shop(images, host=hosts, port=port, faults=faults) as shop:
         yield shop
 
 
 def products(hosts: list[str], port: int, num_products: int, *, invalid_every: int = 50) -> pl.DataFrame:
-    """Links that go round the hosts, half of them to the first, and a few to nowhere."""
+    """Links to the hosts in turn, half of them to the first, and a few invalid ones."""
     urls = [
         f"http://{hosts[0] if number % 2 else hosts[number // 2 % len(hosts)]}:{port}/p/{number}.jpg"
         for number in range(num_products)
@@ -45,12 +45,12 @@ def products(hosts: list[str], port: int, num_products: int, *, invalid_every: i
 
 
 def stable(outcomes: pl.DataFrame) -> pl.DataFrame:
-    """What any engine must agree on."""
+    """The columns that are the same on every engine."""
     return outcomes.drop(VOLATILE)
 
 
-def places(folder: Path) -> dict[str, UPath]:
-    """Where the two tables of a delivery go."""
+def tables(folder: Path) -> dict[str, UPath]:
+    """The folders of a delivery's two tables."""
     return {"images": UPath(folder / "images"), "outcomes": UPath(folder / "outcomes")}
 
 

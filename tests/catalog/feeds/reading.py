@@ -1,4 +1,4 @@
-"""Feeds for tests, written by writers that know nothing of our readers, and read whole."""
+"""Feeds for tests, written by other libraries, and read completely."""
 
 import csv
 import io
@@ -10,7 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog.feeds import FEED_READERS, FeedBatch
+from catalog.feeds.feed import FeedBatch
+from catalog.feeds.formats import FEED_READERS
 
 # Those that rows of tests have; the others are null.
 ATTRIBUTES = ("id", "title", "image_link", "item_group_id", "google_product_category", "product_type")

@@ -1,4 +1,4 @@
-"""Fast reading of tab-separated text makes of any bytes what the plain reader makes of them."""
+"""Fast reading of tab-separated text gives the same rows as the plain reader for any bytes."""
 
 import io
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from catalog.feeds import fast_tabs
 from catalog.feeds.delimited import read_delimited
 from catalog.feeds.fast_tabs import read_tabs, whole_lines
-from catalog.feeds.feed import FEED_SCHEMA, REFUSED_SCHEMA, FeedBatch, FeedError
+from catalog.feeds.feed import FEED_SCHEMA, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError
 from catalog.feeds.google_tsv import TABS
 
 HEADERS = [b"id\ttitle\timage_link", b"id", b"shelf\tid\tg:title\tprice", b"\xef\xbb\xbfid\ttitle", b'"id"\tTitle']
@@ -27,7 +27,7 @@ def outcome(read: object, content: bytes) -> tuple[pl.DataFrame, pl.DataFrame] |
     except FeedError as error:
         return str(error)
     rows = pl.concat([FEED_SCHEMA.to_frame(), *(batch.rows for batch in batches)])
-    return rows, pl.concat([REFUSED_SCHEMA.to_frame(), *(batch.rejected for batch in batches)])
+    return rows, pl.concat([REJECTED_ROWS_SCHEMA.to_frame(), *(batch.rejected for batch in batches)])
 
 
 def assert_twins(content: bytes) -> None:
@@ -40,20 +40,18 @@ def assert_twins(content: bytes) -> None:
 
 
 @given(header=st.sampled_from(HEADERS), lines=LINES, block_bytes=st.integers(1, 60))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=60, deadline=None)
 @example(header=HEADERS[0], lines=GOOD * 3 + b"\xff\t\t\n" + GOOD, block_bytes=7)
 @example(header=HEADERS[1], lines=b"a\n\na\n", block_bytes=1000)
 @example(header=HEADERS[0], lines=b"\n\r\n" + GOOD + b'2\t24" TV\t\n' + GOOD, block_bytes=1000)
-def test_whatever_the_bytes_and_however_they_are_cut_both_read_the_same(
-    header: bytes, lines: bytes, block_bytes: int
-) -> None:
+def test_both_readers_give_the_same_for_any_bytes_in_any_blocks(header: bytes, lines: bytes, block_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fast_tabs.whole_lines, "__defaults__", (block_bytes,))
         assert_twins(header + b"\n" + lines)
 
 
 @given(content=st.binary(max_size=200), block_bytes=st.integers(1, 30))
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_bytes_at_all_are_read_or_refused_alike(content: bytes, block_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fast_tabs.whole_lines, "__defaults__", (block_bytes,))
@@ -62,13 +60,13 @@ def test_any_bytes_at_all_are_read_or_refused_alike(content: bytes, block_bytes:
 
 @pytest.mark.parametrize("size", [99_999, 100_000, 100_001, 3_999_990, 4_000_000, 4_100_000])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
-def test_fields_and_rows_at_their_limits_are_judged_alike(size: int, end: bytes) -> None:
+def test_fields_and_rows_at_their_limits_are_read_alike(size: int, end: bytes) -> None:
     for line in (b"1\t" + b"x" * size + b"\t", b"1\tShoe\t" + b"x" * (size - 7)):
         assert_twins(HEADERS[0] + b"\n" + GOOD + line + end + (GOOD if end else b""))
 
 
 def test_a_line_of_any_length_is_never_in_memory_whole() -> None:
-    long = b"x" * 50_000_000
+    long = b"x" * 12_000_000
     lines = list(whole_lines(io.BytesIO(b"a\n" + long + b"\nb\nc"), 1 << 20))
     assert b"".join(lines)[-4:] == b"\nb\nc"
     assert max(map(len, lines)) < 6_000_000

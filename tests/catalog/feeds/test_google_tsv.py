@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.feeds import FeedError
+from catalog.feeds.feed import FeedError
 from tests.catalog.feeds.reading import Trickle, as_tsv, read
 
 HEADER = b"id\ttitle\timage_link\n"
@@ -24,12 +24,12 @@ def test_headers_are_known_in_any_case_with_spaces_underscores_and_prefix(header
     assert batch.rows.select("item_id", "title", "image_url").row(0) == ("a", "Shoe", "http://x")
 
 
-def test_columns_that_nobody_asked_for_are_left_alone() -> None:
+def test_unused_columns_are_not_checked() -> None:
     batch = read("google_tsv", b"shelf\tid\tcomment\n7\ta\t\xff\0\n")
     assert batch.rows["item_id"].to_list() == ["a"]
 
 
-def test_a_byte_order_mark_windows_line_ends_blank_lines_and_a_missing_last_one_do_no_harm() -> None:
+def test_byte_order_mark_carriage_returns_and_blank_lines_are_skipped() -> None:
     batch = read("google_tsv", b"\xef\xbb\xbfid\ttitle\r\n\r\na\tShoe\r\n\nb\tHat")
     assert batch.rows.select("row", "item_id", "title").rows() == [(1, "a", "Shoe"), (2, "b", "Hat")]
 
@@ -54,7 +54,7 @@ def test_an_open_quote_never_swallows_the_next_line() -> None:
     assert batch.rows["title"].to_list() == ['"open', "Hat"]
 
 
-def test_broken_rows_are_rejected_with_their_place_and_reason_and_the_others_are_read() -> None:
+def test_broken_rows_are_rejected_with_row_and_reason_and_the_others_are_read() -> None:
     lines = [
         b"a\tShoe\thttp://a",
         b"b\tHat",
@@ -99,6 +99,6 @@ def test_it_does_not_matter_how_the_bytes_arrive(num_bytes: int) -> None:
         (b"\n\r\n\n", r"the file is empty"),
     ],
 )
-def test_a_file_that_is_no_such_feed_is_refused_by_name(content: bytes, problem: str) -> None:
+def test_a_file_of_another_format_is_refused_by_name(content: bytes, problem: str) -> None:
     with pytest.raises(FeedError, match=rf"^feed\.x: {problem}"):
         read("google_tsv", content)

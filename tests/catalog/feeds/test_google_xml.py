@@ -1,8 +1,8 @@
-"""XML feeds: RSS and Atom as they stream by, and the attacks that XML allows."""
+"""XML feeds: RSS and Atom are streamed, and attacks that XML allows are refused."""
 
 import pytest
 
-from catalog.feeds import FeedError
+from catalog.feeds.feed import FeedError
 from tests.catalog.feeds.reading import Endless, Trickle, as_rss, read
 
 OPEN = b'<rss xmlns:g="http://base.google.com/ns/1.0"><channel>'
@@ -10,7 +10,7 @@ CLOSE = b"</channel></rss>"
 ITEM = b"<item><g:id>a</g:id><g:title>Shoe</g:title></item>"
 
 
-def test_google_s_attributes_go_before_rss_s_own_and_foreign_ones_never_count() -> None:
+def test_google_s_attributes_go_before_rss_s_and_foreign_ones_never_count() -> None:
     item = (
         b'<item xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>foreign</dc:title><title>own</title>'
         b"<g:title>google</g:title><g:title>again</g:title><id>own</id><product_type> </product_type></item>"
@@ -20,7 +20,7 @@ def test_google_s_attributes_go_before_rss_s_own_and_foreign_ones_never_count() 
     assert set(rows.row(0)[4:]) == {None}
 
 
-def test_what_an_attribute_holds_inside_is_not_taken_for_the_product_s() -> None:
+def test_elements_inside_an_attribute_are_not_the_product_s() -> None:
     item = b"<item><g:shipping><g:id>ship</g:id></g:shipping><g:id>a<b>x</b></g:id></item>"
     assert read("google_xml", OPEN + item + CLOSE).rows["item_id"].to_list() == ["a"]
 

@@ -1,14 +1,14 @@
-"""JSON Lines: an object a line; a broken line costs itself and nothing else."""
+"""JSON Lines: one object per line; a broken line is rejected, and the others are read."""
 
 import pytest
 
-from catalog.feeds import FeedError
+from catalog.feeds.feed import FeedError
 from tests.catalog.feeds.reading import read
 
 FIRST = b'{"id": "a", "title": "Shoe"}\n'
 
 
-def test_values_are_taken_as_the_other_formats_would_have_them() -> None:
+def test_values_are_read_as_the_other_formats_have_them() -> None:
     line = (
         b'{"g:id": 7, "Image Link": "http://x", "title": null, "price": 12.5, "gtin": 4006381333931,'
         b' "additional_image_link": ["http://1", "http://2"], "unknown": {"deep": [1]}}'
@@ -47,18 +47,18 @@ def test_a_line_that_is_no_product_is_rejected_alone(line: bytes, reason: str, d
 
 
 def test_a_file_whose_first_line_is_no_object_is_refused() -> None:
-    with pytest.raises(FeedError, match=r"feed\.x: the first line is no JSON object; check the file's format"):
+    with pytest.raises(FeedError, match=r"feed\.x: the first line is not a JSON object; check the file's format"):
         read("json_lines", b"id\ttitle\na\tShoe\n")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_utf_16_is_refused_and_never_half_read(encoding: str) -> None:
     content = (FIRST * 2).decode().encode(encoding)
-    with pytest.raises(FeedError, match=r"feed\.x: the (file is UTF-16; save|first line is no JSON object)"):
+    with pytest.raises(FeedError, match=r"feed\.x: the (file is UTF-16; save|first line is not a JSON object)"):
         read("json_lines", content)
 
 
-def test_of_a_repeated_key_the_first_that_says_something_counts() -> None:
+def test_of_a_repeated_key_the_first_with_a_value_counts() -> None:
     assert read("json_lines", b'{"id": "a", "title": null, "g:title": "Shoe"}').rows["title"].to_list() == ["Shoe"]
 
 

@@ -1,4 +1,4 @@
-"""A partner's own names of attributes: what a mapping names is taken for it, in every format."""
+"""A partner's own attribute names: a mapping renames them, in every format."""
 
 import io
 import json
@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from catalog.feeds import FeedError
+from catalog.feeds.feed import FeedError
 from tests.catalog.feeds.reading import read
 
 NAMES = {"Artikelnummer": "id", "Bild-URL": "image_link"}
@@ -30,7 +30,7 @@ FEEDS = {
 
 
 @pytest.mark.parametrize("feed_format", FEEDS)
-def test_foreign_names_are_taken_for_what_they_are_mapped_to(feed_format: str) -> None:
+def test_the_partner_s_names_are_read_as_the_attributes_they_are_mapped_to(feed_format: str) -> None:
     rows = read(feed_format, FEEDS[feed_format], NAMES).rows
     assert rows.select("item_id", "image_url", "title").rows() == [("a", "http://x", "Schuh")]
 
@@ -47,7 +47,7 @@ def test_a_mapped_name_that_a_table_lacks_is_refused_by_name(feed_format: str) -
 
 
 @pytest.mark.parametrize("feed_format", ["json_lines", "google_xml"])
-def test_where_nothing_but_products_names_attributes_a_mapped_id_that_none_has_is_refused(feed_format: str) -> None:
+def test_a_mapped_id_that_no_product_has_is_refused_in_formats_without_a_header(feed_format: str) -> None:
     with pytest.raises(FeedError, match=r"feed\.x: no product has 'Nummer', mapped to 'id'; correct the mapping"):
         read(feed_format, FEEDS[feed_format], {"Nummer": "id"})
     assert read(feed_format, FEEDS[feed_format], NAMES | {"Marke": "brand"}).rows["brand"].to_list() == [None]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.feeds import FeedError
 from catalog.feeds.delimited import records
+from catalog.feeds.feed import FeedError
 from catalog.feeds.tabular import split_commas
 from tests.catalog.feeds.reading import Trickle, as_parquet, read
 

@@ -1,4 +1,4 @@
-"""Decoding processes: every picture gets an answer, whatever a picture does to the process that decodes it."""
+"""Decoding processes: every image gets a result, whatever an image does to the process that decodes it."""
 
 import asyncio
 import os
@@ -14,25 +14,26 @@ import pytest
 from catalog.images import decoders as module
 from catalog.images.decoders import Decoders
 from catalog.images.decoding import decode
-from catalog.images.picture import STATUSES, Picture, PictureRules, packed, unpacked
 from catalog.images.statuses import Status
-from tests.catalog.images.pictures import jpeg
+from catalog.images.stored_image import STATUSES, ImageRules, StoredImage, packed, unpacked
+from tests.catalog.images.sample_images import jpeg
 
-RULES = PictureRules()
+RULES = ImageRules()
 KILLER, SLEEPER, BABBLER = b"kill", b"sleep", b"babble"
 
-# A worker as the real one, but for three pictures that stand for a bug of the decoder which a hostile one found.
+# The real worker, except for three images that stand for bugs of the decoder which a hostile image exploits.
 WORKER = """
-import os, signal, time
+import os, pathlib, signal, time
 from catalog.images import decoding_worker as worker
-real = worker.answer
-def answer(data, rules):
+real = worker.decode_packed
+def decode_packed(data, rules):
     if data == b"kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if data == b"sleep":
+        pathlib.Path(__file__).with_name("asleep").touch()
         time.sleep(60)
     return b"nonsense" if data == b"babble" else real(data, rules)
-worker.answer = answer
+worker.decode_packed = decode_packed
 worker.main()
 """
 
@@ -55,16 +56,16 @@ def fragile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
-def test_a_picture_comes_back_as_decoding_it_here_would_give_it() -> None:
-    pictures = [jpeg(seed=seed) for seed in range(20)] + [b"no picture", jpeg()[:200], jpeg(600, 500)]
+def test_images_are_decoded_as_in_this_process() -> None:
+    images = [jpeg(seed=seed) for seed in range(20)] + [b"no image", jpeg()[:200], jpeg(600, 500)]
 
     async def use(decoders: Decoders) -> None:
-        assert await asyncio.gather(*map(decoders.decode, pictures)) == [decode(each, RULES) for each in pictures]
+        assert await asyncio.gather(*map(decoders.decode, images)) == [decode(each, RULES) for each in images]
 
     run(use, num_processes=2)
 
 
-def test_bytes_that_came_lately_are_not_decoded_again() -> None:
+def test_recently_decoded_bytes_are_not_decoded_again() -> None:
     async def use(decoders: Decoders) -> None:
         first, second = await asyncio.gather(decoders.decode(jpeg()), decoders.decode(jpeg()))
         assert first is second
@@ -73,8 +74,8 @@ def test_bytes_that_came_lately_are_not_decoded_again() -> None:
     run(use)
 
 
-def test_what_was_forgotten_is_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "NUM_REMEMBERED", 2)
+def test_bytes_dropped_from_the_cache_are_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "NUM_CACHED", 2)
 
     async def use(decoders: Decoders) -> None:
         first = await decoders.decode(jpeg(seed=1))
@@ -89,42 +90,43 @@ def test_what_was_forgotten_is_decoded_again(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("fragile")
 @pytest.mark.parametrize("culprit", [KILLER, SLEEPER, BABBLER])
-def test_a_picture_that_takes_its_decoder_along_is_corrupt_and_its_neighbours_are_not(culprit: bytes) -> None:
-    pictures = [jpeg(seed=seed) for seed in range(6)]
-    pictures.insert(3, culprit)
+def test_image_that_kills_its_decoder_is_corrupt_and_its_neighbors_are_not(culprit: bytes) -> None:
+    images = [jpeg(seed=seed) for seed in range(6)]
+    images.insert(3, culprit)
 
     async def use(decoders: Decoders) -> None:
-        answers = await asyncio.gather(*map(decoders.decode, pictures))
-        assert answers[3] is Status.CORRUPT
-        assert all(isinstance(answer, Picture) for place, answer in enumerate(answers) if place != 3)
+        results = await asyncio.gather(*map(decoders.decode, images))
+        assert results[3] is Status.CORRUPT
+        assert all(isinstance(result, StoredImage) for index, result in enumerate(results) if index != 3)
 
     run(use, timeout_s=0.2)
 
 
 @pytest.mark.usefixtures("fragile")
-def test_closing_does_not_wait_for_a_picture_that_never_ends() -> None:
+def test_closing_does_not_wait_for_an_image_that_never_ends(tmp_path: Path) -> None:
     started = time.monotonic()
 
     async def use(decoders: Decoders) -> None:
         waiting = asyncio.create_task(decoders.decode(SLEEPER))
-        await asyncio.sleep(0.5)
+        while not (tmp_path / "asleep").exists():
+            await asyncio.sleep(0.01)
         waiting.cancel()
 
     run(use, timeout_s=60)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 55
 
 
-def test_a_decoder_that_cannot_start_fails_the_download_and_marks_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoder_that_cannot_start_raises_and_marks_no_image_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WORKER", "catalog.images.no_such_worker")
 
     async def use(decoders: Decoders) -> None:
-        with pytest.raises(OSError, match=r"no_such_worker` ended with 1; run it by hand"):
+        with pytest.raises(OSError, match=r"no_such_worker` ended with exit code 1; run it by hand"):
             await decoders.decode(jpeg())
 
     run(use)
 
 
-def test_decoders_that_are_behind_say_so_until_they_have_caught_up() -> None:
+def test_ready_is_cleared_while_too_many_images_wait() -> None:
     async def use(decoders: Decoders) -> None:
         waiting = [asyncio.create_task(decoders.decode(jpeg(seed=seed))) for seed in range(40)]
         await asyncio.sleep(0)
@@ -135,13 +137,13 @@ def test_decoders_that_are_behind_say_so_until_they_have_caught_up() -> None:
     run(use)
 
 
-def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
+def test_no_process_outlives_a_killed_parent(tmp_path: Path) -> None:
     script = (
         "import asyncio, time\n"
         "from catalog.images.decoders import Decoders\n"
-        "from catalog.images.picture import PictureRules\n"
+        "from catalog.images.stored_image import ImageRules\n"
         "async def main():\n"
-        "    decoders = Decoders(PictureRules(), 1, 20.0)\n"
+        "    decoders = Decoders(ImageRules(), 1, 20.0)\n"
         "    await decoders.decode(b'x')\n"
         "    print(decoders._processes[0]._running[0].pid, flush=True)\n"
         "    time.sleep(60)\n"
@@ -160,7 +162,7 @@ def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
 
 
 def _is_running(pid: int) -> bool:
-    """Whether the process is there and no zombie that a slow init has yet to reap."""
+    """Returns True if the process exists and is not a zombie."""
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -169,13 +171,13 @@ def _is_running(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("status", [status for status in STATUSES if status is not Status.OK])
-def test_a_status_survives_packing(status: Status) -> None:
+def test_status_survives_packing(status: Status) -> None:
     assert unpacked(packed(status)) is status
 
 
-def test_a_picture_survives_packing_and_nonsense_is_no_picture() -> None:
-    picture = decode(jpeg(), RULES)
-    assert unpacked(packed(picture)) == picture
+def test_image_survives_packing_and_other_bytes_are_refused() -> None:
+    image = decode(jpeg(), RULES)
+    assert unpacked(packed(image)) == image
     for nonsense in (b"", b"\0" * 5, b"\xff" * 60):
-        with pytest.raises(ValueError, match="no packed picture"):
+        with pytest.raises(ValueError, match="no packed image"):
             unpacked(nonsense)

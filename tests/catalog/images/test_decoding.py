@@ -10,66 +10,66 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from catalog.images.decoding import Picture, PictureRules, decode, dhash
+from catalog.images.decoding import ImageRules, StoredImage, decode, dhash
 from catalog.images.statuses import Status
 from demo.faults import bomb
-from tests.catalog.images.pictures import encoded, image, jpeg, pixels
+from tests.catalog.images.sample_images import encoded, jpeg, pixels, sample_image
 
-RULES = PictureRules()
+RULES = ImageRules()
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")
 
 
-def decoded(data: bytes, rules: PictureRules = RULES) -> Picture:
-    picture = decode(data, rules)
-    assert isinstance(picture, Picture), picture
-    return picture
+def decoded(data: bytes, rules: ImageRules = RULES) -> StoredImage:
+    image = decode(data, rules)
+    assert isinstance(image, StoredImage), image
+    return image
 
 
 def difference(shown: bytes, wanted: Image.Image) -> float:
-    """The mean difference of two pictures of one size, in grey levels of 255."""
+    """The mean difference of two images of one size, in gray levels of 255."""
     target = np.asarray(wanted.convert("RGB")).astype(np.int32)
     assert pixels(shown).shape == target.shape
     return float(np.abs(pixels(shown) - target).mean())
 
 
-def test_a_small_upright_jpeg_is_kept_byte_for_byte() -> None:
+def test_small_upright_jpeg_is_stored_byte_for_byte() -> None:
     for data in (
         jpeg(64, 48),
-        encoded(image(mode="L")),
-        encoded(image(256, 900)),
-        encoded(image(), progressive=True),
+        encoded(sample_image(mode="L")),
+        encoded(sample_image(256, 900)),
+        encoded(sample_image(), progressive=True),
     ):
-        picture = decoded(data)
-        assert picture.data == data
-        assert picture.sha256 == hashlib.sha256(data).hexdigest()
-        assert (picture.height, picture.width) == pixels(data).shape[:2]
+        image = decoded(data)
+        assert image.data == data
+        assert image.sha256 == hashlib.sha256(data).hexdigest()
+        assert (image.height, image.width) == pixels(data).shape[:2]
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_every_format_is_told_by_its_content_and_stored_as_jpeg(file_format: str) -> None:
-    source = image()
-    picture = decoded(encoded(source, file_format))
-    with Image.open(BytesIO(picture.data)) as stored:
+def test_every_format_is_recognized_and_stored_as_jpeg(file_format: str) -> None:
+    source = sample_image()
+    image = decoded(encoded(source, file_format))
+    with Image.open(BytesIO(image.data)) as stored:
         assert (stored.format, stored.mode) == ("JPEG", "RGB")
-    assert difference(picture.data, source) < 6
+    assert difference(image.data, source) < 6
 
 
 @pytest.mark.parametrize("size", [(512, 1024), (1024, 512), (1600, 1200), (400, 533), (257, 9000)])
-def test_the_short_side_is_what_was_asked_for_and_the_shape_is_kept(size: tuple[int, int]) -> None:
-    source = image(*size)
-    picture = decoded(encoded(source, quality=95))
-    assert min(picture.width, picture.height) == 256
-    assert picture.width / picture.height == pytest.approx(size[0] / size[1], rel=0.01)
-    exact = source.resize((picture.width, picture.height), Image.Resampling.LANCZOS)
-    assert difference(picture.data, exact) < 3
+def test_short_side_is_as_configured_and_the_aspect_ratio_is_kept(size: tuple[int, int]) -> None:
+    source = sample_image(*size)
+    image = decoded(encoded(source, quality=95))
+    assert min(image.width, image.height) == 256
+    assert image.width / image.height == pytest.approx(size[0] / size[1], rel=0.01)
+    exact = source.resize((image.width, image.height), Image.Resampling.LANCZOS)
+    assert difference(image.data, exact) < 3
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_turned_upright_as_pillow_would(orientation: int, file_format: str) -> None:
+def test_images_are_turned_upright_as_pillow_does(orientation: int, file_format: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encoded(image(96, 64), file_format, exif=exif)
+    data = encoded(sample_image(96, 64), file_format, exif=exif)
     with Image.open(BytesIO(data)) as opened:
         upright = ImageOps.exif_transpose(opened)
     assert difference(decoded(data).data, upright) < 4
@@ -77,14 +77,14 @@ def test_pictures_are_turned_upright_as_pillow_would(orientation: int, file_form
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0MM\0*", b"Exif\0\0II*\0\xff\xff\xff\xff", b"\xff" * 40])
 def test_damaged_exif_means_upright(exif: bytes) -> None:
-    data = encoded(image(), exif=exif)
+    data = encoded(sample_image(), exif=exif)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's reader, as in production
         assert decoded(data).data == data
 
 
-def test_alpha_is_laid_on_white() -> None:
-    source = image(mode="RGBA")
+def test_transparent_images_get_a_white_background() -> None:
+    source = sample_image(mode="RGBA")
     source.putalpha(Image.linear_gradient("L").resize(source.size))
     white = Image.new("RGBA", source.size, "white")
     flat = Image.alpha_composite(white, source)
@@ -93,7 +93,7 @@ def test_alpha_is_laid_on_white() -> None:
         assert difference(decoded(encoded(source, file_format, **options)).data, flat) < 4
 
 
-def test_transparent_colours_of_palette_grey_and_rgb_pngs_become_white() -> None:
+def test_transparent_colors_of_palette_gray_and_rgb_pngs_become_white() -> None:
     black = Image.new("RGB", (32, 32), "black")
     for mode, transparent in (("P", 0), ("L", 0), ("RGB", (0, 0, 0))):
         data = encoded(black.convert(mode), "PNG", transparency=transparent)
@@ -102,39 +102,39 @@ def test_transparent_colours_of_palette_grey_and_rgb_pngs_become_white() -> None
 
 def test_cmyk_and_palette_become_rgb() -> None:
     for source, file_format in (
-        (image(mode="CMYK"), "JPEG"),
-        (image(mode="CMYK"), "TIFF"),
-        (image().quantize(64), "PNG"),
+        (sample_image(mode="CMYK"), "JPEG"),
+        (sample_image(mode="CMYK"), "TIFF"),
+        (sample_image().quantize(64), "PNG"),
     ):
-        picture = decoded(encoded(source, file_format))
-        assert difference(picture.data, source) < 6
-        with Image.open(BytesIO(picture.data)) as stored:
+        image = decoded(encoded(source, file_format))
+        assert difference(image.data, source) < 6
+        with Image.open(BytesIO(image.data)) as stored:
             assert stored.mode == "RGB"
 
 
-def test_sixteen_bits_and_one_bit_stay_grey() -> None:
+def test_sixteen_bits_and_one_bit_stay_gray() -> None:
     ramp = np.linspace(0, 65_535, 64 * 48).reshape(48, 64).astype(np.uint16)
-    picture = decoded(encoded(Image.fromarray(ramp), "PNG"))
-    assert np.abs(pixels(picture.data)[..., 0] - ramp // 257).max() < 4
-    assert difference(decoded(encoded(image(mode="1"), "PNG")).data, image(mode="1")) < 12
+    image = decoded(encoded(Image.fromarray(ramp), "PNG"))
+    assert np.abs(pixels(image.data)[..., 0] - ramp // 257).max() < 4
+    assert difference(decoded(encoded(sample_image(mode="1"), "PNG")).data, sample_image(mode="1")) < 12
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
-def test_of_an_animation_the_first_frame_is_taken(file_format: str) -> None:
-    frames = [image(seed=seed) for seed in (1, 2, 3)]
+def test_first_frame_of_an_animation_is_stored(file_format: str) -> None:
+    frames = [sample_image(seed=seed) for seed in (1, 2, 3)]
     data = encoded(frames[0], file_format, save_all=True, append_images=frames[1:])
     assert difference(decoded(data).data, frames[0]) < 6
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("quarter", [1, 2, 3])
-def test_a_truncated_picture_is_corrupt(file_format: str, quarter: int) -> None:
-    data = encoded(image(200, 150), file_format)
+def test_truncated_image_is_corrupt(file_format: str, quarter: int) -> None:
+    data = encoded(sample_image(200, 150), file_format)
     assert decode(data[: len(data) * quarter // 4], RULES) is Status.CORRUPT
 
 
-def test_a_progressive_jpeg_cut_off_is_corrupt() -> None:
-    data = encoded(image(200, 150), progressive=True)
+def test_truncated_progressive_jpeg_is_corrupt() -> None:
+    data = encoded(sample_image(200, 150), progressive=True)
     assert decode(data[: len(data) * 3 // 4], RULES) is Status.CORRUPT
 
 
@@ -148,38 +148,38 @@ def test_a_progressive_jpeg_cut_off_is_corrupt() -> None:
         b"%PDF-1.7 ...",
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
         b"P6 64 64 255 ",
-        encoded(image(), "BMP"),
-        encoded(image(), "ICO"),
-        encoded(image(), "JPEG2000"),
+        encoded(sample_image(), "BMP"),
+        encoded(sample_image(), "ICO"),
+        encoded(sample_image(), "JPEG2000"),
     ],
 )
-def test_other_things_are_not_an_image(data: bytes) -> None:
+def test_other_files_are_not_an_image(data: bytes) -> None:
     assert decode(data, RULES) is Status.NOT_AN_IMAGE
 
 
-def test_a_bomb_is_refused_from_its_header_without_a_warning() -> None:
+def test_bomb_is_refused_by_its_header_without_a_warning() -> None:
     assert decode(bomb(), RULES) is Status.TOO_LARGE
     header_only = bomb()[:64]
     assert decode(header_only, RULES) is Status.TOO_LARGE
 
 
-def test_a_gif_that_claims_a_huge_screen_or_frame_is_too_large() -> None:
-    data = bytearray(encoded(image(), "GIF"))
+def test_gif_that_declares_a_huge_screen_is_too_large() -> None:
+    data = bytearray(encoded(sample_image(), "GIF"))
     data[6:10] = b"\xff\xff\xff\xff"
     assert decode(bytes(data), RULES) is Status.TOO_LARGE
 
 
-def test_the_limits_of_size_hold_at_the_pixel() -> None:
-    assert decode(jpeg(100, 100), PictureRules(max_pixels=9_999)) is Status.TOO_LARGE
-    assert isinstance(decode(jpeg(100, 100), PictureRules(max_pixels=10_000)), Picture)
+def test_limits_of_size_are_exact_to_the_pixel() -> None:
+    assert decode(jpeg(100, 100), ImageRules(max_pixels=9_999)) is Status.TOO_LARGE
+    assert isinstance(decode(jpeg(100, 100), ImageRules(max_pixels=10_000)), StoredImage)
     assert decode(jpeg(100, 15), RULES) is Status.TOO_SMALL
-    assert isinstance(decode(jpeg(100, 16), RULES), Picture)
+    assert isinstance(decode(jpeg(100, 16), RULES), StoredImage)
     assert decode(encoded(Image.new("1", (70_000, 20)), "PNG"), RULES) is Status.TOO_LARGE
 
 
-def test_dhash_is_the_textbook_one() -> None:
+def test_dhash_is_that_of_a_plain_loop() -> None:
     for seed in range(10):
-        source = image(200, 150, seed=seed)
+        source = sample_image(200, 150, seed=seed)
         cells = source.convert("L").resize((9, 8), Image.Resampling.BOX)
         wanted = 0
         for y in range(8):
@@ -188,8 +188,8 @@ def test_dhash_is_the_textbook_one() -> None:
         assert dhash(source) == wanted
 
 
-def test_dhash_outlives_resizing_and_recompression_and_tells_pictures_apart() -> None:
-    sources = [image(400, 300, seed=seed) for seed in range(20)]
+def test_dhash_survives_resizing_and_recompression() -> None:
+    sources = [sample_image(400, 300, seed=seed) for seed in range(20)]
     hashes = [decoded(encoded(source, quality=95)).dhash for source in sources]
     again = [decoded(encoded(source.resize((200, 150)), quality=50)).dhash for source in sources]
     assert max((one ^ other).bit_count() for one, other in zip(hashes, again, strict=True)) <= 4
@@ -197,26 +197,26 @@ def test_dhash_outlives_resizing_and_recompression_and_tells_pictures_apart() ->
     assert len(set(hashes)) == len(hashes)
 
 
-def test_nothing_personal_is_copied_into_a_resized_picture() -> None:
+def test_no_metadata_is_copied_into_a_resized_image() -> None:
     exif = Image.Exif()
     exif[0x010E] = "a secret note"
-    data = encoded(image(600, 400), exif=exif, comment=b"a secret comment", icc_profile=b"a secret profile")
+    data = encoded(sample_image(600, 400), exif=exif, comment=b"a secret comment", icc_profile=b"a secret profile")
     assert b"secret" in data
     assert b"secret" not in decoded(data).data
 
 
-SOURCES = {file_format: encoded(image(48, 40), file_format) for file_format in FORMATS}
+SOURCES = {file_format: encoded(sample_image(48, 40), file_format) for file_format in FORMATS}
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(FORMATS), st.data())
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_damage_anywhere_gives_a_picture_or_a_status(file_format: str, data: st.DataObject) -> None:
+def test_damage_anywhere_yields_an_image_or_a_status(file_format: str, data: st.DataObject) -> None:
     damaged = bytearray(SOURCES[file_format])
-    for place in data.draw(st.lists(st.integers(0, len(damaged) - 1), min_size=1, max_size=12)):
-        damaged[place] = data.draw(st.integers(0, 255))
+    for position in data.draw(st.lists(st.integers(0, len(damaged) - 1), min_size=1, max_size=12)):
+        damaged[position] = data.draw(st.integers(0, 255))
     result = decode(bytes(damaged), RULES)
-    if isinstance(result, Picture):
+    if isinstance(result, StoredImage):
         assert pixels(result.data).shape[:2] == (result.height, result.width)
     else:
         assert result in {Status.CORRUPT, Status.NOT_AN_IMAGE, Status.TOO_LARGE, Status.TOO_SMALL}

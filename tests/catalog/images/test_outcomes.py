@@ -1,4 +1,4 @@
-"""The statuses a download can end with, and the table of outcomes."""
+"""The statuses of downloads, and the table of outcomes."""
 
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ def outcome(product_id: str, status: Status) -> Outcome:
     )
 
 
-def test_what_may_end_differently_later_is_retryable_and_nothing_else() -> None:
+def test_retryable_and_final_statuses_are_these() -> None:
     assert {status.value for status in Status if status.retryable} == {
         "timeout",
         "connect_error",
@@ -52,7 +52,7 @@ def test_what_may_end_differently_later_is_retryable_and_nothing_else() -> None:
     }
 
 
-def test_the_table_has_a_column_for_every_field_and_takes_64_bits() -> None:
+def test_table_has_a_column_for_every_field_and_fits_64_bits() -> None:
     table = outcomes_table([outcome("a", Status.OK)])
     assert table.schema == OUTCOMES_SCHEMA
     assert tuple(table.columns) == tuple(field.name for field in fields(Outcome))

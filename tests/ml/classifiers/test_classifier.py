@@ -1,4 +1,4 @@
-"""Classifiers: the template, its states, and what comes back from disk."""
+"""Classifiers: template, states, predictions, saving and loading."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from ml.artefacts import WEIGHTS_FILE
+from ml.artifacts import WEIGHTS_FILE
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
-from ml.encoders import build
+from ml.encoders.encoder import build
 from ml.recipe_types import ClassifierRecipe
 from ml.training.classification import Examples
 from ml.training.finetuning import initial_classifier, train_classifier
@@ -32,7 +32,7 @@ def test_every_level_gets_a_head_of_its_size() -> None:
     assert [tuple(level.shape) for level in logits] == [(5, 1), (5, 2), (5, 4), (5, 4)]
 
 
-def test_the_four_states_of_a_classifier_are_told_apart(tmp_path: Path) -> None:
+def test_origin_and_state_distinguish_the_four_kinds_of_classifier(tmp_path: Path) -> None:
     lite0 = replace(TINY_ENCODER, backbone="tf_efficientnet_lite0", weights="imagenet")
     from_imagenet = initial_classifier(TINY_FINETUNE, build(lite0), EXAMPLES)
     ssl_encoder = pretrain(TINY_SIMCLR, PIXELS, CPU).encoder
@@ -49,7 +49,7 @@ def test_the_four_states_of_a_classifier_are_told_apart(tmp_path: Path) -> None:
     ]
 
 
-def test_a_restored_classifier_gives_identical_logits(tmp_path: Path) -> None:
+def test_a_restored_classifier_computes_identical_logits(tmp_path: Path) -> None:
     classifier = trained()
     classifier.save(tmp_path, {"label_fraction": 0.05})
     restored = Classifier.load(tmp_path)
@@ -73,7 +73,7 @@ def test_weights_or_inputs_that_do_not_match_are_refused(tmp_path: Path) -> None
         Classifier.load(tmp_path)
 
 
-def test_predictions_are_the_path_of_the_best_leaf_and_then_the_most_probable_classes() -> None:
+def test_predictions_start_with_the_path_of_the_best_leaf() -> None:
     classifier = trained()
     predictions = predict(classifier, PIXELS, CPU, batch_size=7)
     with torch.inference_mode():
@@ -88,6 +88,6 @@ def test_predictions_are_the_path_of_the_best_leaf_and_then_the_most_probable_cl
         assert np.allclose(prediction.probabilities, np.take_along_axis(expected, order, axis=1), atol=1e-5)
 
 
-def test_nothing_to_predict_is_an_error() -> None:
+def test_empty_inputs_are_refused() -> None:
     with pytest.raises(ValueError, match="there is nothing to predict"):
         predict(trained(), PIXELS[:0], CPU)

@@ -1,4 +1,4 @@
-"""Conformal answers: the coverage is the one asked for, and an answer is an ancestor of the best leaf or the leaf."""
+"""Conformal prediction: the coverage is at least the requested one; predictions lie on the best leaf's path."""
 
 import math
 from itertools import pairwise
@@ -17,40 +17,38 @@ from tests.ml.classifiers.trees import tree_labels
 COVERAGES = (0.8, 0.9, 0.95)
 
 
-def guesses(
-    hierarchy: Hierarchy, num: int, rng: np.random.Generator, honesty: float = 1.0
+def drawn(
+    hierarchy: Hierarchy, num: int, rng: np.random.Generator, calibration: float = 1.0
 ) -> tuple[BestPaths, np.ndarray]:
-    """Best paths of random answers, and classes (num, num_levels) drawn by them; `honesty` below 1 boasts."""
+    """Best paths of random probabilities, and classes (num, num_levels) drawn by them; below 1: overconfident."""
     logits = torch.from_numpy(rng.normal(scale=2.0, size=(num, hierarchy.num_classes[-1])))
-    true = logits.mul(honesty).softmax(dim=1).numpy()
+    true = logits.mul(calibration).softmax(dim=1).numpy()
     leaves = (true.cumsum(axis=1) > rng.random((num, 1))).argmax(axis=1)
-    levels = [level.exp().numpy() for level in Levels(hierarchy).marginalise(logits.log_softmax(dim=1))]
+    levels = [level.exp().numpy() for level in Levels(hierarchy).marginalize(logits.log_softmax(dim=1))]
     return BestPaths.of(levels, hierarchy), hierarchy.paths[leaves]
 
 
 @pytest.mark.parametrize("coverage", COVERAGES)
-@pytest.mark.parametrize("honesty", [1.0, 0.4])
-def test_new_pictures_are_covered_as_often_as_asked_for_whatever_the_probabilities_are_worth(
-    coverage: float, honesty: float
-) -> None:
+@pytest.mark.parametrize("calibration", [1.0, 0.4])
+def test_new_images_have_the_requested_coverage_also_if_overconfident(coverage: float, calibration: float) -> None:
     hierarchy = Hierarchy.of_labels(tree_labels(3, num=200))
     rng = np.random.default_rng(int(coverage * 100))
     shares = []
     for _ in range(200):
-        calibration, of_calibration = guesses(hierarchy, 150, rng, honesty)
-        threshold = conformal_threshold(calibration.scores(of_calibration), coverage)
-        judged, of_judged = guesses(hierarchy, 150, rng, honesty)
-        shares.append(judged.are_covered(of_judged, threshold).mean())
-    # 200 draws of both sets: the mean of 200 shares whose deviation is that of 150 + 150 pictures.
+        chosen_on, chosen_targets = drawn(hierarchy, 150, rng, calibration)
+        threshold = conformal_threshold(chosen_on.scores(chosen_targets), coverage)
+        new, new_targets = drawn(hierarchy, 150, rng, calibration)
+        shares.append(new.are_covered(new_targets, threshold).mean())
+    # 200 draws of both sets: the mean of 200 shares whose deviation is that of 150 + 150 images.
     deviation = math.sqrt(2 * coverage * (1 - coverage) / 150 / 200)
     assert coverage - 3 * deviation < np.mean(shares) < coverage + 1 / 151 + 3 * deviation
 
 
 @given(seed=st.integers(0, 1_000), num=st.integers(1, 60))
 @settings(max_examples=40, deadline=None)
-def test_the_more_coverage_the_shallower_the_answers(seed: int, num: int) -> None:
+def test_more_coverage_gives_shallower_predictions(seed: int, num: int) -> None:
     hierarchy = Hierarchy.of_labels(tree_labels(seed))
-    paths, targets = guesses(hierarchy, num, np.random.default_rng(seed))
+    paths, targets = drawn(hierarchy, num, np.random.default_rng(seed))
     scores = paths.scores(targets)
     thresholds = [conformal_threshold(scores, coverage) for coverage in (0.5, *COVERAGES, 0.999)]
     assert thresholds == sorted(thresholds)
@@ -61,13 +59,11 @@ def test_the_more_coverage_the_shallower_the_answers(seed: int, num: int) -> Non
 
 @given(seed=st.integers(0, 1_000), threshold=st.floats(-1, 1))
 @settings(max_examples=40, deadline=None)
-def test_an_answer_is_the_best_leaf_or_above_it_and_the_deepest_that_is_probable_enough(
-    seed: int, threshold: float
-) -> None:
+def test_a_prediction_is_the_deepest_node_of_the_best_path_above_the_threshold(seed: int, threshold: float) -> None:
     hierarchy = Hierarchy.of_labels(tree_labels(seed))
     rng = np.random.default_rng(seed)
     leaves = rng.dirichlet(np.ones(hierarchy.num_classes[-1]), size=20)
-    levels = [level.exp().numpy() for level in Levels(hierarchy).marginalise(torch.from_numpy(leaves).log())]
+    levels = [level.exp().numpy() for level in Levels(hierarchy).marginalize(torch.from_numpy(leaves).log())]
     paths = BestPaths.of(levels, hierarchy)
     for row, depth in enumerate(paths.depths(threshold).tolist()):
         best = int(leaves[row].argmax())
@@ -81,15 +77,15 @@ def test_an_answer_is_the_best_leaf_or_above_it_and_the_deepest_that_is_probable
 
 @given(seed=st.integers(0, 1_000))
 @settings(max_examples=40, deadline=None)
-def test_a_score_is_the_least_threshold_that_covers(seed: int) -> None:
+def test_a_score_is_the_smallest_threshold_that_covers(seed: int) -> None:
     hierarchy = Hierarchy.of_labels(tree_labels(seed))
-    paths, targets = guesses(hierarchy, 20, np.random.default_rng(seed))
+    paths, targets = drawn(hierarchy, 20, np.random.default_rng(seed))
     for row, score in enumerate(paths.scores(targets)):
         assert paths.are_covered(targets, score)[row]
         assert score == ALWAYS or not paths.are_covered(targets, np.nextafter(score, -2))[row]
 
 
-def test_a_leaf_that_training_never_saw_is_covered_by_its_ancestors() -> None:
+def test_an_unknown_leaf_is_covered_by_its_ancestors() -> None:
     hierarchy = Hierarchy.of_labels(np.array([[1, 11, 111], [1, 11, 112], [1, 12, 121]]))
     leaves = np.array([[0.5, 0.3, 0.2]] * 3)
     levels = [np.array([[1.0]] * 3), np.array([[0.8, 0.2]] * 3), leaves]
@@ -101,25 +97,25 @@ def test_a_leaf_that_training_never_saw_is_covered_by_its_ancestors() -> None:
 
 
 @pytest.mark.parametrize(("num", "coverage", "rank"), [(9, 0.9, 9), (19, 0.9, 18), (99, 0.95, 95), (10, 0.8, 9)])
-def test_the_threshold_counts_the_new_picture_among_the_calibration_ones(num: int, coverage: float, rank: int) -> None:
+def test_the_threshold_counts_the_new_image_as_well(num: int, coverage: float, rank: int) -> None:
     scores = np.arange(1, num + 1) / (num + 1)
     assert conformal_threshold(scores[::-1].copy(), coverage) == scores[rank - 1]
 
 
-def test_with_too_few_pictures_for_the_coverage_nothing_is_answered() -> None:
+def test_too_few_images_for_the_coverage_predict_nothing() -> None:
     assert conformal_threshold(np.array([0.1] * 8), 0.9) == NEVER
     hierarchy = Hierarchy.of_labels(np.array([[1, 11], [1, 12]]))
     sure = BestPaths.of([np.array([[1.0]]), np.array([[1.0, 0.0]])], hierarchy)
     assert sure.depths(NEVER).tolist() == [0]
 
 
-def test_bad_coverages_no_scores_and_other_shapes_are_refused() -> None:
+def test_invalid_coverages_scores_and_shapes_are_refused() -> None:
     for coverage in (0.0, 1.0, 90.0):
-        with pytest.raises(ValueError, match="has to lie between 0 and 1"):
+        with pytest.raises(ValueError, match="must lie between 0 and 1"):
             conformal_threshold(np.array([0.1]), coverage)
-    with pytest.raises(ValueError, match="no calibration picture"):
+    with pytest.raises(ValueError, match="no calibration image"):
         conformal_threshold(np.array([]), 0.9)
     hierarchy = Hierarchy.of_labels(np.array([[1, 11], [1, 12]]))
     paths = BestPaths.of([np.array([[1.0]]), np.array([[0.6, 0.4]])], hierarchy)
-    with pytest.raises(ValueError, match=r"targets are \(1, 3\), the best paths \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"targets have the shape \(1, 3\), the best paths \(1, 2\)"):
         paths.right_depths(np.zeros((1, 3), dtype=np.int64))

@@ -1,15 +1,24 @@
-"""Losses against plain sums."""
+"""Losses against plain sums over examples."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.classifiers.hierarchy import UNKNOWN, Hierarchy
-from ml.classifiers.losses import ALPHA, BETA, LEAST_VALUE, LOSSES, Training, cross_entropy, loss_named, top_k_accuracy
+from ml.classifiers.losses import (
+    ALPHA,
+    BETA,
+    LOSSES,
+    MIN_VALUE,
+    TrainingStatistics,
+    cross_entropy,
+    loss_named,
+    top_k_accuracy,
+)
 from tests.ml.classifiers.trees import tree_labels
 
 LOGITS = [torch.tensor([[0.0, 0.0], [2.0, -1.0]]), torch.tensor([[1.0, 0.0, -1.0], [0.5, 0.5, 3.0]])]
@@ -20,9 +29,9 @@ def nll(logits: torch.Tensor, target: int) -> float:
     return -math.log(math.exp(logits[target]) / sum(math.exp(logit) for logit in logits))
 
 
-def plain(depth_weights: tuple[float, ...], label_smoothing: float = 0.0) -> Training:
-    """What a loss knows that looks at no class's number or value."""
-    return Training(
+def plain(depth_weights: tuple[float, ...], label_smoothing: float = 0.0) -> TrainingStatistics:
+    """The settings of a loss that uses neither frequencies nor values."""
+    return TrainingStatistics(
         depth_weights=depth_weights,
         label_smoothing=label_smoothing,
         num_of_class=(),
@@ -30,32 +39,32 @@ def plain(depth_weights: tuple[float, ...], label_smoothing: float = 0.0) -> Tra
     )
 
 
-def test_the_loss_is_each_levels_mean_cross_entropy_times_its_weight() -> None:
+def test_the_loss_is_the_weighted_sum_of_each_levels_mean_cross_entropy() -> None:
     targets = torch.tensor([[1, 0], [0, 2]])
     first = (nll(LOGITS[0][0], 1) + nll(LOGITS[0][1], 0)) / 2
     second = (nll(LOGITS[1][0], 0) + nll(LOGITS[1][1], 2)) / 2
     assert cross_entropy(LOGITS, targets, plain(WEIGHTS)).item() == pytest.approx(0.25 * first + 2.0 * second)
 
 
-def test_an_unknown_target_counts_for_nothing() -> None:
+def test_an_unknown_target_is_ignored() -> None:
     targets = torch.tensor([[-1, 0], [-1, -1]])
     expected = 2.0 * nll(LOGITS[1][0], 0)
     assert cross_entropy(LOGITS, targets, plain(WEIGHTS)).item() == pytest.approx(expected)
 
 
-def test_a_level_on_which_all_agree_costs_nothing() -> None:
+def test_a_level_with_a_single_class_has_no_loss() -> None:
     agreed = [torch.randn(2, 1)]
     assert cross_entropy(agreed, torch.zeros(2, 1, dtype=torch.long), plain((1.0,), 0.1)).item() == 0
 
 
-def test_label_smoothing_asks_for_a_little_of_every_class() -> None:
+def test_label_smoothing_mixes_in_every_class() -> None:
     target = torch.tensor([[0]])
     logits = LOGITS[1][:1]
     smoothed = 0.9 * nll(logits[0], 0) + 0.1 * sum(nll(logits[0], c) for c in range(3)) / 3
     assert cross_entropy([logits], target, plain((1.0,), 0.1)).item() == pytest.approx(smoothed)
 
 
-def test_top_k_counts_targets_among_the_best_and_never_an_unknown_one() -> None:
+def test_top_k_counts_targets_among_the_best_but_never_an_unknown_one() -> None:
     logits = torch.tensor([[3.0, 2.0, 1.0]] * 4)
     targets = torch.tensor([0, 1, 2, -1])
     assert top_k_accuracy(logits, targets, 1).item() == 0.25
@@ -74,7 +83,7 @@ class Case:
         self.labels = tree_labels(seed, num=30)
         self.hierarchy = Hierarchy.of_labels(self.labels)
         self.values = {leaf: float(rng.integers(0, 50)) for leaf in self.hierarchy.ids[-1]}
-        self.training = Training.of(self.hierarchy, self.labels, DEPTHS, 0.0, self.values)
+        self.training = TrainingStatistics.of(self.hierarchy, self.labels, DEPTHS, 0.0, self.values)
         self.targets = self.hierarchy.encode(self.labels[rng.integers(0, 30, 6)])
         self.targets[0] = UNKNOWN
         self.scores = [torch.from_numpy(rng.normal(size=(6, num))).float() for num in self.hierarchy.num_classes]
@@ -87,7 +96,8 @@ class Case:
 
 
 @given(st.integers(0, 10_000))
-def test_class_balanced_weighs_by_the_effective_number(seed: int) -> None:
+@settings(deadline=None)
+def test_class_balanced_weights_by_the_effective_number(seed: int) -> None:
     case = Case(seed)
     expected = 0.0
     for level, depth in enumerate(DEPTHS):
@@ -100,7 +110,8 @@ def test_class_balanced_weighs_by_the_effective_number(seed: int) -> None:
 
 
 @given(st.integers(0, 10_000))
-def test_logit_adjusted_adds_the_log_of_each_class_s_share(seed: int) -> None:
+@settings(deadline=None)
+def test_logit_adjusted_adds_the_log_of_each_class_share(seed: int) -> None:
     case = Case(seed)
     expected = 0.0
     for level, depth in enumerate(DEPTHS):
@@ -112,13 +123,14 @@ def test_logit_adjusted_adds_the_log_of_each_class_s_share(seed: int) -> None:
 
 
 @given(st.integers(0, 10_000))
-def test_value_weighted_weighs_a_picture_by_what_its_leaf_is_worth(seed: int) -> None:
+@settings(deadline=None)
+def test_value_weighted_weights_an_image_by_the_value_of_its_leaf(seed: int) -> None:
     case = Case(seed)
     worth = [case.values[int(leaf)] for leaf in case.labels[:, -1]]
     if sum(worth) == 0:
         return
     mean = sum(worth) / 30
-    floored = {leaf: max(value / mean, LEAST_VALUE) for leaf, value in case.values.items()}
+    floored = {leaf: max(value / mean, MIN_VALUE) for leaf, value in case.values.items()}
     average = sum(floored[int(leaf)] for leaf in case.labels[:, -1]) / 30
     expected = 0.0
     for level, depth in enumerate(DEPTHS):
@@ -129,13 +141,14 @@ def test_value_weighted_weighs_a_picture_by_what_its_leaf_is_worth(seed: int) ->
     assert case.loss("value_weighted") == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
-def test_without_values_every_picture_is_worth_the_same() -> None:
+def test_without_values_every_image_has_the_same_weight() -> None:
     case = Case(1)
-    case.training = Training.of(case.hierarchy, case.labels, DEPTHS, 0.0, None)
+    case.training = TrainingStatistics.of(case.hierarchy, case.labels, DEPTHS, 0.0, None)
     assert case.loss("value_weighted") == pytest.approx(case.loss("cross_entropy"))
 
 
 @given(st.integers(0, 10_000))
+@settings(deadline=None)
 def test_hierarchical_discounts_each_step_of_the_path_by_its_height(seed: int) -> None:
     case = Case(seed)
     leaves = case.scores[-1].double().softmax(dim=1)
@@ -156,12 +169,12 @@ def test_hierarchical_discounts_each_step_of_the_path_by_its_height(seed: int) -
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_batch_without_a_known_target_costs_nothing(name: str) -> None:
+def test_a_batch_without_a_known_target_has_no_loss(name: str) -> None:
     case = Case(0)
     case.targets[:] = UNKNOWN
     assert case.loss(name) == 0
 
 
 def test_an_unknown_loss_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown loss 'focal'; known are class_balanced, cross_entropy"):
+    with pytest.raises(ValueError, match="unknown loss 'focal'; available: class_balanced, cross_entropy"):
         loss_named("focal")

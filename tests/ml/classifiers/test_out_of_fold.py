@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: no picture teaches what is said of it, nor does a copy of it."""
+"""Out-of-fold predictions: neither an image's own label nor that of a copy affects its prediction."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.classifiers.out_of_fold import folds, out_of_fold_probabilities
-from ml.vectors import Labelled
+from ml.vectors import LabeledEmbeddings
 from tests.ml.clouds import cloud
 
 CPU = torch.device("cpu")
@@ -28,23 +28,23 @@ def test_no_group_is_in_two_folds_and_classes_are_spread_evenly(seed: int, num: 
         assert counts.max() - counts.min() <= 1
 
 
-def test_a_fold_s_labels_change_nothing_about_what_is_said_of_it() -> None:
+def test_the_labels_of_a_fold_do_not_change_its_predictions() -> None:
     train = cloud(100, spread=2.0)
     fold = folds(train.labels, np.arange(100))
-    said = out_of_fold_probabilities(train, fold, CPU)
+    before = out_of_fold_probabilities(train, fold, CPU)
     other = train.labels.copy()
     last = fold == 4  # the first chooses the weight decay
     other[last] = np.roll(other[last], 1)
-    again = out_of_fold_probabilities(Labelled(train.vectors, other), fold, CPU)
-    assert np.allclose(said[last], again[last], atol=1e-4)
-    assert not np.allclose(said[~last], again[~last], atol=1e-4)
+    after = out_of_fold_probabilities(LabeledEmbeddings(train.vectors, other), fold, CPU)
+    assert np.allclose(before[last], after[last], atol=1e-4)
+    assert not np.allclose(before[~last], after[~last], atol=1e-4)
 
 
-def test_categories_far_apart_are_told_and_probabilities_add_up_to_one() -> None:
+def test_separate_categories_are_predicted_with_probabilities_that_sum_to_one() -> None:
     train = cloud(200)
-    said = out_of_fold_probabilities(train, folds(train.labels, np.arange(200)), CPU)
-    assert (np.unique(train.labels)[said.argmax(axis=1)] == train.labels).all()
-    assert np.allclose(said.sum(axis=1), 1, atol=1e-5)
+    probabilities = out_of_fold_probabilities(train, folds(train.labels, np.arange(200)), CPU)
+    assert (np.unique(train.labels)[probabilities.argmax(axis=1)] == train.labels).all()
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_a_single_fold_is_refused() -> None:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 
 def tree_labels(seed: int, num: int = 20, num_levels: int = 4) -> NDArray[np.int64]:
-    """Labels (num, num_levels), of ids that are unique over the levels, with several children here and one there."""
+    """Labels (num, num_levels), with ids unique over the levels, some with several children, some with one."""
     rng = np.random.default_rng(seed)
     paths = [[1_000]]
     labels = np.empty((num, num_levels), dtype=np.int64)

@@ -12,11 +12,11 @@ from lightly.loss.swav_loss import sinkhorn as lightly_sinkhorn
 from torch import Tensor
 
 from ml.methods.barlow_twins import barlow_twins
-from ml.methods.byol import regression
-from ml.methods.dino import distillation
-from ml.methods.moco_v3 import contrast
+from ml.methods.byol import regression_loss
+from ml.methods.dino import distillation_loss
+from ml.methods.moco_v3 import contrastive_loss
 from ml.methods.simclr import nt_xent
-from ml.methods.swav import sinkhorn, swapped_prediction
+from ml.methods.swav import sinkhorn, swapped_prediction_loss
 from ml.methods.vicreg import vicreg
 
 TOLERANCE = 1e-5
@@ -56,7 +56,7 @@ def test_byol(size: tuple[int, int, int]) -> None:
     expected = sum(
         float((q - z).square().sum()) for q, z in zip(torch.cat(normal[:2]), torch.cat(normal[:1:-1]), strict=True)
     ) / len(q_1)
-    ours = regression(q_1, z_2) + regression(q_2, z_1)
+    ours = regression_loss(q_1, z_2) + regression_loss(q_2, z_1)
     assert ours.item() == pytest.approx(expected, abs=TOLERANCE)
     negative = NegativeCosineSimilarity()
     theirs = negative(q_1, z_2) + negative(q_2, z_1)  # 2 - 2 cos is an offset and a factor away from -cos
@@ -106,7 +106,7 @@ def test_swav(size: tuple[int, int, int], num_local: int) -> None:
                 continue
             p = torch.softmax(scores[view] / 0.1, dim=1)
             losses.append(float(-(codes[source] * p.log()).sum() / len(p)))
-    ours = swapped_prediction(scores, codes, temperature=0.1)
+    ours = swapped_prediction_loss(scores, codes, temperature=0.1)
     assert ours.item() == pytest.approx(sum(losses) / len(losses), abs=TOLERANCE)
     theirs = SwaVLoss(temperature=0.1, sinkhorn_epsilon=0.05)(scores[:2], scores[2:])
     assert ours.item() == pytest.approx(theirs.item(), abs=TOLERANCE)
@@ -120,7 +120,7 @@ def test_moco_v3(size: tuple[int, int, int], temperature: float) -> None:
     for i in range(len(q)):
         all_keys = sum(math.exp(cosine(q[i], key) / temperature) for key in k)
         losses.append(-math.log(math.exp(cosine(q[i], k[i]) / temperature) / all_keys))
-    assert contrast(q, k, temperature).item() == pytest.approx(
+    assert contrastive_loss(q, k, temperature).item() == pytest.approx(
         2 * temperature * sum(losses) / len(losses), abs=TOLERANCE
     )
 
@@ -130,17 +130,17 @@ def test_moco_v3(size: tuple[int, int, int], temperature: float) -> None:
 def test_dino(size: tuple[int, int, int], num_local: int) -> None:
     students = drawn(*size, num=2 + num_local)
     teachers = drawn(size[0], size[1], size[2] + 1)
-    centre = torch.linspace(-0.1, 0.1, size[1])
+    center = torch.linspace(-0.1, 0.1, size[1])
     losses = []
     for source, teacher in enumerate(teachers):
-        p_t = torch.softmax((teacher - centre) / 0.04, dim=1)
+        p_t = torch.softmax((teacher - center) / 0.04, dim=1)
         for view, student in enumerate(students):
             if view != source:
                 losses.append(float(-(p_t * torch.softmax(student / 0.1, dim=1).log()).sum() / len(student)))
-    ours = distillation(students, teachers, centre, 0.1, 0.04)
+    ours = distillation_loss(students, teachers, center, 0.1, 0.04)
     assert ours.item() == pytest.approx(sum(losses) / len(losses), rel=TOLERANCE)
     theirs = DINOLoss(output_dim=size[1], teacher_temp=0.04, warmup_teacher_temp=0.04, student_temp=0.1)
-    theirs.center = centre.view_as(theirs.center)
+    theirs.center = center.view_as(theirs.center)
     assert ours.item() == pytest.approx(theirs(teachers, students, epoch=0).item(), rel=TOLERANCE)
 
 

@@ -1,4 +1,4 @@
-"""docs/adding-a-method.md, followed word by word in a copy of the project."""
+"""docs/how-to/add-a-method.md, followed word by word in a copy of the project."""
 
 import os
 import re
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[3]
-PAGE = (PROJECT / "docs" / "adding-a-method.md").read_text()
+PAGE = (PROJECT / "docs" / "how-to" / "add-a-method.md").read_text()
 MAX_LINES = 60
 
 
@@ -51,6 +51,6 @@ def test_the_walk_through_adds_a_method_in_one_short_file(tmp_path: Path) -> Non
     [command] = blocks("console")
     program, *arguments = shlex.split(command.removeprefix("$ "))
     assert program == "pytest"
-    told = run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments)
-    [num_passed] = re.findall(r"(\d+) passed", told)
+    output = run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments)
+    [num_passed] = re.findall(r"(\d+) passed", output)
     assert int(num_passed) >= 10  # the contract on five backbones

@@ -1,4 +1,4 @@
-"""One Ray for all tests of a session that search with it."""
+"""One Ray for all tests that search with it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +16,22 @@ def ray_started() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=["ray_tune", "optuna"])
+@pytest.fixture(scope="session", params=["ray_tune", "optuna"])
 def searcher(request: pytest.FixtureRequest) -> str:
     """The name of each searcher in turn."""
     if request.param == "ray_tune":
         request.getfixturevalue("ray_started")
     return str(request.param)
+
+
+@pytest.fixture
+def ray_address(searcher: str) -> str | None:
+    """The address of Ray for another process that searches; None for searchers without Ray."""
+    if searcher != "ray_tune":
+        return None
+    import ray
+
+    return str(ray.get_runtime_context().gcs_address)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An objective that is a formula, so that a search takes no time and its best candidate is known."""
+"""A formula as objective: it is instant, and its best candidate is known."""
 
 import math
 import os
@@ -19,7 +19,7 @@ SEARCH = SearchRecipe(
 
 
 def value(candidate: Candidate, rung: int, epochs: int) -> float:
-    """Better with the better encoder, the nearer the rate is to the best, and the longer it trains."""
+    """Higher with a better encoder, a learning rate closer to the best one, and more epochs."""
     encoder = {"good": 0.8, "fair": 0.7}.get(candidate.encoder, 0.4)
     if rung == 0:
         return encoder
@@ -28,10 +28,11 @@ def value(candidate: Candidate, rung: int, epochs: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Formula:
-    """`value`, after `epoch_s` an epoch; candidates of an encoder that is named after a fault end in it."""
+    """Returns `value` after `epoch_s` per epoch; encoders named after a fault cause that fault."""
 
-    calls: Path | None = None  # a file that gets a line for every call
+    calls: Path | None = None  # a file with one line per call
     epoch_s: float = 0.0
+    device: str = "cpu"
 
     def __call__(self, candidate: Candidate, rung: int, epochs: int, checkpoint: Path) -> float:
         if self.calls is not None:

@@ -1,4 +1,4 @@
-"""What a search does next, played through without an engine: rungs, budget, goal."""
+"""Successive halving, simulated without an engine: rungs, budget, goal."""
 
 import math
 from dataclasses import replace
@@ -6,15 +6,15 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.search.halving import End, Propose, Run, Standing
+from ml.search.halving import ProposeTrial, RunRung, SearchEnd, SearchState
 from ml.search.ledger import Attempt
 from ml.search.recipe import SearchRecipe
 from ml.search.space import Candidate
 from tests.ml.search.formula import SEARCH, value
 
 
-class Play:
-    """A search whose rungs take `epoch_s` an epoch of an encoder, and end as `metric` says (None: fail)."""
+class Simulation:
+    """A search whose rungs take `epoch_s` per epoch, by encoder, and have the metric `value`."""
 
     def __init__(self, recipe: SearchRecipe, epoch_s: dict[str, float] | None = None) -> None:
         self.recipe, self.epoch_s = recipe, epoch_s or {}
@@ -22,18 +22,18 @@ class Play:
         self.attempts: list[Attempt] = []
         self.stream = iter(recipe.space.spread(recipe.max_trials, recipe.seed))
 
-    def to_its_end(self) -> tuple[Standing, End]:
+    def run_to_end(self) -> tuple[SearchState, SearchEnd]:
         while True:
-            standing = Standing(self.recipe, self.proposals, self.attempts)
-            step = standing.next_step()
-            if isinstance(step, End):
-                return standing, step
-            if isinstance(step, Propose):
+            state = SearchState(self.recipe, self.proposals, self.attempts)
+            step = state.next_step()
+            if isinstance(step, SearchEnd):
+                return state, step
+            if isinstance(step, ProposeTrial):
                 self.proposals.append(next(self.stream))
             else:
                 self.attempts.append(self.run(step))
 
-    def run(self, step: Run) -> Attempt:
+    def run(self, step: RunRung) -> Attempt:
         epochs = self.recipe.epochs(step.candidate, step.rung)
         is_known = step.rung == 0 and any(
             each.rung == 0 and self.encoder(each) == step.candidate.encoder for each in self.attempts
@@ -54,55 +54,55 @@ class Play:
         return next(each.encoder for each in self.proposals if each.trial == attempt.trial)
 
 
-def test_a_third_rises_from_every_rung() -> None:
+def test_a_third_is_promoted_from_every_rung() -> None:
     recipe = replace(SEARCH, bracket_size=27, num_rungs=4, max_trials=27, budget_s=1e6)
-    play = Play(recipe)
-    play.to_its_end()
-    per_rung = [len([each for each in play.attempts if each.rung == rung]) for rung in range(4)]
+    simulation = Simulation(recipe)
+    simulation.run_to_end()
+    per_rung = [len([each for each in simulation.attempts if each.rung == rung]) for rung in range(4)]
     assert per_rung == [27, 9, 3, 1]
     for rung in range(3):
-        here = sorted((each.metric or 0.0 for each in play.attempts if each.rung == rung), reverse=True)
-        risen = {each.trial for each in play.attempts if each.rung == rung + 1}
-        metrics = [each.metric or 0.0 for each in play.attempts if each.rung == rung and each.trial in risen]
-        assert sorted(metrics, reverse=True) == here[: len(risen)]
+        best = sorted((each.metric or 0.0 for each in simulation.attempts if each.rung == rung), reverse=True)
+        promoted = {each.trial for each in simulation.attempts if each.rung == rung + 1}
+        metrics = [each.metric or 0.0 for each in simulation.attempts if each.rung == rung and each.trial in promoted]
+        assert sorted(metrics, reverse=True) == best[: len(promoted)]
 
 
-def test_rungs_train_for_thirds_of_the_epochs_and_no_less_than_one() -> None:
+def test_rungs_train_for_thirds_of_the_epochs_and_at_least_one() -> None:
     recipe = replace(SEARCH, num_rungs=4)
     [candidate] = recipe.space.spread(1, 0)
     assert [recipe.epochs(replace(candidate, epochs=27), rung) for rung in range(4)] == [0, 3, 9, 27]
     assert [recipe.epochs(replace(candidate, epochs=2), rung) for rung in range(4)] == [0, 1, 1, 2]
 
 
-def test_a_candidate_that_is_alone_goes_straight_to_the_last_rung() -> None:
-    play = Play(replace(SEARCH, bracket_size=3, max_trials=3, num_rungs=5))
-    play.to_its_end()
-    assert [each.rung for each in play.attempts] == [0, 0, 0, 4]
+def test_a_single_candidate_goes_straight_to_the_last_rung() -> None:
+    simulation = Simulation(replace(SEARCH, bracket_size=3, max_trials=3, num_rungs=5))
+    simulation.run_to_end()
+    assert [each.rung for each in simulation.attempts] == [0, 0, 0, 4]
 
 
-def test_a_training_that_reaches_the_goal_early_is_finished_with_the_epochs_it_had() -> None:
-    standing, end = Play(replace(SEARCH, goal=0.83, budget_s=1e6)).to_its_end()
-    winner = standing.outcome(end.reason).winner
+def test_a_training_that_reaches_the_goal_early_counts_as_finished() -> None:
+    state, end = Simulation(replace(SEARCH, goal=0.83, budget_s=1e6)).run_to_end()
+    winner = state.outcome(end.reason).winner
     assert end.reason == "goal"
     assert winner is not None
     assert winner.rung == 1
-    assert winner.recipe.optimisation.epochs == 3
+    assert winner.recipe.optimization.epochs == 3
 
 
-def test_a_probe_alone_reaches_no_goal() -> None:
-    standing, end = Play(replace(SEARCH, goal=0.79, budget_s=1e6)).to_its_end()
-    winner = standing.outcome(end.reason).winner
+def test_a_probe_does_not_count_for_the_goal() -> None:
+    state, end = Simulation(replace(SEARCH, goal=0.79, budget_s=1e6)).run_to_end()
+    winner = state.outcome(end.reason).winner
     assert winner is not None
     assert winner.rung > 0
 
 
-def test_an_interrupted_rung_is_run_again_and_its_seconds_stay_spent() -> None:
-    play = Play(SEARCH)
-    play.proposals = [next(play.stream)]
-    done = play.run(Run(play.proposals[0], 0))
-    standing = Standing(SEARCH, play.proposals, [replace(done, state="interrupted", metric=None)])
-    assert standing.next_step() == Run(play.proposals[0], 0)
-    assert standing.spent_s == done.device_seconds
+def test_an_interrupted_rung_is_repeated_and_its_seconds_count() -> None:
+    simulation = Simulation(SEARCH)
+    simulation.proposals = [next(simulation.stream)]
+    done = simulation.run(RunRung(simulation.proposals[0], 0))
+    state = SearchState(SEARCH, simulation.proposals, [replace(done, state="interrupted", metric=None)])
+    assert state.next_step() == RunRung(simulation.proposals[0], 0)
+    assert state.spent_s == done.device_seconds
 
 
 @settings(deadline=None, max_examples=60)
@@ -116,44 +116,45 @@ def test_the_budget_is_never_exceeded_by_more_than_one_rung(
     budget_s: float, epoch_s: list[float], bracket_size: int, num_rungs: int
 ) -> None:
     recipe = replace(SEARCH, budget_s=budget_s, bracket_size=bracket_size, num_rungs=num_rungs, max_trials=24)
-    play = Play(recipe, dict(zip(recipe.space.encoders, epoch_s, strict=True)))
-    standing, end = play.to_its_end()
+    simulation = Simulation(recipe, dict(zip(recipe.space.encoders, epoch_s, strict=True)))
+    state, end = simulation.run_to_end()
     assert end.reason in ("budget", "trials")
-    assert standing.spent_s - (play.attempts[-1].device_seconds if play.attempts else 0.0) <= budget_s
-    winner = standing.outcome(end.reason).winner
-    finished = [each.metric or 0.0 for each in play.attempts if each.rung == recipe.last_rung]
+    assert state.spent_s - (simulation.attempts[-1].device_seconds if simulation.attempts else 0.0) <= budget_s
+    winner = state.outcome(end.reason).winner
+    finished = [each.metric or 0.0 for each in simulation.attempts if each.rung == recipe.last_rung]
     assert (winner.metric if winner else None) == (max(finished) if finished else None)
 
 
 @settings(deadline=None, max_examples=30)
 @given(budget_s=st.floats(30.0, 200.0))
-def test_what_one_last_rung_takes_is_kept_back_until_a_trial_has_finished(budget_s: float) -> None:
+def test_the_cost_of_one_last_rung_is_reserved_until_a_trial_has_finished(budget_s: float) -> None:
     recipe = replace(SEARCH, budget_s=budget_s, bracket_size=18, num_rungs=4, max_trials=18)
-    play = Play(recipe)
-    standing, end = play.to_its_end()
-    assert standing.outcome(end.reason).winner is not None  # 9 epochs of a second each fit into every such budget
-    assert standing.spent_s <= budget_s  # and with what is known of a rung's cost, none is exceeded
+    simulation = Simulation(recipe)
+    state, end = simulation.run_to_end()
+    assert state.outcome(end.reason).winner is not None  # 9 epochs of a second each fit into every such budget
+    assert state.spent_s <= budget_s  # rung costs are known, so it is never exceeded
 
 
-def test_the_sentence_tells_an_unreached_goal() -> None:
+def test_the_sentence_mentions_a_goal_that_was_not_reached() -> None:
     recipe = replace(SEARCH, goal=0.99, budget_s=30.0)
-    standing, end = Play(recipe).to_its_end()
-    assert "no trial reached the goal of 0.99" in standing.outcome(end.reason).sentence(recipe)
-    assert not math.isnan(standing.spent_s)
+    state, end = Simulation(recipe).run_to_end()
+    assert "no trial reached the goal of 0.99" in state.outcome(end.reason).sentence(recipe)
+    assert not math.isnan(state.spent_s)
 
 
 @given(budget_s=st.floats(30.0, 200.0), share=st.sampled_from([0.0, 0.5, 0.99, 1.5]))
-def test_a_rung_that_was_begun_is_not_given_up_while_it_runs(budget_s: float, share: float) -> None:
-    """Its seconds so far are spent, and what is left of the budget may bear no second one of its kind."""
-    play = Play(replace(SEARCH, budget_s=budget_s, bracket_size=6, num_rungs=3, max_trials=6))
+@settings(deadline=None)
+def test_a_running_rung_is_not_abandoned(budget_s: float, share: float) -> None:
+    """Its seconds so far count as spent, so the rest of the budget may be too small for the same rung again."""
+    simulation = Simulation(replace(SEARCH, budget_s=budget_s, bracket_size=6, num_rungs=3, max_trials=6))
     while True:
-        step = Standing(play.recipe, play.proposals, play.attempts).next_step()
-        if isinstance(step, End):
+        step = SearchState(simulation.recipe, simulation.proposals, simulation.attempts).next_step()
+        if isinstance(step, SearchEnd):
             return
-        if isinstance(step, Propose):
-            play.proposals.append(next(play.stream))
+        if isinstance(step, ProposeTrial):
+            simulation.proposals.append(next(simulation.stream))
             continue
-        ended = play.run(step)
+        ended = simulation.run(step)
         running = replace(ended, state="running", metric=None, device_seconds=share * ended.device_seconds)
-        assert Standing(play.recipe, play.proposals, [*play.attempts, running]).next_step() == step
-        play.attempts.append(ended)
+        assert SearchState(simulation.recipe, simulation.proposals, [*simulation.attempts, running]).next_step() == step
+        simulation.attempts.append(ended)

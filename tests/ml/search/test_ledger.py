@@ -1,4 +1,4 @@
-"""The ledger: entries that survive, one search at a time."""
+"""The ledger: persistent entries, one search at a time."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.ml.search.formula import SPACE
 FIRST, SECOND = SPACE.spread(2, 0)
 
 
-def test_entries_are_read_back_by_whoever_opens_the_file(ledger: Ledger) -> None:
+def test_entries_can_be_read_by_another_ledger_of_the_file(ledger: Ledger) -> None:
     with ledger.opened("search"):
         ledger.propose(FIRST)
         ledger.propose(SECOND)
@@ -24,7 +24,7 @@ def test_entries_are_read_back_by_whoever_opens_the_file(ledger: Ledger) -> None
     assert (attempt.state, attempt.metric, attempt.device_seconds) == ("finished", 0.8, 2.0)
 
 
-def test_a_closed_attempt_stays_as_it_is(ledger: Ledger) -> None:
+def test_a_closed_attempt_does_not_change(ledger: Ledger) -> None:
     with ledger.opened("search"):
         number = ledger.begin(FIRST.trial, 0, 0)
         ledger.close(number, "diverged", device_seconds=2.0, reason="loss nan")
@@ -34,7 +34,7 @@ def test_a_closed_attempt_stays_as_it_is(ledger: Ledger) -> None:
     assert (attempt.state, attempt.metric, attempt.device_seconds) == ("diverged", None, 2.0)
 
 
-def test_what_a_killed_search_left_running_is_interrupted_and_what_kills_it_every_time_is_out(ledger: Ledger) -> None:
+def test_running_attempts_are_interrupted_and_repeated_ones_count_as_killed(ledger: Ledger) -> None:
     states = []
     for _ in range(MAX_INTERRUPTIONS + 1):
         with ledger.opened("search"):
@@ -45,7 +45,7 @@ def test_what_a_killed_search_left_running_is_interrupted_and_what_kills_it_ever
     assert ledger.device_seconds == MAX_INTERRUPTIONS
 
 
-def test_two_searches_do_not_share_a_ledger(ledger: Ledger) -> None:
+def test_two_searches_cannot_share_a_ledger(ledger: Ledger) -> None:
     with ledger.opened("search"), pytest.raises(BlockingIOError, match="another process is searching"):
         assert ledger.is_open()
         with Ledger(ledger.path).opened("search"):
@@ -56,6 +56,6 @@ def test_two_searches_do_not_share_a_ledger(ledger: Ledger) -> None:
 def test_a_ledger_of_another_search_is_refused(ledger: Ledger, tmp_path: Path) -> None:
     with ledger.opened("a" * 64):
         pass
-    said = r"is of another search \(aaaaaaaaaaaa\.\.\., not bbbbbbbbbbbb"
-    with pytest.raises(ValueError, match=said), ledger.opened("b" * 64):
+    message = r"belongs to another search \(aaaaaaaaaaaa\.\.\., not bbbbbbbbbbbb"
+    with pytest.raises(ValueError, match=message), ledger.opened("b" * 64):
         pass

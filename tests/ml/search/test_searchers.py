@@ -1,24 +1,30 @@
-"""One contract for every searcher: what it finds, what it spends, and what it survives."""
+"""One contract for every searcher: results, budget, failed trials and resumption."""
 
+import math
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from ml.search import run_search
-from ml.search.halving import Winner
+from ml.search.halving import SearchOutcome
 from ml.search.ledger import Attempt, Ledger
+from ml.search.objective import Finetuning
+from ml.search.ray_local import LOOPBACK
 from ml.search.recipe import SearchRecipe
 from ml.search.space import Candidate
 from tests.ml.search.formula import SEARCH, SPACE, Formula, value
 
-# Ray's own code warns of its future, and leaves files of its logs open.
+# Ray uses deprecated functions and leaves log files open.
 pytestmark = [
+    pytest.mark.end_to_end,
     pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -32,43 +38,83 @@ def test_the_goal_ends_a_search(searcher: str, ledger: Ledger) -> None:
     assert outcome.winner.metric >= 0.85
     assert outcome.winner.recipe.encoder == outcome.winner.candidate.encoder == "good"
     finished = [each.metric for each in ledger.attempts() if each.rung and each.metric is not None]
-    assert finished[-1] == max(finished)  # nothing ran after it
+    assert finished[-1] == max(finished)  # it was the last one to run
 
 
-def test_all_trials_run_and_the_best_that_finished_wins(searcher: str, ledger: Ledger, tmp_path: Path) -> None:
-    told: list[tuple[Candidate, Attempt]] = []
-    lock = threading.Lock()  # so that nobody can pickle who listens
+@dataclass(frozen=True)
+class Finished:
+    """A search whose trials have all run."""
+
+    recipe: SearchRecipe
+    outcome: SearchOutcome
+    ledger: Ledger
+    calls: list[list[str]]
+    reported: list[tuple[Candidate, Attempt]]
+
+
+@pytest.fixture(scope="module")
+def finished(searcher: str, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    return finish(searcher, tmp_path_factory.mktemp(searcher))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """By the fastest searcher."""
+    return finish("optuna", tmp_path_factory.mktemp("uninterrupted"))
+
+
+def finish(searcher: str, folder: Path) -> Finished:
+    reported: list[tuple[Candidate, Attempt]] = []
+    lock = threading.Lock()  # makes the listener unpicklable
 
     def listen(candidate: Candidate, attempt: Attempt) -> None:
         with lock:
-            told.append((candidate, attempt))
+            reported.append((candidate, attempt))
 
-    recipe = replace(SEARCH, searcher=searcher)
-    outcome = run_search(recipe, Formula(calls=tmp_path / "calls"), ledger, "data", listen)
+    recipe, ledger, calls = replace(SEARCH, searcher=searcher), Ledger(folder / "ledger.sqlite"), folder / "calls"
+    outcome = run_search(recipe, Formula(calls=calls), ledger, "data", listen)
+    return Finished(recipe, outcome, ledger, [line.split() for line in calls.read_text().splitlines()], reported)
+
+
+def test_all_trials_run_and_the_best_that_finished_wins(finished: Finished, uninterrupted: Finished) -> None:
+    recipe, outcome, ledger = finished.recipe, finished.outcome, finished.ledger
     assert outcome.reason == "trials"
     assert len(ledger.proposals()) == SEARCH.max_trials
-    assert [attempt.number for _, attempt in told] == [attempt.number for attempt in ledger.attempts()]
-    on_last = [(attempt.metric or 0.0, candidate) for candidate, attempt in told if attempt.rung == recipe.last_rung]
+    assert [attempt.number for _, attempt in finished.reported] == [attempt.number for attempt in ledger.attempts()]
+    on_last = [
+        (attempt.metric or 0.0, candidate)
+        for candidate, attempt in finished.reported
+        if attempt.rung == recipe.last_rung
+    ]
     assert outcome.winner is not None
     assert (outcome.winner.metric, outcome.winner.candidate) == max(on_last, key=lambda one: one[0])
     assert outcome.winner.metric == value(outcome.winner.candidate, 2, 9)
-    assert outcome.winner.recipe.optimisation.epochs == 9
+    assert outcome.winner.recipe.optimization.epochs == 9
     # An encoder is probed once; nothing is trained twice.
-    calls = [line.split() for line in (tmp_path / "calls").read_text().splitlines() if line.endswith("begins")]
+    begun = [(trial, rung) for trial, rung, event in finished.calls if event == "begins"]
     encoders = {candidate.trial: candidate.encoder for candidate in ledger.proposals()}
-    assert sorted(encoders[trial] for trial, rung, _ in calls if rung == "0") == sorted(set(SPACE.encoders))
-    assert len({(trial, rung) for trial, rung, _ in calls}) == len(calls)
-    assert (outcome.winner, ledger.proposals()) == _uninterrupted(tmp_path)  # whichever the searcher
+    assert sorted(encoders[trial] for trial, rung in begun if rung == "0") == sorted(set(SPACE.encoders))
+    assert len(set(begun)) == len(begun)
+    # The same for every searcher.
+    assert outcome.winner == uninterrupted.outcome.winner
+    assert ledger.proposals() == uninterrupted.ledger.proposals()
 
 
-def _uninterrupted(folder: Path) -> tuple[Winner | None, tuple[Candidate, ...]]:
-    """What the quickest searcher finds, and its trials."""
-    ledger = Ledger(folder / "uninterrupted" / "ledger.sqlite")
-    outcome = run_search(replace(SEARCH, searcher="optuna"), Formula(), ledger, "data")
-    return outcome.winner, ledger.proposals()
+def test_an_ended_search_runs_only_new_trials_when_called_again(finished: Finished, tmp_path: Path) -> None:
+    shutil.copytree(finished.ledger.path.parent, tmp_path, dirs_exist_ok=True)
+    ledger, calls = Ledger(tmp_path / finished.ledger.path.name), tmp_path / "later calls"
+    assert run_search(finished.recipe, Formula(calls=calls), ledger, "data") == finished.outcome
+    assert not calls.exists()
+    more = replace(finished.recipe, max_trials=SEARCH.max_trials + SEARCH.bracket_size)
+    run_search(more, Formula(calls=calls), ledger, "data")
+    known = finished.ledger.attempts()
+    assert ledger.attempts()[: len(known)] == known
+    assert len(ledger.proposals()) == more.max_trials
+    earlier = {candidate.trial for candidate in finished.ledger.proposals()}
+    assert earlier.isdisjoint(line.split()[0] for line in calls.read_text().splitlines())
 
 
-def test_a_trial_that_fails_is_a_row_with_its_reason_and_the_others_go_on(searcher: str, ledger: Ledger) -> None:
+def test_a_failed_trial_has_a_row_with_its_reason_and_ends_no_other(searcher: str, ledger: Ledger) -> None:
     states = {
         "diverging": "diverged",
         "undefined": "diverged",
@@ -87,24 +133,32 @@ def test_a_trial_that_fails_is_a_row_with_its_reason_and_the_others_go_on(search
     assert outcome.winner.candidate.encoder == "good"
 
 
-def test_another_searcher_is_unknown(ledger: Ledger) -> None:
-    with pytest.raises(ValueError, match=r"unknown searcher 'hyperopt'; known are optuna, ray_tune"):
+def test_modules_that_are_imported_before_trials_start_exist() -> None:
+    assert all(find_spec(name) for name in Finetuning.imports)  # a missing one would be skipped without a word
+
+
+def test_an_unknown_searcher_is_refused_with_the_known_names(ledger: Ledger) -> None:
+    with pytest.raises(ValueError, match=r"unknown searcher 'hyperopt'; available: optuna, ray_tune"):
         run_search(replace(SEARCH, searcher="hyperopt"), Formula(), ledger, "data")
 
 
-SLOW = Formula(epoch_s=0.15)
-
-
-def search_in(folder: Path, recipe: SearchRecipe) -> None:
+def search_in(folder: Path, recipe: SearchRecipe, ray_address: str | None) -> None:
     """A search that the test kills."""
-    run_search(recipe, replace(SLOW, calls=folder / "calls"), Ledger(folder / "ledger.sqlite"), "data")
+    if ray_address is not None:
+        import ray
+
+        ray.init(address=ray_address, log_to_driver=False, _node_ip_address=LOOPBACK)
+    slow = Formula(calls=folder / "calls", epoch_s=0.15)
+    run_search(recipe, slow, Ledger(folder / "ledger.sqlite"), "data")
 
 
-def test_a_search_killed_and_resumed_finds_the_same_and_spends_no_second_twice(searcher: str, tmp_path: Path) -> None:
+def test_a_killed_and_resumed_search_finds_the_same_and_repeats_nothing(
+    searcher: str, ray_address: str | None, uninterrupted: Finished, tmp_path: Path
+) -> None:
     recipe = replace(SEARCH, searcher=searcher)
-    ledger = Ledger(tmp_path / "cut" / "ledger.sqlite")
-    ledger.path.parent.mkdir()
-    process = multiprocessing.get_context("spawn").Process(target=search_in, args=(ledger.path.parent, recipe))
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    arguments = (tmp_path, recipe, ray_address)
+    process = multiprocessing.get_context("spawn").Process(target=search_in, args=arguments)
     process.start()
     _wait_for_a_rung(ledger, rung=2)
     assert process.pid is not None
@@ -113,10 +167,11 @@ def test_a_search_killed_and_resumed_finds_the_same_and_spends_no_second_twice(s
     left = ledger.attempts()
     assert left[-1].state == "running"
 
-    resumed = run_search(recipe, replace(SLOW, calls=ledger.path.parent / "calls"), ledger, "data")
-    assert (resumed.winner, ledger.proposals()) == _uninterrupted(tmp_path)
+    resumed = run_search(recipe, Formula(calls=tmp_path / "calls"), ledger, "data")
+    assert resumed.winner == uninterrupted.outcome.winner
+    assert ledger.proposals() == uninterrupted.ledger.proposals()
     entries = ledger.attempts()
-    # What was finished before the kill stands as it was; what was cut off has its cost once, and was run again.
+    # Finished entries are unchanged; the interrupted rung keeps its cost and was run again.
     assert entries[: len(left) - 1] == left[:-1]
     cut = entries[len(left) - 1]
     assert cut.state == "interrupted"
@@ -124,7 +179,7 @@ def test_a_search_killed_and_resumed_finds_the_same_and_spends_no_second_twice(s
     again = [each for each in entries if (each.trial, each.rung) == (cut.trial, cut.rung)]
     assert [each.state for each in again] == ["interrupted", "finished"]
     assert resumed.device_seconds == pytest.approx(sum(each.device_seconds for each in entries))
-    ends = [line for line in (ledger.path.parent / "calls").read_text().splitlines() if line.endswith("ends")]
+    ends = [line for line in (tmp_path / "calls").read_text().splitlines() if line.endswith("ends")]
     assert len(set(ends)) == len(ends)
 
 
@@ -134,7 +189,7 @@ def _wait_for_a_rung(ledger: Ledger, rung: int) -> None:
         if ledger.path.exists() and any(each.rung == rung and each.device_seconds > 0.4 for each in _entries(ledger)):
             return
         time.sleep(0.05)
-    raise TimeoutError("the search came to no such rung within a minute")
+    raise TimeoutError("the search did not reach that rung within a minute")
 
 
 def _entries(ledger: Ledger) -> tuple[Attempt, ...]:
@@ -142,22 +197,8 @@ def _entries(ledger: Ledger) -> tuple[Attempt, ...]:
 
     try:
         return ledger.attempts()
-    except sqlite3.OperationalError:  # the tables are not there yet
+    except sqlite3.OperationalError:  # the tables do not exist yet
         return ()
-
-
-def test_a_search_that_has_ended_goes_on_only_with_what_it_has_not_run(
-    searcher: str, ledger: Ledger, tmp_path: Path
-) -> None:
-    recipe = replace(SEARCH, searcher=searcher, max_trials=SEARCH.bracket_size)
-    first = run_search(recipe, Formula(), ledger, "data")
-    known = ledger.attempts()
-    calls = tmp_path / "calls"
-    assert run_search(recipe, Formula(calls=calls), ledger, "data") == first
-    assert not calls.exists()
-    run_search(SEARCH, Formula(), ledger, "data")
-    assert ledger.attempts()[: len(known)] == known
-    assert len(ledger.proposals()) == SEARCH.max_trials
 
 
 def test_an_unreachable_goal_ends_at_the_budget_with_the_best_finished_trial(searcher: str, ledger: Ledger) -> None:
@@ -170,3 +211,26 @@ def test_an_unreachable_goal_ends_at_the_budget_with_the_best_finished_trial(sea
     assert outcome.winner.metric == max(last)
     longest = max(each.device_seconds for each in ledger.attempts())
     assert outcome.device_seconds <= recipe.budget_s + longest
+
+
+@pytest.mark.parametrize(
+    ("encoder", "device", "ends"),
+    [("broken", "cpu", False), ("broken", "cuda", True), ("diverging", "cuda", False)],
+)
+@pytest.mark.usefixtures("ray_started")
+def test_an_error_on_a_device_ends_the_process_of_ray_tunes_trials(
+    encoder: str, device: str, ends: bool, ledger: Ledger
+) -> None:
+    from ml.search.ray_tune import METRIC, Rungs
+
+    recipe = replace(SEARCH, space=replace(SPACE, encoders=(encoder,)), bracket_size=1)
+    rungs = Rungs.__new__(Rungs)  # without Tune
+    with ledger.opened("fingerprint"):
+        (candidate,) = recipe.space.spread(1, seed=0)
+        ledger.propose(candidate)
+        rungs.setup(asdict(candidate), recipe=recipe, objective=Formula(device=device), ledger=ledger.path)
+        if ends:
+            with pytest.raises(RuntimeError, match="failed: LookupError: no such layer"):
+                rungs.step()
+        else:
+            assert math.isnan(rungs.step()[METRIC])

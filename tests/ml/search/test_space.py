@@ -1,4 +1,4 @@
-"""The space of a search: reproducible, evenly spread, and each candidate a recipe."""
+"""Search spaces: reproducible, evenly spread candidates, each of which is a recipe."""
 
 import json
 from collections import Counter
@@ -6,17 +6,19 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.recipes import FINETUNE_5PCT
-from ml.search.recipe import SEARCH_RECIPES, search_recipe
+from ml.search.recipe import SEARCH_RECIPES
 from ml.search.space import Candidate, Space, augmentation_of
+from resources.recipes import PRESETS
 from tests.ml.search.formula import SEARCH, SPACE
 
 
 @given(num=st.integers(1, 40), seed=st.integers(0, 2**31))
-def test_candidates_follow_from_the_seed_and_lie_in_the_space(num: int, seed: int) -> None:
+@settings(deadline=None)
+def test_candidates_depend_on_the_seed_and_lie_in_the_space(num: int, seed: int) -> None:
     candidates = SPACE.spread(num, seed)
     assert candidates == SPACE.spread(num, seed)
     for candidate in candidates:
@@ -29,6 +31,7 @@ def test_candidates_follow_from_the_seed_and_lie_in_the_space(num: int, seed: in
 
 
 @given(num=st.integers(1, 30))
+@settings(deadline=None)
 def test_each_equal_part_of_a_range_has_one_candidate(num: int) -> None:
     low, high = SPACE.lr
     rates = np.array([candidate.lr for candidate in SPACE.spread(num, 3)])
@@ -36,7 +39,7 @@ def test_each_equal_part_of_a_range_has_one_candidate(num: int) -> None:
     assert sorted(parts) == list(range(num))
 
 
-def test_a_candidate_comes_back_from_json_with_the_same_name() -> None:
+def test_a_candidate_read_from_json_has_the_same_name() -> None:
     for candidate in SPACE.spread(5, 1):
         again = Candidate.of(json.loads(json.dumps(asdict(candidate))))
         assert again == candidate
@@ -44,12 +47,12 @@ def test_a_candidate_comes_back_from_json_with_the_same_name() -> None:
     assert len({candidate.trial for candidate in SPACE.spread(30, 1)}) == 30
 
 
-def test_a_candidates_recipe_changes_only_what_is_searched() -> None:
+def test_the_recipe_of_a_candidate_changes_only_searched_settings() -> None:
     base = replace(FINETUNE_5PCT, label_fraction=0.3, projector_dim=64, seed=5)
     [candidate] = SPACE.spread(1, 0)
     recipe = candidate.recipe(base, "name", 6)
-    optimisation = replace(
-        base.optimisation,
+    optimization = replace(
+        base.optimization,
         epochs=6,
         warmup_epochs=pytest.approx(0.6),
         lr=candidate.lr,
@@ -60,14 +63,14 @@ def test_a_candidates_recipe_changes_only_what_is_searched() -> None:
         base,
         name="name",
         encoder=candidate.encoder,
-        optimisation=optimisation,
+        optimization=optimization,
         label_smoothing=candidate.label_smoothing,
         augmentation=augmentation_of(candidate.augmentation),
     )
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"encoders": ()}, "encoder choices"),
         ({"encoders": ("a", "a")}, "none twice"),
@@ -75,33 +78,35 @@ def test_a_candidates_recipe_changes_only_what_is_searched() -> None:
         ({"weight_decay": (0.2, 0.1)}, "weight_decay from 0.2 to 0.1"),
     ],
 )
-def test_a_space_without_sense_is_refused(changes: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_space_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Space(**{"encoders": ("a",), **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"budget_s": 0.0}, "budget of 0.0"),
         ({"eta": 1}, "eta 1; give at least 2"),
         ({"num_rungs": 1}, "num_rungs 1"),
-        ({"base": replace(FINETUNE_5PCT, loss="value_weighted")}, "trains on labelled pictures alone"),
-        ({"metric": "top-1"}, "unknown metric 'top-1'; near are top1"),
+        ({"base": replace(FINETUNE_5PCT, loss="value_weighted")}, "trains on labeled images alone"),
+        ({"metric": "top-1"}, "unknown metric 'top-1'; similar names: top1"),
     ],
 )
-def test_a_search_without_sense_is_refused(changes: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_search_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         replace(SEARCH, **changes)  # type: ignore[arg-type]
 
 
-def test_an_unknown_search_lists_the_known() -> None:
-    with pytest.raises(ValueError, match="unknown search recipe 'libary'; near are library; known are library, quick"):
-        search_recipe("libary")
-    assert search_recipe("quick") is SEARCH_RECIPES["quick"]
+def test_an_unknown_search_is_refused_with_the_known_names() -> None:
+    with pytest.raises(
+        ValueError, match="unknown search recipe 'libary'; similar names: library; available: library, quick"
+    ):
+        PRESETS.search("libary")
+    assert PRESETS.search("quick") is SEARCH_RECIPES["quick"]
 
 
-def test_goal_and_budget_leave_the_fingerprint_and_all_else_changes_it() -> None:
+def test_the_fingerprint_ignores_only_goal_budget_and_trials() -> None:
     same = replace(SEARCH, goal=0.5, budget_s=1.0, max_trials=3, searcher="optuna", name="other")
     assert same.fingerprint() == SEARCH.fingerprint()
     for change in ({"seed": 1}, {"eta": 4}, {"metric": "top5"}, {"space": replace(SPACE, epochs=(3,))}):

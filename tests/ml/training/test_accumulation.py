@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from ml.encoders import build
-from ml.methods import METHODS, build_method, options_of
+from ml.encoders.encoder import build
+from ml.methods import METHODS, build_method, method_options
 from ml.methods.method import Method
-from ml.recipe_types import PLAIN, LocalViews, Optimisation, Pretraining
-from ml.training.pretraining import PretrainingTask, Watch, pretrain
+from ml.recipe_types import DEFAULT_EXECUTION, LocalViews, Optimization, Pretraining
+from ml.training.pretraining import PretrainingCallbacks, PretrainingTask, pretrain
 from tests.ml.tiny import RESOLUTION, TINY_ENCODER, striped
 
 CPU = torch.device("cpu")
@@ -32,9 +32,9 @@ def gradients(name: str, micro_batch_size: int | None, backbone: str = "test_vit
     kind = METHODS[name]
     settings = Pretraining(
         method=name,
-        optimisation=Optimisation(epochs=1, batch_size=NUM, lr=1e-3),
-        local_views=LocalViews(num=2, resolution=RESOLUTION) if kind.takes_local_views else None,
-        options={option: value for option, value in SMALL.items() if option in options_of(kind)},
+        optimization=Optimization(epochs=1, batch_size=NUM, lr=1e-3),
+        local_views=LocalViews(num=2, resolution=RESOLUTION) if kind.supports_local_views else None,
+        options={option: value for option, value in SMALL.items() if option in method_options(kind)},
         micro_batch_size=micro_batch_size,
     )
     torch.manual_seed(3)
@@ -62,7 +62,7 @@ def test_it_is_not_the_mean_of_the_parts_own_gradients() -> None:
     _, whole = gradients("simclr", None)
     settings = Pretraining(
         method="simclr",
-        optimisation=Optimisation(epochs=1, batch_size=NUM, lr=1e-3),
+        optimization=Optimization(epochs=1, batch_size=NUM, lr=1e-3),
         options={"hidden_dim": 32, "projection_dim": 16},
     )
     torch.manual_seed(3)
@@ -101,7 +101,7 @@ class Recorder(torch.nn.Module):
 def test_both_passes_draw_the_same_and_see_the_same_views() -> None:
     settings = Pretraining(
         method="simclr",
-        optimisation=Optimisation(epochs=1, batch_size=NUM, lr=1e-3),
+        optimization=Optimization(epochs=1, batch_size=NUM, lr=1e-3),
         options={"hidden_dim": 32, "projection_dim": 16},
         micro_batch_size=8,
     )
@@ -118,7 +118,7 @@ def test_both_passes_draw_the_same_and_see_the_same_views() -> None:
 def test_running_statistics_move_once() -> None:
     def means(size: int | None) -> Sequence[Tensor]:
         settings = Pretraining(
-            method="simclr", optimisation=Optimisation(epochs=1, batch_size=8, lr=1e-3), micro_batch_size=size
+            method="simclr", optimization=Optimization(epochs=1, batch_size=8, lr=1e-3), micro_batch_size=size
         )
         torch.manual_seed(0)
         method = build_method(build(replace(TINY_ENCODER, backbone="test_resnet")), settings).train()
@@ -128,7 +128,7 @@ def test_running_statistics_move_once() -> None:
         return [tensor for name, tensor in method.encoder.backbone.named_buffers() if name.endswith("running_mean")]
 
     [whole, *_], [parts, *_] = means(None), means(4)
-    # The first layer sees the pictures, whose mean over both parts' moves is nearly the whole's one move's.
+    # The first layer sees the images, whose mean over both parts' moves is nearly the whole's one move's.
     assert whole.abs().max() > 0
     assert torch.allclose(parts, whole * (1 + 0.9), rtol=0.3, atol=1e-3)
 
@@ -138,13 +138,15 @@ def test_a_training_in_parts_is_the_training_of_whole_batches_but_for_rounding()
     for size in (None, 8):
         settings = Pretraining(
             method="simclr",
-            optimisation=Optimisation(epochs=2, batch_size=16, lr=1e-4),
+            optimization=Optimization(epochs=2, batch_size=16, lr=1e-4),
             options={"hidden_dim": 32, "projection_dim": 16},
             micro_batch_size=size,
-            execution=PLAIN,
+            execution=DEFAULT_EXECUTION,
         )
         recipe = replace(TINY_ENCODER, backbone="test_vit", pretraining=settings)
         losses: list[float] = []
-        pretrain(recipe, striped(32)[0], CPU, Watch(on_epoch=lambda each, to=losses: to.append(each["loss"])))
+        pretrain(
+            recipe, striped(32)[0], CPU, PretrainingCallbacks(on_epoch=lambda each, to=losses: to.append(each["loss"]))
+        )
         trained.append(losses)
     assert trained[0] == pytest.approx(trained[1], rel=0.05)  # the projector's batch norm sees parts

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from ml.backbones import block_of_parameter
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
-from ml.encoders import build
-from ml.recipe_types import EncoderRecipe, Mixing, Optimisation
+from ml.encoders.backbones import block_of_parameter
+from ml.encoders.encoder import build
+from ml.recipe_types import EncoderRecipe, Mixing, Optimization
 from ml.training.classification import Examples
 from ml.training.finetuning import train_classifier
 from tests.ml.tiny import TINY_FINETUNE, striped
@@ -35,7 +35,7 @@ def test_half_of_a_backbone_is_fine_tuned_with_a_rate_for_each_block(
 ) -> None:
     recipe = replace(
         TINY_FINETUNE,
-        optimisation=Optimisation(epochs=2, batch_size=4, lr=1e-3, layer_decay=0.8, ema_decay=0.9),
+        optimization=Optimization(epochs=2, batch_size=4, lr=1e-3, layer_decay=0.8, ema_decay=0.9),
         mixing=Mixing(),
         tuned_share=0.5,
     )

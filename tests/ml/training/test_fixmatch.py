@@ -1,4 +1,4 @@
-"""FixMatch: its loss against the paper's sum, and what it does to a training."""
+"""FixMatch: its loss against the paper's sum, and its effect on a training."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,10 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.encoders import build
+from ml.encoders.encoder import build
 from ml.recipe_types import Augmentation, FixMatch
 from ml.training.classification import Examples
-from ml.training.finetuning import Watch, train_classifier
+from ml.training.finetuning import TrainingCallbacks, train_classifier
 from ml.training.fixmatch import consistency_loss
 from tests.ml.tiny import TINY_ENCODER, TINY_FINETUNE, striped
 
@@ -52,26 +52,26 @@ def test_what_nothing_is_sure_of_teaches_nothing() -> None:
     assert not strong.grad.any()
 
 
-RECIPE = replace(TINY_FINETUNE, optimisation=replace(TINY_FINETUNE.optimisation, epochs=6))
+RECIPE = replace(TINY_FINETUNE, optimization=replace(TINY_FINETUNE.optimization, epochs=6))
 
 
-def test_pictures_without_a_label_are_looked_at_and_learned_from() -> None:
-    pictures, labels = striped(16)
-    unlabelled, _ = striped(64, seed=1)
+def test_unlabeled_images_are_used_for_training() -> None:
+    images, labels = striped(16)
+    unlabeled, _ = striped(64, seed=1)
     recipe = replace(RECIPE, semi_supervised=FixMatch(threshold=0.2, strong=Augmentation(crop_scale=(0.6, 1.0))))
-    told: list[Mapping[str, float]] = []
-    examples = Examples(inputs=pictures, labels=labels, unlabelled=unlabelled)
-    made = train_classifier(recipe, build(TINY_ENCODER), examples, CPU, Watch(on_epoch=told.append))
-    assert told[-1]["sure"] > 0
-    assert all(np.isfinite(epoch["unsupervised_loss"]) for epoch in told)
-    plain = train_classifier(RECIPE, build(TINY_ENCODER), Examples(inputs=pictures, labels=labels), CPU)
+    reports: list[Mapping[str, float]] = []
+    examples = Examples(inputs=images, labels=labels, unlabeled=unlabeled)
+    made = train_classifier(recipe, build(TINY_ENCODER), examples, CPU, TrainingCallbacks(on_epoch=reports.append))
+    assert reports[-1]["confident_share"] > 0
+    assert all(np.isfinite(epoch["unsupervised_loss"]) for epoch in reports)
+    plain = train_classifier(RECIPE, build(TINY_ENCODER), Examples(inputs=images, labels=labels), CPU)
     weights, others = (each.classifier.heads.state_dict()["linear.3.weight"] for each in (made, plain))
     assert not torch.equal(weights, others)
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
-    pictures, labels = striped(16)
-    examples = Examples(inputs=pictures, labels=labels, unlabelled=striped(40, seed=1)[0])
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    images, labels = striped(16)
+    examples = Examples(inputs=images, labels=labels, unlabeled=striped(40, seed=1)[0])
     recipe = replace(RECIPE, semi_supervised=FixMatch(threshold=0.2))
     whole = train_classifier(recipe, build(TINY_ENCODER), examples, CPU)
 
@@ -84,17 +84,19 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
 
     checkpoint = tmp_path / "checkpoint.pt"
     with pytest.raises(Killed):
-        train_classifier(recipe, build(TINY_ENCODER), examples, CPU, Watch(checkpoint=checkpoint, on_epoch=kill))
-    again = train_classifier(recipe, build(TINY_ENCODER), examples, CPU, Watch(checkpoint=checkpoint))
+        train_classifier(
+            recipe, build(TINY_ENCODER), examples, CPU, TrainingCallbacks(checkpoint=checkpoint, on_epoch=kill)
+        )
+    again = train_classifier(recipe, build(TINY_ENCODER), examples, CPU, TrainingCallbacks(checkpoint=checkpoint))
     for name, weight in whole.classifier.state_dict().items():
         assert torch.equal(weight, again.classifier.state_dict()[name]), name
 
 
-def test_a_recipe_without_what_it_learns_from_is_refused() -> None:
-    pictures, labels = striped(16)
+def test_a_recipe_without_unlabeled_images_is_refused() -> None:
+    images, labels = striped(16)
     recipe = replace(RECIPE, semi_supervised=FixMatch())
-    with pytest.raises(ValueError, match="learns by semi_supervised, and its examples bring nothing for it"):
-        train_classifier(recipe, build(TINY_ENCODER), Examples(inputs=pictures, labels=labels), CPU)
-    with pytest.raises(ValueError, match="needs pictures without a label"):
-        examples = Examples(inputs=pictures, labels=labels, unlabelled=pictures[:0])
+    with pytest.raises(ValueError, match="learns by semi_supervised, but its examples have no data for it"):
+        train_classifier(recipe, build(TINY_ENCODER), Examples(inputs=images, labels=labels), CPU)
+    with pytest.raises(ValueError, match="FixMatch needs unlabeled images and there are none"):
+        examples = Examples(inputs=images, labels=labels, unlabeled=images[:0])
         train_classifier(recipe, build(TINY_ENCODER), examples, CPU)

@@ -1,4 +1,4 @@
-"""The loop: what it steps on, what it reports, and when it stops."""
+"""The training loop: its steps, its reports and its end."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ml.recipe_types import Optimisation
+from ml.recipe_types import Optimization
 from ml.training.checkpoints import Checkpoint
 from ml.training.loop import Hooks, train
 
 CPU = torch.device("cpu")
-SETTINGS = Optimisation(epochs=3, batch_size=4, lr=0.1, weight_decay=0.0, warmup_epochs=0)
+SETTINGS = Optimization(epochs=3, batch_size=4, lr=0.1, weight_decay=0.0, warmup_epochs=0)
 
 
 class Line:
@@ -57,10 +57,10 @@ def test_every_epoch_sees_every_example_once_in_batches_of_equal_size() -> None:
     assert epochs[0] != epochs[1]
 
 
-def test_the_line_is_found_and_the_reports_say_so() -> None:
+def test_the_line_is_fitted_and_reported() -> None:
     task, reports = Line(), []
     cost = train(
-        task, Optimisation(epochs=200, batch_size=4, lr=0.1), CPU, seed=0, hooks=Hooks(on_epoch=reports.append)
+        task, Optimization(epochs=200, batch_size=4, lr=0.1), CPU, seed=0, hooks=Hooks(on_epoch=reports.append)
     )
     assert task.module.weight.item() == pytest.approx(2, abs=0.05)
     assert task.module.bias.item() == pytest.approx(1, abs=0.05)
@@ -83,7 +83,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step() -> None:
 
 def test_the_inputs_of_a_step_that_failed_are_kept_beside_the_checkpoint(tmp_path: Path) -> None:
     checkpoint = Checkpoint(path=tmp_path / "checkpoint.pt", fingerprint="x")
-    with pytest.raises(FloatingPointError, match=r"look at the inputs of .*failed-step\.safetensors"):
+    with pytest.raises(FloatingPointError, match=r"inspect the inputs of .*failed-step\.safetensors"):
         train(Line(poisoned=7), SETTINGS, CPU, seed=0, hooks=Hooks(checkpoint=checkpoint))
     kept = load_file(tmp_path / "failed-step.safetensors")
     assert 7 in kept["indices"]
@@ -91,7 +91,7 @@ def test_the_inputs_of_a_step_that_failed_are_kept_beside_the_checkpoint(tmp_pat
     assert kept["x"].shape == kept["y"].shape
 
 
-def test_progress_is_told_after_every_step_and_ends_at_one() -> None:
+def test_progress_is_reported_after_every_step_and_ends_at_one() -> None:
     task = Line()
     train(task, SETTINGS, CPU, seed=0)
     assert task.progress == pytest.approx([step / 9 for step in range(1, 10)])
@@ -115,7 +115,7 @@ def test_lars_moves_a_weight_by_a_share_of_its_own_size_and_biases_freely() -> N
         task = Line()
         with torch.no_grad():
             task.module.weight.fill_(-scale)
-        settings = replace(SETTINGS, epochs=1, batch_size=10, weight_decay=1e-4, optimiser="lars", max_grad_norm=1e9)
+        settings = replace(SETTINGS, epochs=1, batch_size=10, weight_decay=1e-4, optimizer="lars", max_grad_norm=1e9)
         train(task, settings, CPU, seed=0)
         moved.append(1 + task.module.weight.item() / scale)
     assert moved[0] == pytest.approx(moved[1], rel=0.01)
@@ -138,8 +138,8 @@ def test_training_leaves_other_peoples_random_numbers_alone() -> None:
 
 def test_biases_do_not_decay() -> None:
     task = Line()
-    task._y = task._y * 0 + 1  # what is to be learnt is a bias of one and no slope
-    train(task, Optimisation(epochs=300, batch_size=10, lr=0.05, weight_decay=1.0), CPU, seed=0)
+    task._y = task._y * 0 + 1  # what is to be learned is a bias of one and no slope
+    train(task, Optimization(epochs=300, batch_size=10, lr=0.05, weight_decay=1.0), CPU, seed=0)
     assert task.module.bias.item() == pytest.approx(1, abs=0.01)
 
 

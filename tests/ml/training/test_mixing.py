@@ -1,4 +1,4 @@
-"""Mixing: what pictures are made of is what their losses are made of."""
+"""Mixing: losses are mixed in the same proportions as the images."""
 
 import numpy as np
 import pytest
@@ -19,32 +19,32 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), batch=st.integers(1, 6), height=st.integers(1, 9), width=st.integers(1, 9))
-def test_the_share_is_what_a_picture_keeps(kind: str, seed: int, batch: int, height: int, width: int) -> None:
-    """Pictures of one colour each show it: the mean of what came out is the mean of the two in their shares."""
+def test_the_share_is_what_an_image_keeps(kind: str, seed: int, batch: int, height: int, width: int) -> None:
+    """Images of one color each show it: the mean of what came out is the mean of the two in their shares."""
     torch.manual_seed(seed)
-    colours = torch.linspace(0, 1, batch)
-    pictures = colours[:, None, None, None].expand(batch, 3, height, width)
-    mixed = mix(pictures, KINDS[kind])
-    expected = mixed.share * colours + (1 - mixed.share) * colours[mixed.partners]
-    assert torch.allclose(mixed.pictures.mean(dim=(1, 2, 3)), expected, atol=1e-5)
+    colors = torch.linspace(0, 1, batch)
+    images = colors[:, None, None, None].expand(batch, 3, height, width)
+    mixed = mix(images, KINDS[kind])
+    expected = mixed.share * colors + (1 - mixed.share) * colors[mixed.partners]
+    assert torch.allclose(mixed.images.mean(dim=(1, 2, 3)), expected, atol=1e-5)
     assert 0 <= mixed.share <= 1
     assert sorted(mixed.partners.tolist()) == list(range(batch))
 
 
-def test_a_cut_picture_holds_only_whole_pixels_of_one_of_the_two() -> None:
+def test_a_cut_image_holds_only_whole_pixels_of_one_of_the_two() -> None:
     torch.manual_seed(0)
-    pictures = torch.rand(8, 3, 12, 12)
-    mixed = mix(pictures, KINDS["cutmix"])
-    own = (mixed.pictures == pictures).all(dim=1)
-    partner_s = (mixed.pictures == pictures[mixed.partners]).all(dim=1)
+    images = torch.rand(8, 3, 12, 12)
+    mixed = mix(images, KINDS["cutmix"])
+    own = (mixed.images == images).all(dim=1)
+    partner_s = (mixed.images == images[mixed.partners]).all(dim=1)
     assert (own | partner_s).all()
     assert own.float().mean(dim=(1, 2)).min() >= mixed.share - 1e-6
 
 
 def test_shares_have_the_mean_and_the_spread_of_the_beta_distribution() -> None:
     torch.manual_seed(0)
-    picture = torch.zeros(2, 3, 1, 1)
-    shares = np.array([mix(picture, KINDS["mixup"]).share for _ in range(4000)])
+    image = torch.zeros(2, 3, 1, 1)
+    shares = np.array([mix(image, KINDS["mixup"]).share for _ in range(4000)])
     alpha = 0.4
     assert shares.mean() == pytest.approx(0.5, abs=0.02)
     assert shares.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.05)
@@ -53,7 +53,7 @@ def test_shares_have_the_mean_and_the_spread_of_the_beta_distribution() -> None:
 def test_bytes_come_out_on_the_scale_of_views() -> None:
     torch.manual_seed(0)
     mixed = mix(torch.full((2, 3, 4, 4), 255, dtype=torch.uint8), KINDS["mixup"])
-    assert torch.allclose(mixed.pictures, torch.ones(2, 3, 4, 4))
+    assert torch.allclose(mixed.images, torch.ones(2, 3, 4, 4))
 
 
 def test_the_loss_is_that_of_soft_targets() -> None:
@@ -67,10 +67,10 @@ def test_the_loss_is_that_of_soft_targets() -> None:
     assert torch.allclose(ours, torch.nn.functional.cross_entropy(logits, soft), atol=1e-6)
 
 
-def test_a_batch_is_left_alone_as_often_as_was_asked_for() -> None:
+def test_the_share_of_unmixed_batches_is_the_requested_one() -> None:
     torch.manual_seed(0)
-    pictures = torch.rand(2, 3, 2, 2)
-    alone = [mix(pictures, Mixing(probability=0.3)).share == 1 for _ in range(1000)]
+    images = torch.rand(2, 3, 2, 2)
+    alone = [mix(images, Mixing(probability=0.3)).share == 1 for _ in range(1000)]
     assert np.mean(alone) == pytest.approx(0.7, abs=0.05)
 
 

@@ -10,22 +10,20 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ml.artefacts import load_artefact
+from ml.artifacts import load_artifact
 from ml.methods import METHODS
-from ml.training.ranks import ALONE, Ranks
+from ml.training.ranks import SINGLE_PROCESS, Ranks
 
 CASES = (*(f"{name}:test_resnet:0" for name in METHODS), "dino:test_vit:8", "swav:mobilenetv3_small_050:0")
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Where one rank and two ranks have left what they came to."""
+    """The folders with the results of one rank and of two ranks."""
     folders = {num: tmp_path_factory.mktemp(f"ranks-{num}-") for num in (1, 2)}
-    for num, folder in folders.items():
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num}"] if num > 1 else []
-        command = [sys.executable, *launcher, "-m", "tests.ml.training.gradients_on_ranks", str(folder), *CASES]
-        # MKL then adds up in one order on every processor, and for every size of a batch.
-        subprocess.run(command, check=True, env={**os.environ, "MKL_CBWR": "COMPATIBLE"})
+    command = [sys.executable, "-m", "tests.ml.training.gradients_on_ranks", *map(str, folders.values()), *CASES]
+    # MKL then adds up in one order on every processor, and for every size of a batch.
+    subprocess.run(command, check=True, env={**os.environ, "MKL_CBWR": "COMPATIBLE"})
     return folders
 
 
@@ -43,7 +41,7 @@ def test_two_ranks_are_one_rank_of_twice_the_batch(case: str, trained: dict[int,
 def test_ranks_end_with_one_encoder_and_one_of_them_writes_checkpoints(
     trained: dict[int, Path],
 ) -> None:
-    first, second = (load_artefact(trained[2] / f"rank-{rank}", "encoder.json") for rank in (0, 1))
+    first, second = (load_artifact(trained[2] / f"rank-{rank}", "encoder.json") for rank in (0, 1))
     assert first[1]["execution"] == second[1]["execution"]
     assert all(torch.allclose(tensor, second[0][name], atol=1e-5) for name, tensor in first[0].items())
     assert [path.name for path in trained[2].iterdir() if path.name.startswith(("checkpoint", "."))] == []
@@ -57,11 +55,11 @@ def difference(one: dict[str, Tensor], two: dict[str, Tensor], names: list[str])
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused() -> None:
     with pytest.raises(ValueError, match="a batch of 33 cannot be shared by 2 ranks; choose a multiple of them"):
-        Ranks(0, 2).own(33)
-    assert [Ranks(rank, 2).own(6) for rank in range(2)] == [slice(0, 3), slice(3, 6)]
+        Ranks(0, 2).local_slice(33)
+    assert [Ranks(rank, 2).local_slice(6) for rank in range(2)] == [slice(0, 3), slice(3, 6)]
 
 
 def test_alone_nothing_is_exchanged() -> None:
     rows = torch.ones(3, 2)
-    assert ALONE.gathered(rows) is rows
-    assert Ranks.here() == ALONE
+    assert SINGLE_PROCESS.all_gather(rows) is rows
+    assert Ranks.current() == SINGLE_PROCESS

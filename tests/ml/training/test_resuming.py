@@ -4,9 +4,8 @@ import os
 import pickle
 import random
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,27 +13,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from ml.encoders import Encoder
-from ml.recipe_types import Optimisation
+from ml.encoders.encoder import Encoder
 from ml.training.checkpoints import Checkpoint
-from ml.training.pretraining import Watch, pretrain
+from ml.training.pretraining import PretrainingCallbacks, pretrain
+from tests.fork_server import start
 from tests.ml.tiny import TINY_SIMCLR, striped
+from tests.ml.training.killed_training import SECOND_EPOCH_DONE, long_recipe
 
 CPU = torch.device("cpu")
-TRAIN_UNTIL_KILLED = """
-import sys, time, torch
-from pathlib import Path
-from ml.training.pretraining import Watch, pretrain
-from tests.ml.tiny import TINY_SIMCLR, striped
-
-def on_epoch(metrics):
-    if metrics["epoch"] == 2:
-        print("second epoch done", flush=True)
-        time.sleep(300)
-
-torch.set_num_threads(1)
-pretrain(TINY_SIMCLR, striped(64)[0], torch.device("cpu"), Watch(checkpoint=Path(sys.argv[1]), on_epoch=on_epoch))
-"""
+KILLED = "tests.ml.training.killed_training"
 
 
 class InterruptedRunError(Exception):
@@ -53,6 +40,19 @@ def interrupt_after(epoch: int) -> object:
     return on_epoch
 
 
+def version(path: Path) -> tuple[int, int] | None:
+    """Another one whenever a file is replaced; None where it does not exist."""
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.exists() else None
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Waits until a condition is true, for at most five minutes."""
+    started_at = time.monotonic()
+    while not condition():
+        assert time.monotonic() < started_at + 300, "the killed training made no progress"
+        time.sleep(0.001)
+
+
 @pytest.fixture
 def one_thread():  # type: ignore[no-untyped-def]
     before = torch.get_num_threads()
@@ -64,21 +64,15 @@ def one_thread():  # type: ignore[no-untyped-def]
 @pytest.mark.usefixtures("one_thread")
 def test_a_run_killed_outright_resumes_to_bit_equal_weights(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
-    with subprocess.Popen(
-        [sys.executable, "-c", TRAIN_UNTIL_KILLED, str(path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ),
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "second epoch done\n"
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+    child = start(f"{KILLED}:pretrain_until_second_epoch", [str(path)], tmp_path / "output")
+    wait_until(lambda: SECOND_EPOCH_DONE in child.output)
+    child.kill(signal.SIGKILL)
+    (tmp_path / "output").unlink()
     assert path.exists()
 
     epochs: list[float] = []
-    watch = Watch(checkpoint=path, on_epoch=lambda metrics: epochs.append(metrics["epoch"]))
-    resumed = pretrain(TINY_SIMCLR, striped(64)[0], CPU, watch)
+    callbacks = PretrainingCallbacks(checkpoint=path, on_epoch=lambda metrics: epochs.append(metrics["epoch"]))
+    resumed = pretrain(TINY_SIMCLR, striped(64)[0], CPU, callbacks)
     unbroken = pretrain(TINY_SIMCLR, striped(64)[0], CPU)
     assert resumed.cost.resumed_after_step >= 1
     assert epochs == list(range(resumed.cost.resumed_after_step // 4 + 1, 4))
@@ -94,18 +88,18 @@ def test_a_checkpoint_of_another_recipe_or_other_data_is_not_resumed(
 ) -> None:
     path = tmp_path / "checkpoint.pt"
     with pytest.raises(InterruptedRunError):
-        pretrain(TINY_SIMCLR, striped(32)[0], CPU, Watch(checkpoint=path, on_epoch=interrupt_after(1)))  # type: ignore[arg-type]
+        pretrain(TINY_SIMCLR, striped(32)[0], CPU, PretrainingCallbacks(checkpoint=path, on_epoch=interrupt_after(1)))  # type: ignore[arg-type]
     recipe = replace(TINY_SIMCLR, seed=1) if change == "recipe" else TINY_SIMCLR
     pixels = striped(32, seed=1)[0] if change == "data" else striped(32)[0]
-    assert pretrain(recipe, pixels, CPU, Watch(checkpoint=path)).cost.resumed_after_step == 0
+    assert pretrain(recipe, pixels, CPU, PretrainingCallbacks(checkpoint=path)).cost.resumed_after_step == 0
     assert "belongs to another recipe or other data" in caplog.text
 
 
-def test_an_unreadable_checkpoint_fails_the_run_and_says_what_to_do(tmp_path: Path) -> None:
+def test_an_unreadable_checkpoint_fails_the_run_with_a_way_out(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(b"PK\x03\x04 half a checkpoint")
     with pytest.raises(ValueError, match=r"checkpoint.pt is not a readable checkpoint; delete it"):
-        pretrain(TINY_SIMCLR, striped(32)[0], CPU, Watch(checkpoint=path))
+        pretrain(TINY_SIMCLR, striped(32)[0], CPU, PretrainingCallbacks(checkpoint=path))
 
 
 def test_a_poisoned_pickle_is_not_executed(tmp_path: Path) -> None:
@@ -143,30 +137,22 @@ def test_checkpoints_keep_a_distance_in_time(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("one_thread")
 def test_after_ten_kills_at_random_moments_the_weights_are_those_of_an_unbroken_run(tmp_path: Path) -> None:
-    assert TINY_SIMCLR.pretraining is not None
-    long = replace(TINY_SIMCLR.pretraining, optimisation=Optimisation(epochs=40, batch_size=16, lr=1e-3))
-    recipe, pixels = replace(TINY_SIMCLR, pretraining=long), striped(64)[0]
-    watch = Watch(checkpoint=tmp_path / "checkpoint.pt", checkpoint_every_s=0.0)  # most of the time it is written
+    path = tmp_path / "checkpoint.pt"
     rng = random.Random(0)
-    num_killed, reached = 0, 0
-    while num_killed < 10:
-        child = os.fork()
-        if child == 0:
-            try:
-                pretrain(recipe, pixels, CPU, watch)
-            finally:
-                os._exit(0)
-        time.sleep(rng.uniform(0.05, 0.35))
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status), "the run ended before it was killed; give it more epochs"
-        num_killed += 1
-        if watch.checkpoint is not None and watch.checkpoint.exists():
-            at = torch.load(watch.checkpoint, weights_only=True)["num_steps"]
-            assert at >= reached
-            reached = at
-    assert reached > 0
-    resumed, unbroken = pretrain(recipe, pixels, CPU, watch), pretrain(recipe, pixels, CPU)
+    reached = 0
+    for number in range(10):
+        child = start(f"{KILLED}:pretrain_long", [str(path)], tmp_path / f"output-{number}")
+        for _ in range(rng.randint(1, 3)):  # however slow the machine is, it gets further each time
+            before = version(path)
+            wait_until(lambda before=before: version(path) != before)  # type: ignore[misc]
+        time.sleep(rng.uniform(0.0, 0.02))
+        child.kill(signal.SIGKILL)  # fails if the run has ended: then it needs more epochs
+        at = torch.load(path, weights_only=True)["num_steps"]
+        assert at > reached
+        reached = at
+    recipe, pixels = long_recipe(), striped(64)[0]
+    callbacks = PretrainingCallbacks(checkpoint=path, checkpoint_every_s=0.0)
+    resumed, unbroken = pretrain(recipe, pixels, CPU, callbacks), pretrain(recipe, pixels, CPU)
     assert resumed.cost.resumed_after_step == reached
     expected = weights(unbroken.encoder)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(resumed.encoder).items())

@@ -1,0 +1,129 @@
+"""Delivery download: plans the shards of a delivery, lets an engine download them, and reports progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import polars as pl
+from upath import UPath
+
+from catalog.download.downloader import LinkResult
+from catalog.download.journals import Journal, remove_journals
+from catalog.download.partition_download import download_links
+from catalog.download.settings import FetchSettings
+from catalog.download.shard_plans import ShardPlan, plan_shards
+from catalog.download.shard_writing import Counts, OpenShard, write_shards
+from catalog.images.outcomes import OUTCOMES_SCHEMA
+from catalog.images.shard_files import remove_surplus
+from catalog.images.statuses import Status
+
+PROGRESS_INTERVAL_S = 1.0
+
+Engine = Callable[[Sequence[ShardPlan], FetchSettings, pl.DataFrame | None], Generator[Counts, None, None]]
+"""Downloads and writes shards, with the images that are cached, and yields counts of what is done since the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The progress of a delivery: products that have an outcome, all products, and those that have an image."""
+
+    done: int
+    total: int
+    ok: int
+
+
+def run_in_process(
+    plans: Sequence[ShardPlan], settings: FetchSettings, cached: pl.DataFrame | None
+) -> Generator[Counts, None, None]:
+    """Downloads shards in this process: all hosts are one partition, and results wait in journals on a local disk."""
+    shards = {plan.files.index: OpenShard(plan, Journal.of(plan.files.outcomes, plan.files.name)) for plan in plans}
+    links = {index: list(shard.links.values()) for index, shard in shards.items()}
+
+    def record(unread: list[LinkResult]) -> None:
+        """Keeps what was fetched before the download broke off, so that the next run does not fetch it again."""
+        for index, url, result in unread:
+            shards[index].add(url, result)
+
+    with closing(download_links(links, settings, cached, on_unread=record)) as results:
+        yield from write_shards(results, shards)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadOptions:
+    """Options of one download.
+
+    `engine` runs the download; every engine leaves the same files. `cached` has images of other deliveries (see
+    `cached_images`); their links are copied, not fetched. With `refresh`, links that have an outcome are fetched again,
+    conditionally where the server names versions, and nothing is copied.
+    """
+
+    engine: Engine = run_in_process
+    cached: pl.DataFrame | None = None
+    refresh: bool = False
+
+
+def download_delivery(
+    products: pl.DataFrame,
+    *,
+    images: UPath,
+    outcomes: UPath,
+    settings: FetchSettings,
+    on_progress: Callable[[Progress], None] | None = None,
+    options: DownloadOptions = DownloadOptions(),
+) -> pl.DataFrame:
+    """Downloads the images of a delivery and returns the outcome of every product, in the order of `products`.
+
+    Called again, it fetches only what is missing or may end differently now, and replaces shard by shard; a finished
+    shard is not touched. Dead links and bad images are outcomes, not errors.
+
+    Args:
+        products: see `plan_shards`.
+        images: the delivery's folder of the images table.
+        outcomes: the delivery's folder of the outcomes table.
+        settings: limits of hosts, sizes and times.
+        on_progress: called about every second, and at the end.
+        options: the engine, images of other deliveries to copy, whether to refetch.
+
+    Raises:
+        ValueError: a product_id appears twice.
+        StoreNotWritableError: a file cannot be written.
+    """
+    plans = plan_shards(
+        products, images=images, outcomes=outcomes, shard_rows=settings.shard_rows, refresh=options.refresh
+    )
+    counter = _ProgressCounter(plans, on_progress)
+    unfinished = [plan for plan in plans if not plan.is_finished]
+    if unfinished:
+        cached = None if options.refresh else options.cached
+        with closing(options.engine(unfinished, settings, cached)) as counts:
+            for num_products, num_ok in counts:
+                counter.add(num_products, num_ok)
+    remove_surplus(images, outcomes, len(plans))
+    remove_journals(outcomes)
+    counter.report()
+    tables = [plan.files.read_outcomes() for plan in plans]
+    return pl.concat(tables) if tables else pl.DataFrame(schema=OUTCOMES_SCHEMA)
+
+
+class _ProgressCounter:
+    def __init__(self, plans: Sequence[ShardPlan], on_progress: Callable[[Progress], None] | None) -> None:
+        self._total = sum(plan.products.height for plan in plans)
+        self._done = self._total - sum(plan.todo.height for plan in plans)
+        settled = (plan.existing.join(plan.todo, on="product_id", how="anti") for plan in plans)
+        self._ok = sum(int((outcomes["status"] == Status.OK).sum()) for outcomes in settled)
+        self._on_progress = on_progress
+        self._next_report = time.monotonic() + PROGRESS_INTERVAL_S
+
+    def add(self, num_products: int, num_ok: int) -> None:
+        self._done += num_products
+        self._ok += num_ok
+        if time.monotonic() >= self._next_report:
+            self.report()
+
+    def report(self) -> None:
+        self._next_report = time.monotonic() + PROGRESS_INTERVAL_S
+        if self._on_progress is not None:
+            self._on_progress(Progress(self._done, self._total, self._ok))

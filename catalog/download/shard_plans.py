@@ -1,0 +1,136 @@
+"""Shard plans: the outcomes that each shard of a delivery has already, the links it still needs, and their merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from upath import UPath
+
+from catalog.download.downloader import DownloadResult
+from catalog.download.fetched import Validators
+from catalog.images.outcomes import OUTCOMES_SCHEMA, outcomes_table
+from catalog.images.shard_files import IMAGES_SCHEMA, ShardFiles, images_table
+from catalog.images.statuses import RETRYABLE, Status, values
+
+_KEY = ["product_id", "image_url"]
+_VALIDATORS = ["etag", "last_modified"]
+_RETRYABLE = values(RETRYABLE)
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """The work that one shard needs.
+
+    `products` are all of the shard, in order (product_id, image_url). `existing` has the outcomes that stay unless
+    better ones come. `todo` is to be downloaded (product_id, image_url, etag, last_modified).
+    """
+
+    files: ShardFiles
+    products: pl.DataFrame
+    existing: pl.DataFrame
+    todo: pl.DataFrame
+    is_finished: bool
+
+    def write(self, results: Mapping[str | None, DownloadResult]) -> None:
+        """Writes the shard: the results of all links of `todo`, merged with what exists.
+
+        A refetched image stays as it is where the refetch failed (a retryable status) or nothing has changed (OK
+        without an image). Raises LookupError where an existing image is no longer in its file.
+        """
+        links, shard = list(links_of(self.todo)), self.files.name
+        fetched = outcomes_table(
+            results[link.url].outcome(product_id, link.url, shard) for link in links for product_id in link.product_ids
+        )
+        images = {
+            product_id: image for link in links if (image := results[link.url].image) for product_id in link.product_ids
+        }
+        outcomes = self._merged(fetched)
+        ids = outcomes.filter(pl.col("status") == Status.OK)["product_id"]
+        self.files.write(outcomes, self._images_of(ids, images_table(images)))
+
+    def _merged(self, fetched: pl.DataFrame) -> pl.DataFrame:
+        """The outcome of each product of the shard that has one, in order."""
+        existing_ok = self.existing.filter(pl.col("status") == Status.OK)["product_id"]
+        is_in_vain = pl.col("status").is_in(_RETRYABLE) & pl.col("product_id").is_in(existing_ok.implode())
+        is_unchanged = (pl.col("status") == Status.OK) & pl.col("sha256").is_null()
+        unchanged = fetched.filter(is_unchanged).select("product_id", "fetched_at")
+        new = fetched.filter(~is_in_vain & ~is_unchanged)
+        kept = self.existing.join(new, on="product_id", how="anti").update(unchanged, on="product_id")
+        merged = pl.concat([kept.select(OUTCOMES_SCHEMA.names()), new.select(OUTCOMES_SCHEMA.names())])
+        ordered = self.products.select("product_id").join(merged, on="product_id", maintain_order="left")
+        return ordered.select(OUTCOMES_SCHEMA.names())
+
+    def _images_of(self, product_ids: pl.Series, new: pa.Table) -> pa.Table:
+        """The images of these products in this order, new ones in place of existing ones."""
+        wanted = pa.array(product_ids.to_list(), pa.string())
+        if pc.all(pc.is_in(wanted, value_set=new["product_id"])).as_py() is False:
+            old = self.files.read_images()
+            is_new = pc.is_in(old["product_id"], value_set=new["product_id"])
+            new = pa.concat_tables([new, old.filter(pc.invert(is_new))])
+        positions = pc.index_in(wanted, value_set=new["product_id"].combine_chunks())
+        if positions.null_count:
+            lost = product_ids[pc.index(pc.is_null(positions), True).as_py()]
+            raise LookupError(f"image of {lost!r} is neither fetched nor in {self.files.images}; remove its outcomes")
+        return new.take(positions).cast(IMAGES_SCHEMA)
+
+
+def plan_shards(
+    products: pl.DataFrame, *, images: UPath, outcomes: UPath, shard_rows: int, refresh: bool
+) -> list[ShardPlan]:
+    """Plans the shards of a delivery, each of `shard_rows` products in their order.
+
+    Args:
+        products: product_id and image_url; with `is_removed`, products where it is true are not fetched any more.
+        images: the delivery's folder of the images table.
+        outcomes: the delivery's folder of the outcomes table.
+        shard_rows: products per shard.
+        refresh: fetch links that have an outcome again, conditionally where the server names versions.
+
+    Raises:
+        ValueError: a product_id appears twice.
+    """
+    if "is_removed" not in products.columns:
+        products = products.with_columns(is_removed=pl.lit(False))
+    wanted = products.select(pl.col("product_id", "image_url").cast(pl.String), pl.col("is_removed").cast(pl.Boolean))
+    duplicates = wanted.filter(pl.col("product_id").is_duplicated())
+    if not duplicates.is_empty():
+        duplicate = duplicates["product_id"][0]
+        raise ValueError(f"product_id {duplicate!r} appears twice; reject or rename one of its rows")
+    slices: Sequence[pl.DataFrame] = list(wanted.iter_slices(shard_rows)) if wanted.height else []
+    return [_plan(ShardFiles(images, outcomes, index), part, refresh) for index, part in enumerate(slices)]
+
+
+def _plan(files: ShardFiles, wanted: pl.DataFrame, refresh: bool) -> ShardPlan:
+    recorded = files.read_outcomes()
+    still_wanted = recorded.join(wanted, on=_KEY, how="semi", nulls_equal=True)
+    existing = still_wanted.filter(~pl.col("status").is_in(_RETRYABLE))
+    present = wanted.filter(~pl.col("is_removed"))
+    if refresh:
+        versions = existing.filter(pl.col("status") == Status.OK).select(*_KEY, *_VALIDATORS)
+        todo = present.join(versions, on=_KEY, how="left", nulls_equal=True, maintain_order="left")
+    else:
+        todo = present.join(existing, on=_KEY, how="anti", nulls_equal=True, maintain_order="left")
+        todo = todo.with_columns(pl.lit(None, pl.String).alias(name) for name in _VALIDATORS)
+    # A record of more products than are wanted is rewritten without them.
+    is_finished = todo.is_empty() and recorded.height == existing.height
+    return ShardPlan(files, wanted.select(_KEY), existing, todo.select(*_KEY, *_VALIDATORS), is_finished)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link to fetch once, the known version of its image, and the products that show it."""
+
+    url: str | None
+    known: Validators
+    product_ids: list[str]
+
+
+def links_of(todo: pl.DataFrame) -> Iterator[Link]:
+    """Yields the links of a plan's `todo`, in order; of several known versions the first product's is used."""
+    by_url = todo.group_by("image_url", maintain_order=True).agg(pl.col(_VALIDATORS).first(), "product_id")
+    for url, etag, last_modified, product_ids in by_url.select("image_url", *_VALIDATORS, "product_id").iter_rows():
+        yield Link(url, Validators(etag, last_modified), product_ids)

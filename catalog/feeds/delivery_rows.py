@@ -1,0 +1,62 @@
+"""Delivery rows: the rows of one delivery, from its part or from a feed that is still the registered one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from upath import UPath
+
+from catalog.feeds.conversion import read_part
+from catalog.feeds.deliveries import Delivery
+from catalog.feeds.feed import NO_NAMES, FeedBatch, FeedError, columns_fingerprint
+from catalog.feeds.feed_content import fingerprint_of, read_feed
+from catalog.feeds.sources import FeedFile
+
+
+class ChangedFeedError(FeedError):
+    """A feed that was rewritten after its registration; the next evaluation of the inbox registers it again."""
+
+
+def delivered_batches(
+    delivery: Delivery, source: FeedFile | UPath, names: Mapping[str, str] = NO_NAMES
+) -> Iterator[FeedBatch]:
+    """Yield the rows of a delivery; none of a delivery that is superseded.
+
+    Nothing of the rows may be used before the last batch has come.
+
+    Args:
+        source: The delivery's feed or, of a feed that was converted, the file of the delivery's part.
+        names: The partner's own column names -> Merchant Center's.
+
+    Raises:
+        ChangedFeedError: The feed, or the names under which it was converted, changed since registration.
+        FeedError: The content is refused.
+    """
+    if delivery.is_superseded:
+        return
+    batches = _of_feed(delivery, source, names) if isinstance(source, FeedFile) else _of_part(delivery, source, names)
+    yield from batches
+
+
+def _of_part(delivery: Delivery, file: UPath, names: Mapping[str, str]) -> Iterator[FeedBatch]:
+    if columns_fingerprint(names) != delivery.columns:
+        raise _changed(f"the column names of partner {delivery.partner_id!r}", "since", delivery, "was registered")
+    try:
+        yield from read_part(file, delivery.part)
+    except FileNotFoundError as error:  # parts of superseded content are removed
+        raise _changed(f"feed {delivery.feed}", "since", delivery, "was registered") from error
+
+
+def _of_feed(delivery: Delivery, feed: FeedFile, names: Mapping[str, str]) -> Iterator[FeedBatch]:
+    stamp = feed.stamp()
+    if (not stamp or stamp != delivery.stamp) and fingerprint_of(feed)[0] != delivery.sha256:
+        raise _changed(f"feed {feed.name}", "since", delivery, "was registered")
+    yield from read_feed(feed, names)
+    if feed.stamp() != stamp:
+        raise _changed(f"feed {feed.name}", "while", delivery, "was read")
+
+
+def _changed(thing: str, when: str, delivery: Delivery, event: str) -> ChangedFeedError:
+    return ChangedFeedError(
+        f"{thing} changed {when} delivery {delivery.key!r} {event}; wait for feed_sensor to register the feed again"
+    )

@@ -1,0 +1,42 @@
+"""Feed content: the fingerprint of a feed file's bytes, and the rows in it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from catalog.feeds.compression import decompressed
+from catalog.feeds.feed import NO_NAMES, FeedBatch, FeedError
+from catalog.feeds.formats import FEED_READERS, format_of
+from catalog.feeds.sources import FeedFile, InboxError, wrap_source_errors
+
+_BLOCK_BYTES = 1 << 22
+
+
+def fingerprint_of(feed: FeedFile) -> tuple[str, int]:
+    """Return the SHA-256 of a feed file, as hexadecimal text, and its number of bytes.
+
+    Raises:
+        InboxError: The file cannot be read.
+    """
+    digest, num_bytes = hashlib.sha256(), 0
+    with wrap_source_errors(feed.name), feed.open() as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+            num_bytes += len(block)
+    return digest.hexdigest(), num_bytes
+
+
+def read_feed(feed: FeedFile, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
+    """Yield the batches of a feed file, which is decompressed as it streams by.
+
+    Args:
+        names: The partner's own column names -> Merchant Center's.
+
+    Raises:
+        FeedError: The content is refused, maybe after batches were yielded.
+        InboxError: The file cannot be read.
+    """
+    read = FEED_READERS[format_of(feed.file_name)]
+    with wrap_source_errors(feed.name, FeedError, InboxError), feed.open() as file:
+        yield from read(decompressed(file, feed.file_name, feed.name), feed.name, names)

@@ -1,0 +1,124 @@
+"""Registration: a feed becomes one delivery, or is converted to Parquet parts that are a delivery each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from upath import UPath
+
+from catalog.feeds.conversion import PARTS, list_parts, listed_parts, remove_folder, write_parts
+from catalog.feeds.deliveries import MAX_DELIVERY_ROWS, Delivery, Part
+from catalog.feeds.feed import NO_NAMES, FeedError, columns_fingerprint
+from catalog.feeds.feed_content import fingerprint_of, read_feed
+from catalog.feeds.formats import format_of
+from catalog.feeds.sources import FeedFile, InboxError, UnsettledFeedError
+
+_converting: dict[str, object] = {}  # the folders into which threads of this process write parts
+
+
+def register(
+    feed: FeedFile,
+    *,
+    records: UPath,
+    received_at: datetime,
+    names: Mapping[str, str] = NO_NAMES,
+    max_rows: int = MAX_DELIVERY_ROWS,
+) -> list[Delivery]:
+    """Return the deliveries that a feed becomes: one, or its parts of at most `max_rows` rows in their order.
+
+    The parts of a big feed are written below `records`, all of them before this returns; content that was converted
+    before is not converted again. The records themselves are the caller's to save.
+
+    Args:
+        records: The folder of the delivery records.
+        names: The partner's own column names -> Merchant Center's.
+
+    Raises:
+        InboxError: The name, the format or the content is refused.
+        UnsettledFeedError: The feed changes meanwhile, or another thread converts it.
+        StoreNotWritableError: The parts cannot be written.
+    """
+    if max_rows < 1:
+        raise ValueError(f"{max_rows} rows a delivery are not possible; allow 1 at least")
+    key, stamp = feed.key, feed.stamp()
+    columns = columns_fingerprint(names)
+    with _refusals(feed.name):
+        feed_format = format_of(feed.file_name)
+        sha256, num_bytes = fingerprint_of(feed)
+        folder = f"{PARTS}/{key}/{sha256}-{max_rows}" + (f"-{columns}" if columns else "")
+        parts = listed_parts(records, folder)
+        if not parts:
+            num_rows = _num_rows(feed, names, max_rows)
+            parts = [Part(num_rows=num_rows)] if num_rows <= max_rows else []
+        if not parts:
+            with _conversion(records, folder, feed.name):
+                parts = write_parts(read_feed(feed, names), records, folder, max_rows)
+                _check_settled(feed, stamp, sha256)
+                list_parts(parts, records, folder)
+    if feed.stamp() != stamp:
+        raise _unsettled(feed.name)
+    return [
+        Delivery(
+            key=key if len(parts) == 1 else f"{key}.{part.number:05}",
+            partner_id=feed.partner_id,
+            feed=feed.name,
+            feed_format=feed_format,
+            sha256=sha256,
+            num_bytes=num_bytes,
+            received_at=received_at.isoformat(),
+            stamp=stamp,
+            columns=columns,
+            part=part,
+        )
+        for part in parts
+    ]
+
+
+@contextmanager
+def _refusals(name: str) -> Iterator[None]:
+    """Raises refusals of a feed as `InboxError`."""
+    try:
+        yield
+    except InboxError:
+        raise
+    except FeedError as error:
+        raise InboxError(f"feed is refused: {error}") from error
+    except ValueError as error:  # an unknown suffix
+        raise InboxError(f"feed {name} is refused: {error}") from error
+
+
+def _num_rows(feed: FeedFile, names: Mapping[str, str], limit: int) -> int:
+    """Returns the number of rows of a feed that has at most `limit`; of a bigger one some number above."""
+    num_rows = 0
+    for batch in read_feed(feed, names):
+        num_rows += batch.rows.height + batch.rejected.height
+        if num_rows > limit:
+            break
+    return num_rows
+
+
+@contextmanager
+def _conversion(records: UPath, folder: str, name: str) -> Iterator[None]:
+    """A block that alone in this process writes into the folder; where it fails, nothing of the folder stays."""
+    token = object()
+    if _converting.setdefault(folder, token) is not token:  # a sensor's tick that timed out goes on in its thread
+        raise UnsettledFeedError(f"feed {name} is being converted; it is registered when that is done")
+    try:
+        yield
+    except BaseException:
+        remove_folder(records / folder)
+        raise
+    finally:
+        del _converting[folder]
+
+
+def _check_settled(feed: FeedFile, stamp: str, sha256: str) -> None:
+    """Raises `UnsettledFeedError` where the feed is not what it was before it was read."""
+    if feed.stamp() != stamp or (not stamp and fingerprint_of(feed)[0] != sha256):
+        raise _unsettled(feed.name)
+
+
+def _unsettled(name: str) -> UnsettledFeedError:
+    return UnsettledFeedError(f"feed {name} is being written; it is registered when it no longer changes")

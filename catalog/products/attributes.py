@@ -1,0 +1,109 @@
+"""Attributes: price, availability, GTIN and further images, parsed from a feed's texts.
+
+The formats are those of Merchant Center's product data specification. A product whose text cannot be parsed is kept
+without that attribute, and a rejected row gives the partner the reason.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from catalog.products.currencies import CURRENCIES
+
+AVAILABILITIES = ("in_stock", "out_of_stock", "preorder", "backorder")
+MAX_SHOWN = 100  # characters of a bad text
+
+_AMOUNT = r"(?<amount>[0-9]{1,12}(?:[.,][0-9]{1,2}|\.[0-9]{3,4})?)"
+_CURRENCY = r"(?<currency>[A-Za-z]{3})"
+_PRICES = (rf"^{_AMOUNT} ?{_CURRENCY}$", rf"^{_CURRENCY} ?{_AMOUNT}$")
+# A comma separates two links only before another link or a space, since images' links hold commas too.
+_BETWEEN_LINKS = r"(?i)\s*,\s*([a-z][a-z0-9+.-]*://)"
+_SPACED_COMMA = r"\s+,\s*|,\s+"
+_GTIN = r"^(?:[0-9]{8}|[0-9]{12,14})$"
+_GTIN_DIGITS = 14
+_HINTS = {
+    "price": ("bad_price", "write it as 12.99 EUR"),
+    "availability": ("unknown_availability", f"known are {', '.join(AVAILABILITIES)}"),
+    "gtin": ("bad_gtin", "write 8, 12, 13 or 14 digits of which the last is the check digit"),
+}
+
+
+def parse_attributes(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Parse the texts of price, availability, gtin and additional_image_urls.
+
+    Args:
+        rows: Rows of a feed, `FEED_SCHEMA`.
+
+    Returns:
+        The rows with price (a number), currency, availability, gtin and additional_image_urls (a list of links), null
+        where a text cannot be parsed; and for each such text its row as it came, with the columns reason and detail.
+    """
+    parsed = rows.with_columns(
+        *prices(rows["price"]),
+        availabilities(rows["availability"]),
+        gtins(rows["gtin"]),
+        links(rows["additional_image_urls"]),
+    )
+    return parsed, pl.concat([_unparsed(rows, parsed, column) for column in _HINTS])
+
+
+def prices(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return amount and ISO 4217 currency of `12.99 EUR`, `12,99 EUR` or `EUR 12.99`; null for another text."""
+    first, second = _PRICES
+    groups = texts.str.extract_groups(first).struct.unnest()
+    missed = groups["amount"].is_null() & texts.is_not_null()
+    if missed.any():
+        others = texts.str.extract_groups(second).struct.unnest()
+        groups = groups.select(pl.coalesce(pl.col(name), others[name]) for name in ("amount", "currency"))
+    is_known = groups["currency"].str.to_uppercase().is_in(CURRENCIES)
+    known = groups.select(
+        price=pl.when(is_known).then(pl.col("amount").str.replace(",", ".", literal=True)).cast(pl.Float64),
+        currency=pl.when(is_known).then(pl.col("currency").str.to_uppercase()),
+    )
+    return known["price"], known["currency"]
+
+
+def availabilities(texts: pl.Series) -> pl.Series:
+    """Return one of `AVAILABILITIES` a text, also for `In stock` or `pre-order`; null for another text."""
+    distinct = texts.drop_nulls().unique()  # few, whatever the number of products
+    values = distinct.str.to_lowercase().str.replace_all(r"[\s-]+", "_")
+    values = values.replace({"pre_order": "preorder", "back_order": "backorder"})
+    known = pl.select(pl.when(values.is_in(AVAILABILITIES)).then(values)).to_series()
+    return texts.replace_strict(distinct, known, default=None, return_dtype=pl.String)
+
+
+def gtins(texts: pl.Series) -> pl.Series:
+    """Return the texts of 8, 12, 13 or 14 digits with a correct check digit; null for another text.
+
+    Spaces and hyphens do not count. The check is that of the GS1 General Specifications, section 7.9.
+    """
+    if texts.str.contains("[ -]").any():
+        texts = texts.str.replace_all("[ -]", "")
+    frame = pl.select(texts.alias("gtin"))
+    number = pl.when(pl.col("gtin").str.contains(_GTIN)).then(pl.col("gtin")).cast(pl.Int64)
+    # From the right, digits count once and three times in turn; the check digit is the first of them.
+    digits = [pl.col("number") // 10**position % 10 for position in range(_GTIN_DIGITS)]
+    checked = pl.sum_horizontal(digit * (3 if position % 2 else 1) for position, digit in enumerate(digits))
+    is_correct = pl.col("number").is_not_null() & (checked % 10 == 0)
+    return frame.with_columns(number=number).select(pl.when(is_correct).then("gtin").alias("gtin")).to_series()
+
+
+def links(texts: pl.Series) -> pl.Series:
+    """Return the links of each text as a list, without spaces around them and without empty ones.
+
+    Links are separated by commas and may hold commas, as `https://images.shop/w_400,h_400/7.jpg` does.
+    """
+    if not texts.str.contains(",", literal=True).any():
+        return texts.str.split("\0")  # which no text has: each is one link
+    separated = texts.str.replace_all(_BETWEEN_LINKS, "\0$1").str.replace_all(_SPACED_COMMA, "\0")
+    parts = separated.str.split("\0")
+    return parts.list.eval(pl.element().str.strip_chars(", ").replace("", None).drop_nulls())
+
+
+def _unparsed(rows: pl.DataFrame, parsed: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Returns the rows whose text of the column could not be parsed, with reason and detail."""
+    reason, way_out = _HINTS[column]
+    bad = rows.filter(rows[column].is_not_null() & parsed[column].is_null())
+    text = pl.col(column).str.head(MAX_SHOWN)
+    detail = pl.format(f"{column} '{{}}' cannot be parsed: {way_out}; the product is kept without it", text)
+    return bad.with_columns(reason=pl.lit(reason), detail=detail)

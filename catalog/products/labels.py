@@ -1,0 +1,88 @@
+"""Labels: the category of each text of a feed, with a reason for texts of no category or of no leaf any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from catalog.taxonomy.moves import Move, Moves
+from catalog.taxonomy.tree import Taxonomy
+
+COLUMN = "google_product_category"
+LABELS_SCHEMA = pl.Schema(
+    {
+        "text": pl.String(),
+        "label_id": pl.Int64(),
+        "label_source": pl.String(),
+        "reason": pl.String(),
+        "detail": pl.String(),
+    }
+)
+
+_MAX_GUESSES = 50  # a search takes milliseconds, and a feed may have a million misspelled categories
+_NUM_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The category of a text or None, its source, and the reason for a rejected row.
+
+    `source` is `google_product_category`, or `moved|split|lost:VERSION:OLD_ID` for a category of a former version.
+    `reason` is `unknown_category`, `category_split`, `category_lost`, or None.
+    """
+
+    category_id: int | None
+    source: str | None
+    reason: str | None = None
+    detail: str | None = None
+
+
+def label_of(text: str, taxonomy: Taxonomy, moves: Moves, *, guess: bool = True) -> Label:
+    """Return the label of a text by the taxonomy and its moves; without `guess`, no nearest category is searched."""
+    category_id = taxonomy.resolve(text)
+    move = moves.of(text if category_id is None else str(category_id))
+    if category_id is None and move is None:
+        hint = _nearest(text, taxonomy) if guess else ""
+        detail = f"{COLUMN} {text[:200]!r} is not in the taxonomy{hint}; the product is kept without it"
+        return Label(None, None, "unknown_category", detail)
+    if move is None or (move.new_id is not None and move.new_id == category_id):
+        return Label(category_id, COLUMN)
+    former = f"{move.version}:{move.old_id}"
+    if move.new_id is not None:
+        return Label(move.new_id, f"moved:{former}")
+    return Label(
+        move.ancestor_id if move.kind == "split" else None,
+        f"{move.kind}:{former}",
+        f"category_{move.kind}",
+        _detail(text, move, taxonomy, guess),
+    )
+
+
+def labels_of(texts: Iterable[str], taxonomy: Taxonomy, moves: Moves) -> pl.DataFrame:
+    """Return a row a text, `LABELS_SCHEMA`; the nearest category is searched only for the first few unknown texts."""
+    rows = []
+    num_unknown = 0
+    for text in texts:
+        label = label_of(text, taxonomy, moves, guess=num_unknown < _MAX_GUESSES)
+        num_unknown += label.reason in ("unknown_category", "category_lost")
+        rows.append((text, label.category_id, label.source, label.reason, label.detail))
+    return pl.DataFrame(rows, schema=LABELS_SCHEMA, orient="row")
+
+
+def _detail(text: str, move: Move, taxonomy: Taxonomy, guess: bool) -> str:
+    named = f"{COLUMN} {text[:200]!r} is {move.old_path!r} of version {move.version}"
+    if move.kind != "split" or move.ancestor_id is None:
+        hint = _nearest(move.old_path, taxonomy) if guess else ""
+        return f"{named}, which is lost{hint}; the product is kept without it"
+    candidates = " or ".join(repr(taxonomy.path(candidate)) for candidate in move.candidates[:_NUM_SHOWN])
+    more = len(move.candidates) - _NUM_SHOWN
+    candidates += f" or {more} more" if more > 0 else ""
+    kept = taxonomy.path(move.ancestor_id)
+    return f"{named}, no leaf any more; write {candidates}; the product is kept with {kept!r}"
+
+
+def _nearest(text: str, taxonomy: Taxonomy) -> str:
+    nearest = taxonomy.nearest(text)
+    return f"; the nearest known is {nearest!r}" if nearest else ""

@@ -1,0 +1,190 @@
+"""Partners: their settings, kept in `partners.toml`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from upath import UPath
+
+from catalog.feeds.feed import ATTRIBUTES, attribute_of
+from catalog.taxonomy.moves import Moves
+from catalog.taxonomy.tree import Taxonomy, canonical_path
+
+PARTNERS_FILE = "partners.toml"
+
+_PARTNER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it goes into product ids and paths
+_KINDS: dict[str, tuple[type, ...]] = {
+    "golden": (bool,),
+    "product_types": (str,),
+    "feeds": (list,),
+    "columns": (str,),
+    "max_feed_age_days": (int, float),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartnerSettings:
+    """The settings of one partner.
+
+    `golden`: its products are used for evaluation only, never for training.
+    `product_types`: its own category path -> taxonomy path or id, from the file `product_types_file`.
+    `columns`: its own column names -> Merchant Center's attributes; other attributes have Merchant Center's names.
+    `feeds`: URLs of feeds that the partner keeps elsewhere, of any kind that fsspec opens.
+    `max_feed_age_days`: days after which a newer feed is missed; None for the project's own limit.
+    """
+
+    partner_id: str
+    golden: bool = False
+    product_types: Mapping[str, str] = field(default_factory=dict)
+    product_types_file: str = "product_types"
+    feeds: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    max_feed_age_days: float | None = None
+
+
+def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves | None = None) -> dict[str, int]:
+    """Return the category of each of the partner's product types, these in canonical form.
+
+    A category of a former version of the taxonomy is replaced by the one that `moves` give for it.
+
+    Raises:
+        ValueError: The taxonomy lacks a category; the message names the partner's file and the value.
+    """
+    categories = {}
+    for product_type, text in partner.product_types.items():
+        category_id = taxonomy.resolve(text)
+        move = moves.of(text if category_id is None else str(category_id)) if moves is not None else None
+        if move is not None and move.kind != "split":
+            category_id = move.new_id
+        if category_id is None:
+            nearest = taxonomy.nearest(move.old_path if move else text)
+            guess = f"; it was {move.old_path!r} in version {move.version}" if move else ""
+            guess += f"; the nearest known is {nearest!r}" if nearest else ""
+            raise ValueError(
+                f"{partner.product_types_file}: {product_type!r} is mapped to {text!r}, "
+                f"which is not in the taxonomy{guess}; correct that row"
+            )
+        categories[canonical_path(product_type)] = category_id
+    return categories
+
+
+def read_partners(folder: UPath) -> list[PartnerSettings]:
+    """Return all partners, in the order of their names; raises as `read_partner` does."""
+    return [_settings(folder, partner_id, table) for partner_id, table in sorted(_tables(folder).items())]
+
+
+def read_partner(folder: UPath, partner_id: str) -> PartnerSettings:
+    """Return the partner's settings, from `partners.toml` in the folder and the CSV files that it names.
+
+    Raises:
+        ValueError: There is no such file or partner, or a setting is unknown or wrong; the message names the file.
+    """
+    tables = _tables(folder)
+    if partner_id not in tables:
+        known = ", ".join(sorted(tables)) or "none"
+        raise ValueError(
+            f"unknown partner {partner_id!r}; known are {known}; "
+            f"add [partners.{partner_id}] to {folder / PARTNERS_FILE}"
+        )
+    return _settings(folder, partner_id, tables[partner_id])
+
+
+def _tables(folder: UPath) -> dict[str, Any]:
+    path = folder / PARTNERS_FILE
+    try:
+        partners = tomllib.loads(_read_text(path, "write it with a table [partners.NAME] for each partner"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: not TOML: {error}; correct it there") from error
+    tables = partners.get("partners", {})
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise ValueError(f"{path}: 'partners' holds no tables; write [partners.NAME] for each partner")
+    return tables
+
+
+def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerSettings:
+    path = folder / PARTNERS_FILE
+    if not _PARTNER_ID.fullmatch(partner_id):
+        raise ValueError(f"{path}: partner {partner_id!r} has a bad name; use letters, digits, '_' and '-'")
+    wrong = [
+        name
+        for name, value in table.items()
+        if not isinstance(value, _KINDS.get(name, ())) or (isinstance(value, bool) and name != "golden")
+    ]
+    if wrong:
+        raise ValueError(
+            f"{path}: [partners.{partner_id}] has {wrong[0]} = {table[wrong[0]]!r}; "
+            "it may have golden = true or false, product_types = 'FILE.csv', columns = 'FILE.csv', feeds = ['URL'], "
+            "and max_feed_age_days = NUMBER"
+        )
+    limit = table.get("max_feed_age_days")
+    if limit is not None and not limit > 0:
+        raise ValueError(
+            f"{path}: [partners.{partner_id}] has max_feed_age_days = {limit!r}; write a number of days above 0"
+        )
+    for url in table.get("feeds", []):
+        if not isinstance(url, str) or "://" not in url:
+            raise ValueError(
+                f"{path}: [partners.{partner_id}] has the feed {url!r}; "
+                "write a URL such as 'https://shop/feed.tsv', or drop the file into the inbox"
+            )
+    mapping = folder / table["product_types"] if "product_types" in table else None
+    return PartnerSettings(
+        partner_id=partner_id,
+        golden=table.get("golden", False),
+        product_types=_read_mapping(mapping, ("product_type", "category"), canonical_path) if mapping else {},
+        product_types_file=str(mapping or path),
+        feeds=tuple(table.get("feeds", [])),
+        columns=_read_columns(folder / table["columns"]) if "columns" in table else {},
+        max_feed_age_days=float(limit) if limit is not None else None,
+    )
+
+
+def _read_text(path: UPath, way_out: str) -> str:
+    if not path.is_file():
+        raise ValueError(f"no file {str(path)!r}; {way_out}")
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+
+
+def _read_columns(path: UPath) -> dict[str, str]:
+    """Returns the rows of a CSV file with the header column,attribute: the partner's column name -> the attribute."""
+    columns = _read_mapping(path, ("column", "attribute"), attribute_of)
+    attributes: dict[str, str] = {}
+    for column, attribute in columns.items():
+        if attribute not in ATTRIBUTES:
+            raise ValueError(f"{path}: {column!r} is mapped to {attribute!r}; attributes are {', '.join(ATTRIBUTES)}")
+        if attribute in attributes:
+            both = f"{attributes[attribute]!r} and {column!r}"
+            raise ValueError(f"{path}: {both} are mapped to {attribute!r}; remove one of the rows")
+        attributes[attribute] = column
+    return columns
+
+
+def _read_mapping(path: UPath, header: tuple[str, str], canonical: Callable[[str], str]) -> dict[str, str]:
+    """Returns the rows of a CSV file with this header; texts of the same canonical form may not be mapped twice."""
+    setting = f"{header[0]}s"
+    text = _read_text(path, f"write it with the header {','.join(header)}, or remove {setting} from the settings")
+    rows = csv.reader(io.StringIO(text, newline=""))
+    found = next(rows, [])
+    if found != list(header):
+        raise ValueError(f"{path}: the header is {','.join(found)!r}; make it {','.join(header)}")
+    mapping: dict[str, str] = {}
+    seen: dict[str, str] = {}
+    for row in rows:
+        if not row:
+            continue
+        if len(row) != 2:
+            raise ValueError(f"{path}:{rows.line_num}: {len(row)} fields; put texts with a comma in quotes")
+        key, value = row
+        if seen.setdefault(canonical(key), value) != value:
+            raise ValueError(f"{path}:{rows.line_num}: {key!r} is mapped twice; remove one of the rows")
+        mapping[key] = value
+    return mapping

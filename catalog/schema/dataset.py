@@ -1,0 +1,38 @@
+"""Tables of the dataset and its labels."""
+
+from __future__ import annotations
+
+from catalog.schema.columns import TableDescription, integer, number, text
+
+DATASET = {
+    "dataset": TableDescription(
+        "Usable products, one row each, with duplicate group, split and label.",
+        {
+            "product_id": text("Product."),
+            "partner_id": text("Its partner."),
+            "delivery": text("Delivery of the row that counts."),
+            "shard": text("Shard file of its image."),
+            "sha256": text("SHA-256 of its image."),
+            "group_id": text("Group of duplicates and variants, named after its earliest product."),
+            "image_group_id": text("Part of the group that images alone form."),
+            "split": text("train, val, test or golden."),
+            "category_id": integer("Label; null without one."),
+            **{f"level_{level}": integer(f"Label at level {level} of the taxonomy.") for level in range(1, 5)},
+            "label_rank": number("Rank of a labeled training product in its category, in [0, 1); null for others."),
+        },
+    ),
+    "suspect_labels": TableDescription(
+        "Training labels that confident learning finds to be wrong, the most suspect first.",
+        {
+            "encoder": text("Encoder whose embeddings were used."),
+            "product_id": text("Product."),
+            "label_id": integer("Leaf of its label."),
+            "label_name": text("Name of that leaf."),
+            "suggested_id": integer("Leaf that the model predicts."),
+            "suggested_name": text("Name of that leaf."),
+            "score": number("Predicted probability of the label; the lower, the more suspect."),
+            "suggested_probability": number("Predicted probability of the suggested leaf."),
+            "delivery": text("Delivery of the product."),
+        },
+    ),
+}

@@ -1,0 +1,1 @@
+"""Automation: monitoring, retraining, alerts, retention and the warehouse."""

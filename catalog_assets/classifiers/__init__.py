@@ -1,0 +1,1 @@
+"""Classifiers: trained, searched, distilled and combined; attributes, label shares, image with title."""

@@ -1,0 +1,160 @@
+"""Searches: the encoder and the fine-tuning that are best on validation, under a goal and a budget; and trials."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+
+from catalog.evaluation.search_plot import draw_progress
+from catalog_assets.classifiers.search_data import finetuning_objective, search_inputs_sha256
+from catalog_assets.classifiers.trained_recipes import write_found_recipe
+from catalog_assets.classifiers.trial_runs import TrialRuns
+from catalog_assets.encoders.encoders import embeddings, encoders
+from catalog_assets.idioms.markdown import image_markdown, table
+from catalog_assets.idioms.retries import DEVICE, retried
+from catalog_assets.idioms.versions import content_version
+from catalog_assets.partitions import encoders_of_search, search_recipes
+from ml.recipe_types import fingerprint
+from ml.search import run_search
+from resources.compute import Compute, num_cores
+from resources.images import StoredImages
+from resources.mlflow.tracking import Tracking
+from resources.recipes import RECIPES
+from resources.store import Store
+
+if TYPE_CHECKING:
+    from ml.search.ledger import Ledger
+
+SHOWN_TRIALS = 20
+TRIAL_SCHEMA = {
+    "trial": pl.String,
+    "rung": pl.Int32,
+    "epochs": pl.Int32,
+    "encoder": pl.String,
+    "params": pl.String,
+    "metric": pl.Float64,
+    "device_seconds": pl.Float64,
+    "state": pl.String,
+    "reason": pl.String,
+}
+
+
+@dg.multi_asset(
+    name="run_searches",
+    deps=[
+        dg.AssetDep(encoders, partition_mapping=encoders_of_search),
+        dg.AssetDep(embeddings, partition_mapping=encoders_of_search),
+    ],
+    partitions_def=search_recipes,
+    pool="device",
+    group_name="classifiers",
+    outs={
+        "trials": dg.AssetOut(
+            description="A row for every attempt of a search at a rung, in the order in which they ran.",
+            io_manager_key="tables",
+            kinds={"ray", "pytorch", "parquet"},
+            code_version="1",
+        ),
+        "searches": dg.AssetOut(
+            description="The recipe of the best trial of a search, which trains as the classifier `search-NAME`.",
+            dagster_type=dg.Nothing,
+            kinds={"ray", "pytorch", "mlflow"},
+            code_version="2",
+        ),
+    },
+)
+@retried(DEVICE)
+def searches(
+    context: dg.AssetExecutionContext,
+    dataset: pl.LazyFrame,
+    store: Store,
+    stored_images: StoredImages,
+    compute: Compute,
+    tracking: Tracking,
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.MaterializeResult[None]]:
+    """Find the best encoder and fine-tuning within a goal and a budget; keep every trial and the best recipe.
+
+    A run that was interrupted, or is started again with a larger budget, continues from the ledger of the same recipe
+    and the same data.
+    """
+    recipe = RECIPES.search(context.partition_key)
+    from ml.search.ledger import Ledger
+
+    rows = dataset.collect()
+    inputs_sha256 = search_inputs_sha256(recipe, rows, store)
+    folder = store.scratch / "searches" / recipe.name / f"{recipe.fingerprint()[:8]}-{inputs_sha256[:8]}"
+    ledger = Ledger(folder / "ledger.sqlite")
+    params = {"searcher": recipe.searcher, "metric": recipe.metric, "goal": recipe.goal, "budget_s": recipe.budget_s}
+    with tracking.run(context, params, asset="searches") as log, compute.session() as session:
+        objective = replace(
+            finetuning_objective(recipe, rows, folder, store, stored_images),
+            device=str(session.device),
+            num_threads=compute.num_threads or num_cores(),
+        )
+        runs = TrialRuns(tracking, log.run_id, recipe.metric, context.log.info)
+        try:
+            outcome = run_search(recipe, objective, ledger, inputs_sha256, runs)
+        finally:
+            runs.end()
+        log({"device_seconds": outcome.device_seconds})
+        if outcome.winner is not None:
+            log({recipe.metric: outcome.winner.metric})
+    for data in objective.library.values():
+        data.embeddings.unlink()
+    trials, ended = _trials(ledger), outcome.sentence(recipe)
+    yield dg.MaterializeResult(
+        asset_key="trials",
+        value=trials,
+        data_version=content_version(trials.drop("device_seconds")),
+        metadata={"ended": ended, "furthest trials": dg.MetadataValue.md(table(_furthest(trials)))},
+    )
+    if outcome.winner is None:
+        raise dg.Failure(
+            f"search {recipe.name!r} has no finished trial: {ended}; give it a larger budget, or see why its trials "
+            f"ended in the table trials: {_reasons(trials)}"
+        )
+    winner = outcome.winner
+    write_found_recipe(store, recipe.name, winner.recipe)
+    progress = draw_progress(trials, recipe.metric, recipe.goal)
+    yield dg.MaterializeResult(
+        asset_key="searches",
+        data_version=dg.DataVersion(fingerprint(winner.recipe)),
+        metadata={
+            "ended": ended,
+            "winner": dg.MetadataValue.json(asdict(winner.candidate)),
+            recipe.metric: winner.metric,
+            "device_seconds": outcome.device_seconds,
+            "recipe": dg.MetadataValue.json(json.loads(json.dumps(asdict(winner.recipe)))),
+            "progress": dg.MetadataValue.md(image_markdown(progress, f"{recipe.metric} by device seconds")),
+            "mlflow": dg.MetadataValue.url(log.url),
+        },
+    )
+
+
+def _trials(ledger: "Ledger") -> pl.DataFrame:
+    """A row for every attempt at a rung, in the order in which they ran."""
+    candidates = {candidate.trial: candidate for candidate in ledger.proposals()}
+    rows = [
+        {
+            **asdict(attempt),
+            "encoder": candidates[attempt.trial].encoder,
+            "params": json.dumps(asdict(candidates[attempt.trial]), sort_keys=True),
+        }
+        for attempt in ledger.attempts()
+    ]
+    return pl.DataFrame([{name: row[name] for name in TRIAL_SCHEMA} for row in rows], schema=TRIAL_SCHEMA)
+
+
+def _furthest(trials: pl.DataFrame) -> pl.DataFrame:
+    """The last attempt of the trials that reached the highest rungs, the best first."""
+    last = trials.sort("rung", "metric", descending=True, nulls_last=True).unique("trial", maintain_order=True)
+    return last.drop("reason").head(SHOWN_TRIALS)
+
+
+def _reasons(trials: pl.DataFrame) -> str:
+    """The distinct states and reasons of the attempts without a metric."""
+    failed = trials.filter(pl.col("metric").is_null())
+    return "; ".join(failed.select(pl.format("{}: {}", "state", "reason")).to_series().unique().sort()) or "none failed"

@@ -1,0 +1,1 @@
+"""Dataset: usable products, grouped by duplicates and split without leaks."""

@@ -1,0 +1,1 @@
+"""Encoders: pretrained image encoders, their embeddings, their quality and similarity indexes."""

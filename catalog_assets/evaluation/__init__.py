@@ -1,0 +1,1 @@
+"""Evaluation: predictions, metrics, confusion, confidence, comparison, and the champion."""

@@ -1,0 +1,1 @@
+"""Dagster idioms of all assets: conditions, history, versions, retries, priorities, owners, checks, and metadata."""

@@ -1,0 +1,43 @@
+"""The sensor that registers new feeds as deliveries and starts their jobs."""
+
+import json
+
+import dagster as dg
+
+from catalog_assets.idioms.priorities import NEW_FEED
+from catalog_assets.ingestion.inbox import MAX_SCAN_S, ScanSettings, arrivals, registration
+from catalog_assets.ingestion.jobs import ingest, parse_only
+from catalog_assets.partitions import deliveries
+from resources.policies import ArrivalPolicy
+from resources.store import Store
+
+
+@dg.sensor(jobs=[ingest, parse_only], minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
+def feed_sensor(
+    context: dg.SensorEvaluationContext, store: Store, arrival_policy: ArrivalPolicy
+) -> dg.SensorResult | dg.SkipReason:
+    """Registers a new or rewritten feed as one delivery or several, and requests a run for each."""
+    settings = ScanSettings(max_rows=arrival_policy.max_delivery_rows, max_scan_s=MAX_SCAN_S)
+    found = arrivals(store, context.instance, json.loads(context.cursor or "{}"), settings)
+    for problem in found.problems:
+        context.log.error(problem)
+    cursor = json.dumps(found.seen, sort_keys=True)
+    if not found.deliveries:
+        context.update_cursor(cursor)
+        return dg.SkipReason("; ".join(found.problems) or f"no new feed among {len(found.seen)} in {store.inbox}")
+    keys = [delivery.key for delivery in found.deliveries]
+    return dg.SensorResult(
+        # The run key is the content and the rows: a tick repeated after a crash starts no second run.
+        run_requests=[
+            dg.RunRequest(
+                run_key=f"{delivery.key}:{delivery.version}",
+                partition_key=delivery.key,
+                job_name=arrival_policy.job,
+                tags=NEW_FEED,
+            )
+            for delivery in found.deliveries
+        ],
+        dynamic_partitions_requests=[deliveries.build_add_request(keys)],
+        asset_events=[registration(delivery) for delivery in found.deliveries],
+        cursor=cursor,
+    )

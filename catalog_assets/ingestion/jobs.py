@@ -1,0 +1,29 @@
+"""Jobs of ingestion: each launches assets for one partition."""
+
+import dagster as dg
+
+prepare = dg.define_asset_job(
+    "prepare",
+    selection=dg.AssetSelection.assets("taxonomy", "taxonomy_moves"),
+    description="Read the taxonomy and its former versions.",
+)
+
+ingest = dg.define_asset_job(
+    "ingest",
+    selection=dg.AssetSelection.assets("products", "rejected", "images", "outcomes"),
+    description="Parse one delivery's feed and download its images.",
+)
+
+parse_only = dg.define_asset_job(
+    "parse",
+    selection=dg.AssetSelection.assets("products", "rejected"),
+    description="Parse one delivery's feed and download nothing yet: a probe comes first.",
+)
+
+probe = dg.define_asset_job(
+    "probe",
+    selection=dg.AssetSelection.assets("download_probe"),
+    description="Request a sample of the links still to be fetched, and forecast the whole download.",
+)
+
+JOBS = [prepare, ingest, parse_only, probe]

@@ -1,0 +1,1 @@
+"""Serving: the deployed champion, and the categories of the whole catalog."""

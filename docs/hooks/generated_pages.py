@@ -1,0 +1,154 @@
+"""Builds the reference pages from the code: command line, settings, recipes, assets, tables, Python API.
+
+A hook of MkDocs (https://www.mkdocs.org/user-guide/configuration/#hooks); `PAGES` names every generated page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+API = {
+    "Taxonomy": ["catalog.taxonomy.tree", "catalog.taxonomy.moves"],
+    "Feeds": ["catalog.feeds.feed", "catalog.feeds.formats", "catalog.feeds.registration"],
+    "Download": ["catalog.download.settings", "catalog.images.statuses", "catalog.images.outcomes"],
+    "Dataset": ["catalog.dataset.build", "catalog.dataset.splits", "catalog.dataset.duplicates"],
+    "Evaluation": ["catalog.evaluation.scores", "catalog.evaluation.comparison", "catalog.evaluation.promotion"],
+    "Encoders": ["ml.encoders.encoder", "ml.recipe_types", "ml.methods.method"],
+    "Embeddings": ["ml.embeddings.quality", "ml.embeddings.similarity_index"],
+    "Classifiers": ["ml.classifiers.classifier", "ml.classifiers.heads", "ml.classifiers.losses"],
+    "Search": ["ml.search.recipe", "ml.search.space"],
+    "Deployment": ["ml.deployment.deployment", "ml.deployment.variants"],
+    "Store": ["resources.store", "resources.settings"],
+}
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds every generated page to the site."""
+    for uri, page in PAGES.items():
+        files.append(File.generated(config, uri, content=page()))
+    return files
+
+
+def cli_page() -> str:
+    """The commands of `shelfsight`, with their help."""
+    from shelfsight.cli.command import parser
+
+    parts = ["# Command line", "", *_command("shelfsight", parser())]
+    return "\n".join(parts)
+
+
+def settings_page() -> str:
+    """Every setting: variable, type, default, meaning."""
+    from resources.settings_page import settings_markdown
+
+    intro = (
+        "Each setting is an environment variable, and a key of a project's `shelfsight.toml`: there without prefix, "
+        "in small letters. A value of the wrong type or out of range is refused at the start."
+    )
+    return f"# Settings\n\n{intro}\n\n{settings_markdown()}"
+
+
+def recipes_page() -> str:
+    """Every recipe of every kind, with the fields that differ from the defaults."""
+    from ml import recipes
+    from ml.search.recipe import SEARCH_RECIPES
+
+    kinds: dict[str, Mapping[str, Any]] = {
+        "Encoders": recipes.ENCODER_RECIPES,
+        "Classifiers": recipes.CLASSIFIER_RECIPES,
+        "Searches": SEARCH_RECIPES,
+        "Students": recipes.STUDENT_RECIPES,
+        "Ensembles": recipes.ENSEMBLE_RECIPES,
+        "Attributes": recipes.ATTRIBUTE_RECIPES,
+    }
+    parts = ["# Recipes", "", "The fields of each recipe that differ from their default.", ""]
+    for kind, known in kinds.items():
+        parts += [f"## {kind}", "", "| name | fields |", "| --- | --- |"]
+        parts += [f"| `{name}` | {_cell(', '.join(_changed(recipe)))} |" for name, recipe in known.items()]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def assets_page() -> str:
+    """Every asset and job, by domain."""
+    from catalog_assets.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    nodes = sorted((graph.get(key) for key in graph.get_all_asset_keys()), key=lambda node: node.key.path[-1])
+    parts = ["# Assets and jobs", ""]
+    for group in dict.fromkeys(node.group_name for node in nodes):
+        parts += [f"## {group}", "", "| asset | description | made from |", "| --- | --- | --- |"]
+        for node in (each for each in nodes if each.group_name == group):
+            parents = ", ".join(f"`{key.path[-1]}`" for key in sorted(node.parent_keys))
+            description = (node.description or "").split("\n\n")[0]
+            parts.append(f"| `{node.key.path[-1]}` | {_cell(description)} | {parents} |")
+        parts.append("")
+    parts += ["## Jobs", "", "| job | what it does |", "| --- | --- |"]
+    parts += [f"| `{job.name}` | {_cell(job.description or '')} |" for job in defs.jobs or []]
+    return "\n".join(parts)
+
+
+def tables_page() -> str:
+    """Every table and view of the store, with its columns."""
+    from catalog.schema.markdown import tables_markdown
+
+    return f"# Tables and views\n\n{tables_markdown()}"
+
+
+def python_page() -> str:
+    """The Python API, rendered by mkdocstrings."""
+    parts = ["# Python API", ""]
+    for title, modules in API.items():
+        parts += [f"## {title}", ""]
+        parts += [f"::: {module}\n    options:\n      heading_level: 3\n" for module in modules]
+    return "\n".join(parts)
+
+
+def _command(name: str, parser: argparse.ArgumentParser) -> list[str]:
+    usage = re.sub(r"\s+", " ", parser.format_usage()).removeprefix("usage: ").strip()
+    lines = [f"## `{name}`", "", parser.description or "", "", f"    {usage}", ""]
+    subcommands = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
+    plain = [each for each in parser._actions if each not in subcommands]
+    if plain and not subcommands:
+        lines += ["| argument | meaning |", "| --- | --- |"]
+        lines += [
+            f"| `{', '.join(each.option_strings) or each.metavar or each.dest}` | {each.help} |" for each in plain
+        ]
+        lines.append("")
+    for action in subcommands:
+        for word, inner in action.choices.items():
+            lines += _command(f"{name} {word}", inner)
+    return lines
+
+
+def _changed(recipe: Any) -> list[str]:
+    """`field=value` of the fields that differ from their default; nested dataclasses by their own changed fields."""
+    shown = []
+    for field in fields(recipe):
+        value = getattr(recipe, field.name)
+        if field.name == "name" or value == field.default:
+            continue
+        text = f"{type(value).__name__}({', '.join(_changed(value))})" if is_dataclass(value) else repr(value)
+        shown.append(f"`{field.name}={text}`")
+    return [each.replace("``", "`") for each in (re.sub(r"(?<!^)`(?!$)", "", each) for each in shown)]
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("|", "\\|")
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "reference/cli.md": cli_page,
+    "reference/settings.md": settings_page,
+    "reference/recipes.md": recipes_page,
+    "reference/assets.md": assets_page,
+    "reference/tables.md": tables_page,
+    "reference/python.md": python_page,
+}

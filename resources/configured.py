@@ -1,0 +1,75 @@
+"""The resources of a project, built from its settings."""
+
+from typing import Any
+
+import dagster as dg
+
+from resources.alerts import Alerts
+from resources.compute import Compute
+from resources.downloader import ImageDownloader, SparkImageDownloader
+from resources.feed_parser import FeedParser, SparkFeedParser
+from resources.images import StoredImages
+from resources.mlflow.tracking import Tracking
+from resources.policies import ArrivalPolicy, FirstChampionPolicy, FreshnessPolicy, GroupingPolicy, RetrainingPolicy
+from resources.predictor import CatalogPredictor, SparkCatalogPredictor
+from resources.recipes import planned
+from resources.settings import Settings, project_file, variable_of
+from resources.spark.session import Spark
+from resources.store import Store
+from resources.tables import TableIO
+
+
+def configured(settings: Settings) -> dict[str, object]:
+    """All resources over the store that the settings name."""
+    store = Store(root=settings.root)
+    return {
+        "store": store,
+        "tables": TableIO(store=store),
+        "stored_images": StoredImages(store=store, max_pixels_gib=settings.max_pixels_gib),
+        **engine(settings, str(store.reference)),
+        "compute": Compute(device=settings.device, num_ranks=settings.ranks, launcher=settings.launcher),
+        "alerts": Alerts(webhook=_secret(settings, "webhook", "")),
+        "tracking": Tracking(
+            uri=_secret(settings, "mlflow_tracking_uri", f"sqlite:///{store.scratch / 'mlflow' / 'mlflow.db'}"),
+            artifacts=str(store.path / "mlflow" / "artifacts"),
+        ),
+        "arrival_policy": ArrivalPolicy(job=settings.on_arrival, max_delivery_rows=settings.max_delivery_rows),
+        "freshness_policy": FreshnessPolicy(max_feed_age_days=settings.max_feed_age_days),
+        "grouping_policy": GroupingPolicy(max_images=settings.max_group_images),
+        "first_champion_policy": FirstChampionPolicy(
+            classifiers=list(planned(project_file()).get("classifiers", ())), min_labels=settings.min_labels
+        ),
+        "retraining_policy": RetrainingPolicy(
+            min_new_labels=settings.retrain_min_new_labels, max_seconds_a_day=settings.retrain_seconds_a_day
+        ),
+    }
+
+
+def engine(settings: Settings, reference: str) -> dict[str, object]:
+    """The resources that parse feeds, download images and predict categories, on the engine that the settings name."""
+    download: dict[str, Any] = {
+        "allowed_networks": settings.allowed_networks,
+        "contact": settings.contact,
+        "connections_per_host": settings.connections_per_host,
+        "timeout_s": settings.timeout_s,
+        "requests_per_s_per_host": settings.requests_per_s_per_host,
+        "reference": reference,
+        "honor_robots": settings.honor_robots,
+    }
+    if settings.engine == "local":
+        return {
+            "feed_parser": FeedParser(),
+            "image_downloader": ImageDownloader(**download),
+            "catalog_predictor": CatalogPredictor(coverage=settings.coverage),
+        }
+    spark = Spark(master=settings.spark_master, environment=settings.spark_environment)
+    return {
+        "feed_parser": SparkFeedParser(spark=spark),
+        "image_downloader": SparkImageDownloader(spark=spark, **download),
+        "catalog_predictor": SparkCatalogPredictor(spark=spark, coverage=settings.coverage),
+    }
+
+
+def _secret(settings: Settings, field: str, default: str) -> str:
+    """The environment variable of a field that may hold a password, read at launch: Dagster stores plain values."""
+    return dg.EnvVar(variable_of(field)) if getattr(settings, field) else default

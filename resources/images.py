@@ -1,0 +1,175 @@
+"""Stored images: reads the bytes, thumbnails and pixels of the dataset's images; pixels are decoded once."""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from resources.compute import num_cores
+from resources.shard_images import shard_images
+from resources.store import Store
+
+if TYPE_CHECKING:
+    from ml.pixels import PixelsLike
+
+COPIED_AT_ONCE = 4_096  # rows
+
+
+class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Reads the image shards. Rows need the columns product_id, delivery, shard and sha256."""
+
+    store: dg.ResourceDependency[Store]
+    max_pixels_gib: float = 64.0  # of disk, for one resolution
+
+    def read(self, rows: pl.DataFrame) -> list[bytes]:
+        """Reads the encoded images of these rows, in their order."""
+        images: list[bytes] = [b""] * len(rows)
+        for positions, data in self._by_shard(rows):
+            for position, image in zip(positions, data, strict=True):
+                images[position] = image
+        return images
+
+    def thumbnails(self, rows: pl.DataFrame) -> NDArray[np.uint8]:
+        """Returns gray thumbnails of these rows, (n, 32, 32), for the confirmation of duplicates."""
+        from catalog.dataset.thumbnails import THUMBNAIL_SIDE
+
+        thumbnails = np.empty((len(rows), THUMBNAIL_SIDE, THUMBNAIL_SIDE), dtype=np.uint8)
+        with ThreadPoolExecutor(num_cores()) as threads:
+            for positions, data in self._by_shard(rows):
+                thumbnails[positions] = list(threads.map(_thumbnail, data))
+        return thumbnails
+
+    def pixels(self, rows: pl.DataFrame, resolution: int) -> "PixelsLike":
+        """Returns the pixels of these rows, (n, 3, resolution, resolution), memory-mapped and decoded at most once.
+
+        The array is keyed by the images. It replaces the array of another set at this resolution, whose pixels of
+        common images are copied. Pixels of more than `max_pixels_gib` are decoded from the shards at every access.
+        """
+        num_bytes = len(rows) * 3 * resolution**2
+        if num_bytes > self.max_pixels_gib * 2**30:
+            return self._streamed(rows, resolution)
+        key = hashlib.sha256("\n".join(rows["product_id"] + rows["sha256"]).encode()).hexdigest()[:16]
+        cache = self.store.scratch / "cache" / "pixels"
+        path = cache / f"{resolution}px-{key}.npy"
+        if not path.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            former = sorted(other for other in cache.glob(f"{resolution}px-*.npy") if other != path)
+            self._build(rows, resolution, path, former)
+            for superseded in former:
+                superseded.unlink()
+                superseded.with_suffix(".parquet").unlink(missing_ok=True)
+        mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+        return mapped
+
+    def _build(self, rows: pl.DataFrame, resolution: int, path: Path, former: Sequence[Path]) -> None:
+        """Writes the array of these rows, and beside it the SHA-256 of each image."""
+        from ml.pixels import decode_pixels
+
+        unfinished = path.with_name(f".{path.name}")
+        shape = (len(rows), 3, resolution, resolution)
+        array = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+        missing = np.ones(len(rows), dtype=bool)
+        for earlier in former:
+            index = earlier.with_suffix(".parquet")
+            if not index.exists():
+                continue
+            known = pl.read_parquet(index).with_row_index("position").unique("sha256", keep="first")
+            found = rows.select("sha256").join(known, on="sha256", how="left", maintain_order="left")["position"]
+            copied = np.flatnonzero(found.is_not_null().to_numpy() & missing)
+            pixels, positions = np.load(earlier, mmap_mode="r"), found.to_numpy()
+            for start in range(0, len(copied), COPIED_AT_ONCE):
+                part = copied[start : start + COPIED_AT_ONCE]
+                array[part] = pixels[positions[part].astype(np.intp)]
+            missing[copied] = False
+        wanted = np.flatnonzero(missing)
+        for positions, data in self._by_shard(rows[wanted]):
+            array[wanted[positions]] = decode_pixels(data, resolution, num_threads=num_cores())
+        array.flush()
+        rows.select("sha256").write_parquet(path.with_suffix(".parquet"))
+        unfinished.rename(path)
+
+    def _streamed(self, rows: pl.DataFrame, resolution: int) -> "StreamedPixels":
+        """Finds the offset of each row's encoded image in its shard, whose images are stored uncompressed."""
+        offsets, lengths, files = (np.zeros(len(rows), dtype=np.int64) for _ in range(3))
+        shards: list[_Shard] = []
+        located = rows.select("delivery", "shard").with_row_index("position")
+        parts = located.group_by("delivery", "shard", maintain_order=True)
+        for ((delivery, shard), _), (positions, data) in zip(parts, self._by_shard(rows), strict=True):
+            path = self.store.sync_down("images", f"delivery={delivery}") / f"{shard}.parquet"
+            content = path.read_bytes()
+            for position, image in zip(positions, data, strict=True):
+                offsets[position], lengths[position] = content.index(image), len(image)
+                files[position] = len(shards)
+            shards.append(_Shard(path, path.stat().st_mtime_ns))
+        return StreamedPixels(shards, files, offsets, lengths, resolution)
+
+    def _by_shard(self, rows: pl.DataFrame) -> Iterator[tuple[NDArray[Any], list[bytes]]]:
+        """Yields positions and images, one shard after another; raises LookupError for an image that is in no shard."""
+        wanted = rows.with_row_index("position")
+        for (delivery, shard), part in wanted.group_by("delivery", "shard", maintain_order=True):
+            images = self.store.folder("images", str(delivery))
+            yield part["position"].to_numpy(), shard_images(images, str(shard), part["product_id"])
+
+
+@dataclass(frozen=True)
+class _Shard:
+    path: Path
+    written_ns: int
+
+
+@dataclass(frozen=True)
+class StreamedPixels:
+    """Pixels that are decoded at every access, in threads, from the images in their shards."""
+
+    shards: Sequence[_Shard]
+    files: NDArray[np.int64]  # (n,), an index into shards
+    offsets: NDArray[np.int64]  # (n,), bytes
+    lengths: NDArray[np.int64]
+    resolution: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array: (n, 3, resolution, resolution)."""
+        return (len(self), 3, self.resolution, self.resolution)
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """The type of the pixels."""
+        return np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, rows: Any, /) -> NDArray[np.uint8]:
+        """Decodes a slice, or an array of positions; raises LookupError where a shard was rewritten meanwhile."""
+        from ml.pixels import decode_pixels
+
+        positions = np.arange(len(self))[rows]
+        images = [b""] * len(positions)
+        for number in np.unique(self.files[positions]):
+            shard = self.shards[number]
+            with shard.path.open("rb", buffering=0) as file:
+                if os.fstat(file.fileno()).st_mtime_ns != shard.written_ns:
+                    raise LookupError(f"{shard.path} was rewritten while its images were read; start again")
+                for index in np.flatnonzero(self.files[positions] == number):
+                    position = positions[index]
+                    images[index] = os.pread(file.fileno(), int(self.lengths[position]), int(self.offsets[position]))
+        return decode_pixels(images, self.resolution, num_threads=num_cores())
+
+
+def _thumbnail(data: bytes) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    from catalog.dataset.thumbnails import thumbnail
+
+    with Image.open(io.BytesIO(data)) as image:
+        return thumbnail(image)

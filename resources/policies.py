@@ -1,0 +1,45 @@
+"""Policies: the decisions that a project makes once, as resources that sensors and checks read."""
+
+import dagster as dg
+from pydantic import Field
+
+from catalog.feeds.deliveries import MAX_DELIVERY_ROWS
+
+
+class ArrivalPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The job that a new feed starts: `ingest`, or `parse` where the download waits for a person.
+
+    A feed of more than `max_delivery_rows` rows becomes several deliveries.
+    """
+
+    job: str = "ingest"
+    max_delivery_rows: int = MAX_DELIVERY_ROWS
+
+
+class FreshnessPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The days after which a partner's newer feed is missed, unless the partner's own settings say otherwise."""
+
+    max_feed_age_days: float = 2.0
+
+
+class GroupingPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The number of different images that may form one near-duplicate group.
+
+    Copies of an image that shops recompress or resize come by the dozen; a larger group is a chain of look-alikes.
+    """
+
+    max_images: int = 100
+
+
+class FirstChampionPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The classifiers that are trained first, and the number of usable labels that start it."""
+
+    classifiers: list[str] = Field(default_factory=list)
+    min_labels: int = 100
+
+
+class RetrainingPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The number of new labels that justify a training run, and the seconds of runs allowed within 24 hours."""
+
+    min_new_labels: int = 100
+    max_seconds_a_day: float = 4 * 3600.0

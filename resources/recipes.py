@@ -1,0 +1,66 @@
+"""The recipes of this process: those of the project, or without a project all presets."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ml.name_suggestions import suggest_names
+from ml.recipes import (
+    ATTRIBUTE_RECIPES,
+    CLASSIFIER_RECIPES,
+    ENCODER_RECIPES,
+    ENSEMBLE_RECIPES,
+    STUDENT_RECIPES,
+)
+from ml.search.recipe import SEARCH_RECIPES
+from resources.project_file import ProjectError, ProjectFile
+from resources.recipe_tables import FOUND_BY, KINDS, RecipeError, RecipeSet, read_recipes
+from resources.settings import project_file
+
+PRESETS = RecipeSet(
+    encoders=ENCODER_RECIPES,
+    classifiers=CLASSIFIER_RECIPES,
+    students=STUDENT_RECIPES,
+    ensembles=ENSEMBLE_RECIPES,
+    searches=SEARCH_RECIPES,
+    attributes=ATTRIBUTE_RECIPES,
+)
+PLANNED = (*KINDS, "shares", "confidences")  # the keys of [plan]
+
+
+def project_recipes(project: ProjectFile) -> RecipeSet:
+    """Returns the recipes of a project's file; without a file all presets.
+
+    Raises:
+        ProjectError: a recipe or the plan has an error; the message names the file, the table and the way out.
+    """
+    if project.path is None:
+        return PRESETS
+    try:
+        plan = planned(project)
+        wanted = {kind: [name for name in plan.get(kind, ()) if not name.startswith(FOUND_BY)] for kind in KINDS}
+        return read_recipes(project.recipes, PRESETS, wanted)
+    except RecipeError as error:
+        raise ProjectError(f"{project.path}: {error}") from None
+
+
+def planned(project: ProjectFile) -> Mapping[str, Sequence[str]]:
+    """Returns the names that the plan of a project has of each kind; without a [plan], every recipe of its tables.
+
+    Raises:
+        ProjectError: the plan has an unknown key, or something else than a list of names.
+    """
+    if not project.plan:
+        return {kind: list(project.recipes.get(kind, {})) for kind in KINDS}
+    for key, names in project.plan.items():
+        if key not in PLANNED:
+            raise ProjectError(f"{project.path}: [plan] has the unknown key {key!r}; {suggest_names(key, PLANNED)}")
+        if not _are_names(names):
+            raise ProjectError(f"{project.path}: [plan] has {key} = {names!r}; write a list of names")
+    return project.plan
+
+
+def _are_names(names: Any) -> bool:
+    return isinstance(names, list) and all(isinstance(name, str) for name in names)
+
+
+RECIPES = project_recipes(project_file())

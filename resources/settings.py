@@ -1,0 +1,309 @@
+"""Settings: everything that differs between installations, typed and validated. Only this module reads the environment.
+
+Every field is a key of the project's `shelfsight.toml`, and the environment variable ``SHELFSIGHT_`` + its name in
+capitals, unless another name is given. A variable counts before the file.
+"""
+
+import difflib
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from resources.project_file import PROJECT_FILE, ProjectFile, find
+
+PREFIX = "SHELFSIGHT_"
+COVERAGES = (0.8, 0.9, 0.95)
+# Variables with the prefix that are not settings, and the file or folder that reads them.
+OTHER_VARIABLES = {
+    "SHELFSIGHT_POSTGRES_URL": "deploy/dagster.yaml",
+    "SHELFSIGHT_POSTGRES_PASSWORD": "deploy/compose.yaml",
+    "SHELFSIGHT_SCREENSHOTS": "tests/end_to_end",
+    "SHELFSIGHT_PHOTOGRAPHS": "benchmarks",
+    "SHELFSIGHT_TAXONOMY": "benchmarks",
+    "SHELFSIGHT_PROJECT": "resources/settings.py",
+}
+PATHS = ("store", "scratch", "spark_environment", "dagster_home", "demo_data")  # relative to the project's folder
+# Kubernetes describes every service to its pods, and the Helm chart names that of the code location `shelfsight`.
+SERVICE_LINK = re.compile(
+    r"_SERVICE_HOST=|_SERVICE_PORT(_\w+)?=\d+$|_PORT=\w+://|_PORT_\d+_(TCP|UDP|SCTP)(_PORT|_PROTO|_ADDR)?="
+)
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names the variable, its value and the way out."""
+
+
+def _from_json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON ({error}); write an object such as {{}}") from None
+
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """The settings of one project. Defaults work on one machine without any service."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, populate_by_name=True
+    )
+
+    # -- store --
+    store: str = Field(default="store", description="folder of everything made, or a URL such as `s3://bucket/store`")
+    scratch: Path = Field(
+        default_factory=lambda: Path.home() / ".cache" / "shelfsight",
+        description="folder for local copies of a remote store, and for what only this machine needs",
+    )
+    mlflow_tracking_uri: str = Field(
+        default="",
+        validation_alias="MLFLOW_TRACKING_URI",
+        description="where runs are logged; empty: SQLite in the store",
+    )
+
+    # -- feeds and downloads --
+    on_arrival: Literal["ingest", "parse"] = Field(
+        default="ingest", description="job that a new feed starts: `ingest`, or `parse`, which downloads nothing yet"
+    )
+    max_delivery_rows: Annotated[int, Field(gt=0)] = Field(
+        default=100_000, description="rows of a delivery; a bigger feed becomes several deliveries"
+    )
+    max_feed_age_days: Annotated[float, Field(gt=0)] = Field(
+        default=2.0, description="days after which a partner's newer feed is missed, unless `partners.toml` has others"
+    )
+    allowed_networks: str = Field(
+        default="", description="private addresses that may be fetched from, such as `10.0.0.0/8`, separated by commas"
+    )
+    contact: str = Field(default="", description="address that a shop can write to; sent with every request")
+    connections_per_host: Annotated[int, Field(gt=0)] = Field(default=8, description="open connections to one host")
+    requests_per_s_per_host: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="requests a second to one host; 0 for no limit"
+    )
+    honor_robots: bool = Field(default=False, description="obey robots.txt and X-Robots-Tag")
+    timeout_s: Annotated[float, Field(gt=0)] = Field(default=20.0, description="seconds that one image may take")
+    max_group_images: Annotated[int, Field(gt=0)] = Field(
+        default=100, description="different images in one near-duplicate group; a larger group stops the dataset"
+    )
+
+    # -- engine --
+    engine: Literal["local", "spark"] = Field(
+        default="local", description="what parses feeds, downloads and predicts: `local`, this machine, or `spark`"
+    )
+    spark_master: str = Field(
+        default="local[*]", description="the cluster: `local[*]`, `spark://host:7077`, `k8s://...`"
+    )
+    spark_environment: str = Field(default="", description="archive that brings this project to executors")
+    executor: Literal["in_process", "kubernetes"] = Field(
+        default="in_process", description="`in_process`: a run is one process; `kubernetes`: each step is a pod"
+    )
+    device_pod: Annotated[dict[str, Any], NoDecode, BeforeValidator(_from_json)] = Field(
+        default_factory=dict,
+        description="what pods of steps on the pool `device` get in addition, as JSON of `dagster-k8s/config`",
+    )
+
+    # -- training --
+    device: str = Field(default="auto", description="`auto`, `cpu`, `cuda`, `mps`")
+    ranks: Annotated[int, Field(gt=0)] = Field(default=1, description="processes that pretrain one encoder together")
+    launcher: Literal["torchrun", "ray"] = Field(
+        default="torchrun", description="what starts them: `torchrun` here, `ray` on the cluster of `RAY_ADDRESS`"
+    )
+    max_pixels_gib: Annotated[float, Field(gt=0)] = Field(
+        default=64.0,
+        description="GiB of disk for the decoded images of one resolution; more are decoded at every access",
+    )
+    coverage: float = Field(
+        default=0.9, description="share of the universal catalog's predictions that have to be right"
+    )
+    min_labels: Annotated[int, Field(ge=1)] = Field(
+        default=100, description="usable labels that start the training of a project's first champion"
+    )
+    retrain_min_new_labels: Annotated[int, Field(ge=0)] = Field(
+        default=100, description="new usable labels that start a retraining"
+    )
+    retrain_seconds_a_day: Annotated[float, Field(ge=0)] = Field(
+        default=14_400.0, description="seconds of retraining within 24 hours, after which the next one waits"
+    )
+
+    # -- services --
+    webhook: str = Field(default="", description="URL that `failure_sensor` posts every failed run to, as JSON")
+    dagster_home: Path | None = Field(
+        default=None,
+        validation_alias="DAGSTER_HOME",
+        description="folder of Dagster's instance; without it `shelfsight status` looks into `dagster/` of the store",
+    )
+    dagster_port: Port = Field(default=3000, description="port of Dagster's web server, on loopback")
+    mlflow_port: Port = Field(default=5000, description="port of MLflow's UI, on loopback")
+    demo_shop_port: Port = Field(default=8765, description="port of the demo's shop, on loopback")
+    demo_data: Path = Field(default=Path(".data"), description="folder of the demo's own data")
+
+    @field_validator("coverage")
+    @classmethod
+    def _known_coverage(cls, value: float) -> float:
+        if value not in COVERAGES:
+            raise ValueError(f"choose one of {', '.join(map(str, COVERAGES))}")
+        return value
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", value):
+            raise ValueError("choose auto, cpu, cuda, cuda:1, mps or xpu")
+        return value
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, map(str.strip, value.split(","))):
+            try:
+                ipaddress.ip_network(part)
+            except ValueError as error:
+                raise ValueError(f"{error}; write networks such as 10.0.0.0/8, separated by commas") from None
+        return value
+
+    @field_validator("webhook")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("it is not a URL; write one of http or https")
+        return value
+
+    @classmethod
+    def read(cls, **overrides: Any) -> Self:
+        """Reads the environment and the project's file; `overrides` take precedence.
+
+        Raises:
+            SettingsError: a value has the wrong type or is out of range, or a variable with the prefix, or a key of the
+                file, is unknown.
+            ProjectError: the project's file cannot be read.
+        """
+        refuse_unknown(os.environ)
+        project = project_file()
+        written = _written(project) if project.path is not None else {}
+        chosen = {key: value for key, value in written.items() if not os.environ.get(variable_of(key))}
+        try:
+            return cls(**chosen | overrides)
+        except ValidationError as error:
+            from_file = chosen.keys() - overrides.keys()
+            raise SettingsError("; ".join(_explained(each, project, from_file) for each in error.errors())) from None
+
+    @property
+    def root(self) -> str:
+        """The store's absolute path, or its URL."""
+        from catalog.storage.files import absolute  # it brings Polars, for which no command should wait
+
+        return absolute(self.store)
+
+
+def project_file() -> ProjectFile:
+    """Returns the file of the project: that of SHELFSIGHT_PROJECT, or of the working directory, or an empty one.
+
+    Raises:
+        ProjectError: the file is missing or cannot be read.
+    """
+    named = os.environ.get("SHELFSIGHT_PROJECT")
+    if named:
+        place = Path(named).absolute()
+        return ProjectFile.read(place / PROJECT_FILE if place.is_dir() else place)
+    found = find(Path.cwd())
+    return ProjectFile() if found is None else ProjectFile.read(found)
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"{PREFIX}{field.upper()}"
+
+
+def refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Raises SettingsError where a variable has the prefix and is not a setting: most likely it is misspelled."""
+    known = {*map(variable_of, Settings.model_fields), *OTHER_VARIABLES}
+    unknown = [
+        name
+        for name, value in environment.items()
+        if name.upper().startswith(PREFIX)
+        and name.upper() not in known
+        and not SERVICE_LINK.search(f"{name.upper()}={value}")
+    ]
+    if unknown:
+        raise SettingsError("; ".join(_unknown(name, environment[name], known) for name in sorted(unknown)))
+
+
+def service_address() -> str:
+    """The address of the object store's service, which tells two stores of one name apart."""
+    return os.environ.get("AWS_ENDPOINT_URL", "")
+
+
+def local_rank() -> int:
+    """The rank of this process among those that torchrun started on this machine."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def num_local_ranks() -> int:
+    """The number of processes that torchrun started on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def set_default(variable: str, value: str) -> None:
+    """Sets a variable of this process and its children, unless the user has set it."""
+    os.environ.setdefault(variable, value)
+
+
+def _written(project: ProjectFile) -> dict[str, Any]:
+    """The settings of a project's file, of the types of their fields, with absolute paths."""
+    assert project.folder is not None  # noqa: S101 for the type checker
+    written: dict[str, Any] = {"store": str(project.folder / "store")}
+    problems = []
+    for key, value in project.settings.items():
+        field = Settings.model_fields.get(key)
+        if field is None:
+            near = _near(key, Settings.model_fields)
+            hint = f"did you mean {' or '.join(near)}?" if near else "remove it"
+            problems.append(f"{project.path} has the unknown key {key!r}; {hint}")
+            continue
+        try:
+            annotation: Any = field.annotation
+            typed: TypeAdapter[Any] = TypeAdapter(annotation)
+            typed.validate_json(json.dumps(value, default=str), strict=True)
+        except ValidationError as error:
+            message = error.errors()[0]["msg"]
+            problems.append(f"{project.path} has {key} = {value!r}: {message[0].lower()}{message[1:]}")
+        is_place = key in PATHS and isinstance(value, str) and value and "://" not in value
+        written[key] = str(project.folder / Path(value).expanduser()) if is_place else value
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return written
+
+
+def _unknown(name: str, value: str, known: Iterable[str]) -> str:
+    near = _near(name.upper().removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known])
+    hint = f"did you mean {' or '.join(f'{PREFIX}{each}' for each in near)}?" if near else "unset it"
+    return f"{name} is {value!r}, but there is no such setting; {hint}"
+
+
+def _near(name: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+
+
+def _explained(problem: Any, project: ProjectFile, from_file: Collection[str]) -> str:
+    """One problem that pydantic found, with the name of the variable or key, its value and what is allowed."""
+    field = str(problem["loc"][0])
+    names = {variable_of(name): name for name in Settings.model_fields}
+    if problem["type"] == "extra_forbidden":
+        near = _near(field, Settings.model_fields)
+        return f"there is no setting {field!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+    variable = variable_of(field) if field in Settings.model_fields else field
+    described = Settings.model_fields[names[variable]].description
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    is_written = bool({field, names.get(variable)} & set(from_file))
+    named = f"{project.path} has {names[variable]} =" if is_written else f"{variable} is"
+    return f"{named} {problem['input']!r}: {message[0].lower()}{message[1:]} ({described})"

@@ -1,0 +1,31 @@
+"""`shelfsight feed add`: copies a feed file into a partner's inbox, atomically."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from catalog.products.partners import read_partner
+from catalog.storage.files import replace_file, store_path
+
+
+def add(store: str, file: Path, partner: str | None) -> dict[str, Any]:
+    """Copies a feed file into the inbox of a known partner and returns a record of it.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: the partner is unknown; the message lists the known ones.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no feed file {str(file)!r}")
+    name = partner or file.absolute().parent.name
+    read_partner(store_path(store) / "reference", name)
+    target = store_path(store) / "inbox" / name / file.name
+    replaced = target.exists()
+    with file.open("rb") as source, replace_file(target) as copy:
+        shutil.copyfileobj(source, copy)
+    return {
+        "partner": name,
+        "feed": str(target),
+        "replaces": "an earlier feed of this name" if replaced else None,
+        "next": "feed_sensor registers it while `make ui` runs; `shelfsight status` shows the progress",
+    }

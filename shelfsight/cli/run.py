@@ -1,0 +1,126 @@
+"""`shelfsight run`: brings everything in the project's plan up to date, in this process, and shows the progress."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+
+from catalog_assets.definitions import definitions
+from catalog_assets.flow import PlannedRun, register_arrivals, run_steps, stale_runs
+from catalog_assets.plan import Plan, Step, steps
+from ml.name_suggestions import suggest_names
+from resources.instance import made_home
+from resources.project_file import PROJECT_FILE, ProjectError
+from resources.recipes import planned
+from resources.settings import Settings, project_file
+from resources.store import Store
+
+FAILED, PROBLEMS = "failed deliveries", "problems with feeds"  # of the output
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The options of the command: a stage is a job, or an asset group with all of its jobs."""
+
+    only: str | None = None
+    until: str | None = None
+    is_dry: bool = False
+
+
+def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
+    """Registers new feeds and materializes what is missing or stale; returns the runs, and deliveries that failed.
+
+    A dry run registers new feeds, too, since it lists their deliveries, and materializes nothing.
+
+    An interrupted run goes on where it was: what is finished is kept, and trainings resume from their checkpoints.
+
+    Raises:
+        ProjectError: there is no project, or its file has an error.
+        ValueError: a stage is unknown, or a run failed that is not a single delivery's.
+    """
+    project = project_file()
+    if project.folder is None:
+        raise ProjectError(
+            f"there is no {PROJECT_FILE} in this folder or above it; write one, or set SHELFSIGHT_PROJECT"
+        )
+    store = Store(root=settings.root)
+    home = made_home(settings, store)
+    os.environ["DAGSTER_HOME"] = str(home)  # for the processes of trainings
+    defs, plan = definitions(settings), Plan(**planned(project))
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        problems = register_arrivals(store, instance)
+        flow = chosen(defs, steps(defs, plan), options)
+        if options.is_dry:
+            planned_runs = [_planned(instance, each) for each in stale_runs(defs, instance, flow)]
+            return {"would run": planned_runs, PROBLEMS: problems}
+        progress = run_steps(defs, instance, flow, ShownProgress(instance))
+    return {"runs": progress.num_runs, FAILED: progress.refused, PROBLEMS: problems}
+
+
+def chosen(defs: dg.Definitions, flow: Sequence[Step], options: RunOptions) -> list[Step]:
+    """Returns the steps of one stage, or those up to a stage.
+
+    Raises:
+        ValueError: the plan has no such stage.
+    """
+    graph = defs.resolve_asset_graph()
+    stages = [{each.job, *(str(graph.get(dg.AssetKey(asset)).group_name) for asset in each.assets)} for each in flow]
+    for stage in (options.only, options.until):
+        if stage is not None and not any(stage in each for each in stages):
+            raise ValueError(f"the plan has no stage {stage!r}; {suggest_names(stage, set().union(*stages))}")
+    last = len(flow)
+    if options.until is not None:
+        last = 1 + max(position for position, each in enumerate(stages) if options.until in each)
+    return [
+        each
+        for each, names in zip(flow[:last], stages[:last], strict=True)
+        if options.only is None or options.only in names
+    ]
+
+
+def _planned(instance: dg.DagsterInstance, run: PlannedRun) -> dict[str, Any]:
+    """Returns a run that would be made, with the seconds that runs of its job took before."""
+    return {"run": run.label, "assets": list(run.assets), "seconds": seconds_before(instance, run.job)}
+
+
+def seconds_before(instance: dg.DagsterInstance, job: str) -> float | None:
+    """Returns the mean seconds of the newest successful runs of a job; None where there was none."""
+    wanted = dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS])
+    records = instance.get_run_records(wanted, limit=5)
+    seconds = [each.end_time - each.start_time for each in records if each.end_time and each.start_time]
+    return round(sum(seconds) / len(seconds), 1) if seconds else None
+
+
+class ShownProgress:
+    """Shows each run on the terminal, with the time that it is expected to take."""
+
+    def __init__(self, instance: dg.DagsterInstance, console: Console | None = None) -> None:
+        self._instance = instance
+        self._console = console or Console(file=sys.stderr)
+        self._status: Any = None
+        self._num_skipped = 0
+
+    def starting(self, run: PlannedRun) -> None:
+        """Shows the run until it ends."""
+        before = seconds_before(self._instance, run.job)
+        expected = f", about {before:.0f} s" if before is not None else ""
+        if self._num_skipped:
+            self._console.print(f"[dim]{self._num_skipped} up to date[/dim]")
+            self._num_skipped = 0
+        self._status = self._console.status(escape(f"{run.label} ({', '.join(run.assets)}{expected})"))
+        self._status.start()
+
+    def ended(self, run: PlannedRun, seconds: float, failure: str | None) -> None:
+        """Prints the outcome in a line."""
+        self._status.stop()
+        outcome = "[green]done[/green]" if failure is None else f"[red]failed[/red]: {escape(failure)}"
+        self._console.print(f"{escape(run.label)} {seconds:.1f} s {outcome}", highlight=False)
+
+    def skipped(self, run: PlannedRun) -> None:
+        """Counts what is up to date."""
+        self._num_skipped += 1

@@ -1,0 +1,43 @@
+"""Downloads a delivery with the tests' settings, also in a separate process, which a test kills.
+
+Usage: python -m tests.catalog.download.download_until_killed PRODUCTS.parquet FOLDER
+"""
+
+import sys
+from pathlib import Path
+
+import polars as pl
+from upath import UPath
+
+from catalog.download.delivery import download_delivery
+from catalog.download.host_limiter import Politeness
+from catalog.download.settings import FetchSettings
+from tests.fork_server import Child, start
+
+SETTINGS = FetchSettings(
+    allowed_networks=("127.0.0.1",),
+    idle_timeout_s=6.0,  # a busy machine answers within it
+    backoff_s=0.05,
+    shard_rows=25,
+    num_decoders=1,
+    politeness=Politeness(max_connections=8, pause_s=0.2),
+)
+
+
+def download(products: pl.DataFrame, folder: UPath, settings: FetchSettings = SETTINGS) -> pl.DataFrame:
+    return download_delivery(products, images=folder / "images", outcomes=folder / "outcomes", settings=settings)
+
+
+def start_downloading(table: Path, folder: Path) -> Child:
+    """Download the products of a file in a process of its own."""
+    output = table.with_suffix(".log")
+    return start("tests.catalog.download.download_until_killed:download_table", [str(table), str(folder)], output)
+
+
+def download_table(table: str, folder: str) -> None:
+    """Download the products of a file."""
+    download(pl.read_parquet(table), UPath(folder))
+
+
+if __name__ == "__main__":
+    download_table(*sys.argv[1:])

@@ -1,0 +1,108 @@
+"""A killed download: downloaded images are kept, and no link is fetched twice."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from upath import UPath
+
+from catalog.download.journals import Journal
+from demo.faults import Fault
+from demo.shop import Shop
+from tests.catalog.download.download_until_killed import download, start_downloading
+from tests.catalog.download.shop_deliveries import check_complete, good, image
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> UPath:
+    return UPath(tmp_path / "store")
+
+
+@pytest.mark.parametrize("num_finished", [1, 4, 9])
+def test_killed_download_refetches_only_unfinished_shards(num_finished: int, tmp_path: Path, folder: UPath) -> None:
+    wait_s = {"now": 0.006}
+
+    def slowly(image_id: str) -> bytes:
+        time.sleep(wait_s["now"])
+        return image(image_id)
+
+    with Shop(slowly, faults={"p3": Fault.GONE, "p40": Fault.TRUNCATED}.get) as shop:
+        wanted = good(shop, 400)
+        wanted.write_parquet(tmp_path / "products.parquet")
+        killed = start_downloading(tmp_path / "products.parquet", Path(folder.path))
+        wait_until(lambda: len(finished(folder)) >= num_finished)
+        killed.kill(signal.SIGKILL)
+
+        complete = finished(folder)
+        assert num_finished <= len(complete) < 16
+        finished_ids = pl.concat(pl.read_parquet(path) for path in complete)["product_id"]
+        before, wait_s["now"] = requests_when_quiet(shop), 0.0
+        outcomes = download(wanted, folder)
+
+        check_complete(wanted, outcomes, folder)
+        assert dict(outcomes["status"].value_counts().iter_rows()) == {"ok": 398, "gone": 1, "corrupt": 1}
+        for path, num in (shop.requests - before).items():
+            assert num == 1
+            assert f"partner:{path[3:-4]}" not in finished_ids
+
+
+def test_journal_left_by_a_kill_after_its_shard_was_written_is_removed(folder: UPath) -> None:
+    with Shop(image, faults={}.get) as shop:
+        wanted = good(shop, 50)
+        download(wanted, folder)
+        journal = Path(folder.path) / "outcomes" / ".shard-00001.journal"
+        journal.write_bytes(b"records of a shard that is finished")
+        before = shop.requests.copy()
+        download(wanted, folder)
+        assert shop.requests == before
+    assert not journal.exists()
+
+
+def test_killed_download_refetches_no_journaled_image(tmp_path: Path, folder: UPath) -> None:
+    def slowly(image_id: str) -> bytes:
+        time.sleep(0.006)
+        return image(image_id)
+
+    with Shop(slowly, faults={}.get) as shop:
+        wanted = good(shop, 200)
+        wanted.write_parquet(tmp_path / "products.parquet")
+        killed = start_downloading(tmp_path / "products.parquet", Path(folder.path))
+        wait_until(lambda: len(finished(folder)) >= 2)
+        killed.kill(signal.SIGKILL)
+        journaled = {
+            url
+            for path in Path(folder.path).glob("outcomes/.shard-*.journal")
+            for url in Journal(path).open()
+            if url is not None
+        }
+        assert journaled
+        before = requests_when_quiet(shop)
+        outcomes = download(wanted, folder)
+        check_complete(wanted, outcomes, folder)
+        refetched = {f"{shop.url}{path}" for path in shop.requests - before}
+        assert not journaled & refetched
+        assert not list(Path(folder.path).glob("outcomes/.shard-*.journal"))
+
+
+def requests_when_quiet(shop: Shop) -> Counter[str]:
+    """The requests so far, once those that the killed client left behind have been served."""
+    while True:
+        before = shop.requests.copy()
+        time.sleep(0.1)
+        if shop.requests == before:
+            return before
+
+
+def finished(folder: UPath) -> list[Path]:
+    return sorted(Path(folder.path).glob("outcomes/shard-*.parquet"))
+
+
+def wait_until(is_true: Callable[[], bool], timeout_s: float = 30) -> None:
+    started = time.monotonic()
+    while not is_true():
+        assert time.monotonic() - started < timeout_s
+        time.sleep(0.002)
