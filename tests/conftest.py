@@ -1,6 +1,8 @@
 """Fashion-MNIST and the tiny catalog for every test; plugins that order tests and count skips and fault cases."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -36,3 +38,11 @@ def tiny_catalog(fashion_mnist: FashionMnist, tmp_path_factory: pytest.TempPathF
     catalog = built(fashion_mnist)
     with tiny_shop(fashion_mnist, catalog.shop_port):
         yield catalog.copy(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def module_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for the fixtures of a module, removed with them: a copy of the catalog takes 200 MB."""
+    folder = tmp_path_factory.mktemp("module")
+    yield folder
+    shutil.rmtree(folder)

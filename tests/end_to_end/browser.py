@@ -24,13 +24,12 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.end_to_end.services import until
+from tests.patience import until
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1600,1000"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-PATIENCE_S = 60
 LAST_FAILURE = str(Path(tempfile.gettempdir()) / "shelfsight-failed-page.png")
 FADING_S = 0.7
 COLORED_S = 8.0  # a graph shows its assets at once and their states later
@@ -50,13 +49,11 @@ class Page:
 
     def see(self, text: str) -> WebElement:
         """The last visible element whose own text holds these words, once it is there."""
-        return until(
-            lambda: self._visible(f'//*[text()[contains(normalize-space(.), "{text}")]]'), PATIENCE_S, repr(text)
-        )
+        return until(lambda: self._visible(f'//*[text()[contains(normalize-space(.), "{text}")]]'), repr(text))
 
     def click(self, text: str) -> None:
         """Click on what these words name, as soon as it can be clicked."""
-        until(lambda: self._clicked(text), PATIENCE_S, f"a click on {text!r}")
+        until(lambda: self._clicked(text), f"a click on {text!r}")
 
     def open_by(self, text: str, seen: str) -> None:
         """Click until something else is seen: a page that is still being loaded may take a click and do nothing."""
@@ -68,7 +65,7 @@ class Page:
                 return False
             return True
 
-        until(is_open, PATIENCE_S, f"{seen!r} after a click on {text!r}")
+        until(is_open, f"{seen!r} after a click on {text!r}")
 
     def shoot(self, name: str, after_s: float = FADING_S) -> None:
         """Save the page as a PNG, once what was opened has faded in; only where screenshots are wanted."""

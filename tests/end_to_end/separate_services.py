@@ -16,11 +16,11 @@ from urllib.request import Request, urlopen
 import yaml
 
 from tests.conftest import REPOSITORY
-from tests.end_to_end.services import answers, free_port, until
+from tests.end_to_end.services import answers, free_port
+from tests.patience import until
 
 Process = subprocess.Popen[bytes]
 MODULE = "tests.end_to_end.halting_definitions"
-START_TIMEOUT_S = 120
 
 
 LAUNCH = """mutation($job: String!, $tags: [ExecutionTag!]!) {
@@ -58,7 +58,7 @@ class Pages:
     def _asked(self, query: str, **variables: object) -> dict[str, Any]:
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = Request(self.url, body, {"Content-Type": "application/json"})  # noqa: S310 our own, on loopback
-        with urlopen(request, timeout=60) as response:  # noqa: S310
+        with urlopen(request) as response:  # noqa: S310
             reply = json.load(response)
         assert "errors" not in reply, reply
         data: dict[str, Any] = reply["data"]
@@ -82,14 +82,14 @@ class SeparateServices:
         """Runs a daemon that is killed at the given call of a method of its instance; returns its exit code."""
         words = ("-m", "tests.end_to_end.doomed_daemon", method, str(num_calls), str(self.workspace))
         with _started(self.root, f"doomed-{method}", *words) as process:
-            return process.wait(timeout=START_TIMEOUT_S)
+            return process.wait()
 
     @contextmanager
     def web_server(self, port: int) -> Iterator[tuple[Process, "Pages"]]:
         """A web server that answers on a port, until the block ends or it is killed; and what its pages ask it by."""
         words = ("-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(self.workspace))
         with _started(self.root, "web-server", *words) as process:
-            until(lambda: answers(f"http://127.0.0.1:{port}/server_info"), START_TIMEOUT_S, "the web server")
+            until(lambda: answers(f"http://127.0.0.1:{port}/server_info"), "the web server")
             yield process, Pages(f"http://127.0.0.1:{port}/graphql")
 
 
@@ -102,7 +102,7 @@ def code_server(root: Path) -> Iterator[SeparateServices]:
     workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": location}]}))
     words = ("-m", "dagster", "api", "grpc", "-m", MODULE, "-h", "127.0.0.1", "-p", str(port))
     with _started(root, "code-server", *words) as process:
-        until(lambda: process.poll() is not None or listens(port), START_TIMEOUT_S, "the code server")
+        until(lambda: process.poll() is not None or listens(port), "the code server")
         assert process.poll() is None, f"the code server ended: see {root.parent / 'code-server.log'}"
         yield SeparateServices(root, workspace)
 

@@ -5,20 +5,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from tests.conftest import REPOSITORY, TinyCatalog
 from tests.in_every_process.brevity import EAGER_AUTOMATION
-
-T = TypeVar("T")
-POLL_S = 0.1
+from tests.patience import PATIENCE_S, until
 
 
 @dataclass(frozen=True)
@@ -59,25 +55,15 @@ def serving(root: Path, **environment: str) -> Iterator[Services]:
         )
     try:
         url = f"http://127.0.0.1:{dagster_port}"
-        until(lambda: answers(f"{url}/server_info"), 120, f"the web server at {url} (see {log})")
+        until(lambda: answers(f"{url}/server_info"), f"the web server at {url} (see {log})")
         yield Services(url=url, root=root, log=log)
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(timeout=60)
+            process.wait(timeout=PATIENCE_S)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-def until(condition: Callable[[], T | None], timeout_s: float, wanted: str) -> T:
-    """The condition's value once it is true; fails naming what was waited for."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(POLL_S)
-    raise AssertionError(f"{wanted} did not come within {timeout_s:.0f} s")
 
 
 def answers(url: str) -> bool:

@@ -19,7 +19,8 @@ from demo.fashion_mnist import FashionMnist
 from resources.store import Store
 from tests.conftest import NUM_PRODUCTS, TinyCatalog
 from tests.end_to_end.browser import Page, browsing
-from tests.end_to_end.services import Services, copy_of, serving, until
+from tests.end_to_end.services import Services, copy_of, serving
+from tests.patience import until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.browser]
 
@@ -50,16 +51,14 @@ class Restocked:
         root = self.services.root
         environment = {**os.environ, "SHELFSIGHT_STORE": str(root), "DAGSTER_HOME": str(root / "dagster")}
         command = [sys.executable, "-m", "shelfsight", *words, "--json"]
-        output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+        output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         return json.loads(output.stdout)
 
 
 @pytest.fixture(scope="module")
-def restocked(
-    tiny_catalog: TinyCatalog, fashion_mnist: FashionMnist, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Restocked]:
+def restocked(tiny_catalog: TinyCatalog, fashion_mnist: FashionMnist, module_folder: Path) -> Iterator[Restocked]:
     """All that follows by itself when a feed is dropped into the inbox, past the threshold of a retraining."""
-    root = copy_of(tiny_catalog, tmp_path_factory.mktemp("restocked"))
+    root = copy_of(tiny_catalog, module_folder)
     store = Store(root=str(root))
     champion = json.loads((root / "champion" / "champion.json").read_text())["classifier"]
     grid_before = store.scan("comparison").collect()
@@ -76,20 +75,18 @@ def restocked(
             num_extra=NUM_EXTRA,
         )
         outcomes = root / "outcomes" / f"delivery={DELIVERY}"
-        until(lambda: outcomes.exists() and any(outcomes.iterdir()), 120, "the new delivery's download")
-        until(lambda: store.holds("universal_catalog", DELIVERY), 120, "the new products' categories")
+        until(lambda: outcomes.exists() and any(outcomes.iterdir()), "the new delivery's download")
+        until(lambda: store.holds("universal_catalog", DELIVERY), "the new products' categories")
         until(
             lambda: num_labels(store.scan("comparison").collect(), champion) > num_labels(grid_before, champion),
-            300,
             "a retrained classifier in the grid",
         )
         trained_at = made_at(instance, "classifiers", champion)
-        until(lambda: made_at(instance, "champion_decisions") > trained_at, 120, "a decision about the retrained one")
-        until(lambda: store.holds("drift", DELIVERY), 120, "the new delivery's drift")
+        until(lambda: made_at(instance, "champion_decisions") > trained_at, "a decision about the retrained one")
+        until(lambda: store.holds("drift", DELIVERY), "the new delivery's drift")
         yield Restocked(services, store, instance, champion, grid_before)
 
 
-@pytest.mark.timeout(900)
 def test_one_more_feed_leads_to_its_images_their_categories_and_a_decision(restocked: Restocked) -> None:
     taken = restocked.store.scan("outcomes", [DELIVERY]).collect()
     assert len(taken) == NUM_EXTRA

@@ -4,6 +4,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -13,16 +14,17 @@ from resources.store import Store
 from tests.catalog.feeds.reading import as_tsv
 from tests.conftest import TinyCatalog
 from tests.end_to_end.separate_services import SeparateServices, code_server, watchful
-from tests.end_to_end.services import copy_of, free_port, until
+from tests.end_to_end.services import copy_of, free_port
+from tests.patience import until
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.end_to_end
 PARTNER = "northloom"
 LABELED, PARTITION = "golden.test-set", "dagster/partition"
 
 
 @pytest.fixture(scope="module")
-def services(tiny_catalog: TinyCatalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeparateServices]:
-    root = copy_of(tiny_catalog, tmp_path_factory.mktemp("killed"))
+def services(tiny_catalog: TinyCatalog, module_folder: Path) -> Iterator[SeparateServices]:
+    root = copy_of(tiny_catalog, module_folder)
     watchful(root)
     with code_server(root) as services:
         yield services
@@ -55,7 +57,7 @@ def taken(instance: dg.DagsterInstance, keys: list[str]) -> Counter[str]:
         waiting = instance.get_runs(dg.RunsFilter(job_name="parse"))
         return made >= set(keys) and all(run.is_finished for run in waiting)
 
-    until(at_rest, 90, f"the products of {keys}")
+    until(at_rest, f"the products of {keys}")
     runs = instance.get_runs(dg.RunsFilter(job_name="parse"))
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
     return Counter(key for run in runs if (key := run.tags[PARTITION]) in keys)
@@ -93,7 +95,7 @@ def status_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
 def halted(store: Store) -> int:
     """The process of a labeling that stands still in mid-answer."""
     pid_file = store.local / "halted"
-    until(lambda: pid_file.exists() and pid_file.read_text(), 60, "a labeling in mid-answer")
+    until(lambda: pid_file.exists() and pid_file.read_text(), "a labeling in mid-answer")
     pid = int(pid_file.read_text())
     pid_file.unlink()
     return pid
@@ -125,7 +127,7 @@ def test_a_killed_and_a_cancelled_labeling_leave_the_former_rows_and_their_place
             (store.local / "halt").unlink()
             last = web.launch("categorize", LABELED)
             web.cancel(cancelled)
-            until(lambda: status_of(instance, last) == dg.DagsterRunStatus.SUCCESS, 60, "the third labeling")
+            until(lambda: status_of(instance, last) == dg.DagsterRunStatus.SUCCESS, "the third labeling")
         assert status_of(instance, cancelled) == dg.DagsterRunStatus.CANCELED
     assert labels(store).equals(undisturbed)
 

@@ -8,14 +8,14 @@ import pytest
 from resources.store import Store
 from tests.conftest import TinyCatalog
 from tests.end_to_end.separate_services import code_server, watchful
-from tests.end_to_end.services import copy_of, free_port, until
+from tests.end_to_end.services import copy_of, free_port
 from tests.end_to_end.test_killed_services import LABELED, halted, status_of
+from tests.patience import until
 
 TABLE = "universal_catalog"
 
 
 @pytest.mark.end_to_end
-@pytest.mark.timeout(240)
 def test_a_run_that_everything_died_with_has_failed_and_leaves_the_device_to_the_next(
     tiny_catalog: TinyCatalog, tmp_path: Path
 ) -> None:
@@ -32,7 +32,7 @@ def test_a_run_that_everything_died_with_has_failed_and_leaves_the_device_to_the
         (root / "halt").unlink()
         with code_server(root) as services, services.daemon(), services.web_server(free_port()) as (_, web):
             again = web.launch("categorize", LABELED)
-            until(lambda: status_of(instance, again) == dg.DagsterRunStatus.SUCCESS, 60, "the labeling after the cut")
+            until(lambda: status_of(instance, again) == dg.DagsterRunStatus.SUCCESS, "the labeling after the cut")
             assert "of the run is gone" in web.messages(lost)
         assert status_of(instance, lost) == dg.DagsterRunStatus.FAILURE
     assert store.scan(TABLE, [LABELED]).collect().drop("delivery").equals(undisturbed)

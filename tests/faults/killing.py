@@ -9,10 +9,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from tests.end_to_end.services import until
 from tests.fork_server import start
-
-TIMEOUT_S = 60.0
+from tests.patience import PATIENCE_S, until
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,9 @@ def killed(root: Path, assets: str, moment: Moment, partition: str = "") -> None
     with tempfile.NamedTemporaryFile() as output:
         process = start("tests.faults.preloaded_run:run_until", arguments, Path(output.name))
         try:
-            returncode = process.poll(TIMEOUT_S)
+            returncode = process.poll(PATIENCE_S)
             assert returncode == -signal.SIGKILL, f"{moment} never came:\n{process.output}"
-            until(lambda: not living(process.pid), TIMEOUT_S, "the end of what the process had started")
+            until(lambda: not living(process.pid), "the end of what the process had started")
         finally:
             for pid in living(process.pid):
                 with suppress(ProcessLookupError):

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import random
 import shutil
 import signal
@@ -22,24 +23,19 @@ from catalog.images.shard_files import IMAGES_SCHEMA
 from demo.faults import Fault
 from demo.shop import Shop
 from tests.catalog.download.download_until_killed import download, start_downloading
+from tests.catalog.download.gate import Gate, opening
 from tests.catalog.images.sample_images import jpeg
+from tests.patience import until
 
 NUM_KILLS, NUM_PRODUCTS, SHARD_ROWS, SEED = 20, 1_500, 25, 11
-IMAGES_PER_S = 120  # that the shop gives before the last kill: the moments' sum is short of what all would take
+MAX_IMAGES = 60  # that the shop gives before the next kill
 MAX_CONNECTIONS = 8  # so many links can be on the way when the process is killed
 MAX_BEING_DECODED = 2 * MAX_BATCH_IMAGES * num_cores()  # and so many images between the client and the journal
 FAULTS = {"p10": Fault.GONE, "p700": Fault.TRUNCATED, "p900": Fault.HTML}
 
 
-class StoredImages:
-    """An image for every product, one at a time at the shop's pace."""
-
-    def __init__(self) -> None:
-        self.pace_s = 1 / IMAGES_PER_S
-
-    def __call__(self, image_id: str) -> bytes:
-        time.sleep(self.pace_s)
-        return jpeg(40, 30, seed=int(image_id[1:]))
+def image(image_id: str) -> bytes:
+    return jpeg(40, 30, seed=int(image_id[1:]))
 
 
 def requests_when_quiet(shop: Shop) -> Counter[str]:
@@ -71,21 +67,21 @@ def in_journals(store: Path, shop: Shop) -> set[str]:
 
 
 def test_after_twenty_kills_every_product_has_one_outcome_and_every_image_is_whole(tmp_path: Path) -> None:
-    moments, images, store = random.Random(SEED), StoredImages(), tmp_path / "store"
+    moments, gate, store = random.Random(SEED), Gate(image), tmp_path / "store"
     num_lost = num_killed_in_mid_shard = 0
-    with Shop(images, faults=FAULTS.get) as shop:
+    with Shop(gate, faults=FAULTS.get) as shop, opening(gate):
         links = [f"{shop.url}/p/p{number}.jpg" for number in range(NUM_PRODUCTS)]
         wanted = pl.DataFrame({"product_id": [f"s:{n}" for n in range(NUM_PRODUCTS)], "image_url": links})
         wanted.write_parquet(tmp_path / "products.parquet")
         before: Counter[str] = Counter()
         settled: set[str] = set()
         for _ in range(NUM_KILLS):
+            gate.let_through(moments.randint(1, MAX_IMAGES))
             process = start_downloading(tmp_path / "products.parquet", store)
-            while shop.requests.total() == before.total() and process.poll() is None:
-                time.sleep(0.005)  # it is starting: only a kill of the download itself counts
-            time.sleep(moments.uniform(0.0, 0.5))
-            assert process.poll() is None, "the download was over before its last kill: give it more products"
-            process.kill(signal.SIGKILL)
+            until(lambda: gate.is_closed, "the last image before the kill", poll_s=0.002)
+            time.sleep(moments.uniform(0.0, 0.2))
+            process.kill(signal.SIGKILL)  # fails if the download is over: then it needs more products
+            gate.let_through(math.inf)
             after = requests_when_quiet(shop)
             assert not settled & set(after - before), "asked again, though its end was on the disk"
             noted = in_journals(store, shop)
@@ -95,12 +91,11 @@ def test_after_twenty_kills_every_product_has_one_outcome_and_every_image_is_who
             assert len(lost) <= MAX_CONNECTIONS + MAX_BEING_DECODED
             num_lost += len(lost)
             before = after
-        images.pace_s = 0.0
         outcomes = download(wanted, UPath(store))
         assert not settled & set(shop.requests - before)
         num_requests = shop.requests.total()
 
-    assert num_killed_in_mid_shard >= NUM_KILLS // 2
+    assert num_killed_in_mid_shard >= NUM_KILLS // 4
     assert num_requests == NUM_PRODUCTS + num_lost
     assert outcomes["product_id"].to_list() == wanted["product_id"].to_list()
     assert dict(outcomes["status"].value_counts().iter_rows()) == {

@@ -16,9 +16,10 @@ from typing import Any
 import psycopg2
 import pytest
 
+from tests.patience import PATIENCE_S
+
 PLACES = (*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), Path("/usr/local/pgsql/bin"))
 USER = "shelfsight"
-PATIENCE_S = 30
 
 
 class Postgres:

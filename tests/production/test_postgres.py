@@ -54,7 +54,6 @@ def dagster(root: Path, *command: str) -> "subprocess.CompletedProcess[str]":
         env=environment,
         capture_output=True,
         text=True,
-        timeout=180,
     )
 
 
@@ -141,7 +140,6 @@ def test_runs_and_models_are_tracked(home: Path, postgres: Postgres, tmp_path: P
     assert postgres.query("SELECT name FROM registered_models", "mlflow") == [("encoder-tiny",)]
 
 
-@pytest.mark.timeout(480)
 def test_a_server_killed_in_mid_download_is_named_and_nothing_is_lost_or_counted_twice(
     home: Path, postgres: Postgres, tmp_path: Path
 ) -> None:

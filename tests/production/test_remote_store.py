@@ -51,14 +51,14 @@ class Remote:
         environment = {**os.environ, "SHELFSIGHT_STORE": STORE, "SHELFSIGHT_SCRATCH": str(self.tmp / "elsewhere")}
         environment["DAGSTER_HOME"] = str(self.tmp / "dagster")
         command = [sys.executable, "-m", "shelfsight", *words, "--json"]
-        output = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        output = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert output.returncode == 0, output.stderr
         return json.loads(output.stdout)
 
 
 @pytest.fixture(scope="module")
-def remote(fashion_mnist: FashionMnist, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
-    tmp = tmp_path_factory.mktemp("remote")
+def remote(fashion_mnist: FashionMnist, module_folder: Path) -> Iterator[Remote]:
+    tmp = module_folder
     home = tmp / "dagster"
     home.mkdir()
     shutil.copy(REPOSITORY / "dagster.yaml", home)

@@ -16,7 +16,8 @@ import yaml
 from resources.mlflow.tracking import Tracking
 from tests.conftest import REPOSITORY
 from tests.end_to_end.separate_services import Pages, listens
-from tests.end_to_end.services import answers, until
+from tests.end_to_end.services import answers
+from tests.patience import PATIENCE_S, until
 from tests.production.postgres import Postgres, free_port
 from tests.production.test_postgres import settle
 
@@ -64,7 +65,7 @@ class Here:
             assert process.poll() is None, log.read_text()
         finally:
             process.terminate()
-            process.wait(timeout=120)  # a code server gives calls a minute to end
+            process.wait(timeout=PATIENCE_S)  # a code server gives calls a minute to end
 
     def _here(self, word: str) -> str:
         for there, here in self._meant.items():
@@ -73,7 +74,6 @@ class Here:
 
 
 @pytest.mark.end_to_end
-@pytest.mark.timeout(480)
 def test_a_run_is_queued_by_one_service_started_by_another_and_executed_by_a_third(
     home: Path, postgres: Postgres, tmp_path: Path
 ) -> None:
@@ -84,14 +84,14 @@ def test_a_run_is_queued_by_one_service_started_by_another_and_executed_by_a_thi
         for service in ("mlflow", "code", "webserver", "daemon"):
             stack.enter_context(here.serving(service))
         web = f"http://127.0.0.1:{here.ports['webserver']}"
-        until(lambda: listens(int(here.ports["code"])), 180, "the code location")
-        until(lambda: answers(f"{web}/server_info"), 180, "the web server")
+        until(lambda: listens(int(here.ports["code"])), "the code location")
+        until(lambda: answers(f"{web}/server_info"), "the web server")
         health = [here.command("code")[0], *SERVICES["code"]["healthcheck"]["test"][2:-1], here.ports["code"]]
-        subprocess.run(health, check=True, capture_output=True, timeout=120)
+        subprocess.run(health, check=True, capture_output=True)
         Pages(f"{web}/graphql").launch("prepare")
         with dg.DagsterInstance.from_config(str(home)) as instance:
             wanted = dg.RunsFilter(job_name="prepare", statuses=[dg.DagsterRunStatus.SUCCESS])
-            until(lambda: instance.get_runs(wanted), 180, "a successful run")
+            until(lambda: instance.get_runs(wanted), "a successful run")
         made = dg.materialize([encoder], resources={"tracking": tracking(here, tmp_path)})
         assert made.success
 

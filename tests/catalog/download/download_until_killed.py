@@ -4,6 +4,7 @@ Usage: python -m tests.catalog.download.download_until_killed PRODUCTS.parquet F
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +14,7 @@ from catalog.download.delivery import download_delivery
 from catalog.download.host_limiter import Politeness
 from catalog.download.settings import FetchSettings
 from tests.fork_server import Child, start
+from tests.patience import PATIENCE_S
 
 SETTINGS = FetchSettings(
     allowed_networks=("127.0.0.1",),
@@ -35,8 +37,9 @@ def start_downloading(table: Path, folder: Path) -> Child:
 
 
 def download_table(table: str, folder: str) -> None:
-    """Download the products of a file."""
-    download(pl.read_parquet(table), UPath(folder))
+    """Download the products of a file, with all patience: the shop may be held by a test."""
+    settings = replace(SETTINGS, idle_timeout_s=PATIENCE_S, timeout_s=PATIENCE_S)
+    download(pl.read_parquet(table), UPath(folder), settings)
 
 
 if __name__ == "__main__":

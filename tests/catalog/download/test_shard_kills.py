@@ -1,9 +1,9 @@
 """A killed download: downloaded images are kept, and no link is fetched twice."""
 
+import math
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +14,9 @@ from catalog.download.journals import Journal
 from demo.faults import Fault
 from demo.shop import Shop
 from tests.catalog.download.download_until_killed import download, start_downloading
+from tests.catalog.download.gate import Gate, opening
 from tests.catalog.download.shop_deliveries import check_complete, good, image
+from tests.patience import until
 
 
 @pytest.fixture
@@ -24,23 +26,19 @@ def folder(tmp_path: Path) -> UPath:
 
 @pytest.mark.parametrize("num_finished", [1, 4, 9])
 def test_killed_download_refetches_only_unfinished_shards(num_finished: int, tmp_path: Path, folder: UPath) -> None:
-    wait_s = {"now": 0.006}
-
-    def slowly(image_id: str) -> bytes:
-        time.sleep(wait_s["now"])
-        return image(image_id)
-
-    with Shop(slowly, faults={"p3": Fault.GONE, "p40": Fault.TRUNCATED}.get) as shop:
+    gate = Gate(image, 25 * num_finished + 15)
+    with Shop(gate, faults={"p3": Fault.GONE, "p40": Fault.TRUNCATED}.get) as shop, opening(gate):
         wanted = good(shop, 400)
         wanted.write_parquet(tmp_path / "products.parquet")
         killed = start_downloading(tmp_path / "products.parquet", Path(folder.path))
-        wait_until(lambda: len(finished(folder)) >= num_finished)
+        until(lambda: len(finished(folder)) >= num_finished, "finished shards", poll_s=0.002)
         killed.kill(signal.SIGKILL)
 
         complete = finished(folder)
         assert num_finished <= len(complete) < 16
         finished_ids = pl.concat(pl.read_parquet(path) for path in complete)["product_id"]
-        before, wait_s["now"] = requests_when_quiet(shop), 0.0
+        gate.let_through(math.inf)
+        before = requests_when_quiet(shop)
         outcomes = download(wanted, folder)
 
         check_complete(wanted, outcomes, folder)
@@ -63,16 +61,14 @@ def test_journal_left_by_a_kill_after_its_shard_was_written_is_removed(folder: U
 
 
 def test_killed_download_refetches_no_journaled_image(tmp_path: Path, folder: UPath) -> None:
-    def slowly(image_id: str) -> bytes:
-        time.sleep(0.006)
-        return image(image_id)
-
-    with Shop(slowly, faults={}.get) as shop:
+    gate = Gate(image, 60)
+    with Shop(gate, faults={}.get) as shop, opening(gate):
         wanted = good(shop, 200)
         wanted.write_parquet(tmp_path / "products.parquet")
         killed = start_downloading(tmp_path / "products.parquet", Path(folder.path))
-        wait_until(lambda: len(finished(folder)) >= 2)
+        until(lambda: len(finished(folder)) >= 2 and journaled_bytes(folder), "images in a journal", poll_s=0.002)
         killed.kill(signal.SIGKILL)
+        gate.let_through(math.inf)
         journaled = {
             url
             for path in Path(folder.path).glob("outcomes/.shard-*.journal")
@@ -101,8 +97,5 @@ def finished(folder: UPath) -> list[Path]:
     return sorted(Path(folder.path).glob("outcomes/shard-*.parquet"))
 
 
-def wait_until(is_true: Callable[[], bool], timeout_s: float = 30) -> None:
-    started = time.monotonic()
-    while not is_true():
-        assert time.monotonic() - started < timeout_s
-        time.sleep(0.002)
+def journaled_bytes(folder: UPath) -> int:
+    return sum(path.stat().st_size for path in Path(folder.path).glob("outcomes/.shard-*.journal"))

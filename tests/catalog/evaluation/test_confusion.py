@@ -190,4 +190,4 @@ cells = pl.DataFrame({"true_id": [1], "predicted_id": [1], "share_of_true": [1.0
 draw_confusion(cells, [1], {})
 assert "matplotlib.pyplot" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,6 +1,6 @@
 """An attribute besides the categories: color, which two of the demo's four partners deliver and the images show."""
 
-import shutil
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -21,9 +21,8 @@ ATTRIBUTE = "color"
 
 
 @pytest.fixture(scope="module")
-def store(tiny_catalog: TinyCatalog, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    root = tmp_path_factory.mktemp("attributes") / "store"
-    shutil.copytree(tiny_catalog.root, root)
+def store(tiny_catalog: TinyCatalog, module_folder: Path) -> Store:
+    root = tiny_catalog.copy(module_folder).root
     with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
         definitions(Settings.read(store=str(root))).resolve_job_def("attributes").execute_in_process(
             instance=instance, partition_key=ATTRIBUTE, run_config=QUIET, raise_on_error=True

@@ -1,7 +1,7 @@
 """Classifiers with other losses, heads and training images than the demo's; `benchmarks/recipes.py` measures them."""
 
-import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -18,9 +18,8 @@ RECIPES = ("simclr-mnv3-hierarchical-5pct", "simclr-mnv3-fixmatch-5pct", "imagen
 
 
 @pytest.fixture(scope="module")
-def store(tiny_catalog: TinyCatalog, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    root = tmp_path_factory.mktemp("classifiers") / "store"
-    shutil.copytree(tiny_catalog.root, root)
+def store(tiny_catalog: TinyCatalog, module_folder: Path) -> Store:
+    root = tiny_catalog.copy(module_folder).root
     with pytest.MonkeyPatch.context() as patched, dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
         defs = definitions(Settings.read(store=str(root)))
         for name in RECIPES:

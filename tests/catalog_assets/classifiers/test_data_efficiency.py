@@ -1,6 +1,5 @@
 """Data efficiency: encoders fine-tuned alike on shares of the labels; for two epochs each."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +21,9 @@ RUNS = (("random-mnv3", "0.05"), ("simclr-mnv3", "0.05"), ("simclr-mnv3", "1.0")
 
 
 @pytest.fixture(scope="module")
-def store(tiny_catalog: TinyCatalog, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def store(tiny_catalog: TinyCatalog, module_folder: Path) -> Store:
     """A copy of the tiny catalog in which two encoders were fine-tuned on shares of the labels."""
-    root = tmp_path_factory.mktemp("efficiency") / "store"
-    shutil.copytree(tiny_catalog.root, root)
+    root = tiny_catalog.copy(module_folder).root
     defs = definitions(Settings.read(store=str(root)))
     with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
         runs = [("encode", "random-mnv3"), ("efficiency", "random-mnv3|0.05"), ("efficiency", "simclr-mnv3|1.0")]

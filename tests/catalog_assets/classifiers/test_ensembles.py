@@ -22,9 +22,8 @@ ENSEMBLE = "stack-5pct"
 
 
 @pytest.fixture(scope="module")
-def store(tiny_catalog: TinyCatalog, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    root = tmp_path_factory.mktemp("ensembles") / "store"
-    shutil.copytree(tiny_catalog.root, root)
+def store(tiny_catalog: TinyCatalog, module_folder: Path) -> Store:
+    root = tiny_catalog.copy(module_folder).root
     with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
         defs = definitions(Settings.read(store=str(root)))
         for job in ("combine", "evaluate"):

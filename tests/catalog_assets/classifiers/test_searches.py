@@ -1,7 +1,6 @@
 """Searches as assets: trials as rows and as MLflow runs, and a recipe that trains as a classifier."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,9 +54,8 @@ def run(root: Path, recipe: SearchRecipe, *, raise_on_error: bool = True) -> dg.
 
 
 @pytest.fixture(scope="module")
-def searched(tiny_catalog: TinyCatalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searched]:
-    root = tmp_path_factory.mktemp("search") / "store"
-    shutil.copytree(tiny_catalog.root, root)
+def searched(tiny_catalog: TinyCatalog, module_folder: Path) -> Iterator[Searched]:
+    root = tiny_catalog.copy(module_folder).root
     result = run(root, TINY)
     made = {event.asset_key.path[-1]: event for event in result.asset_materializations_for_node("run_searches")}
     assert set(made) == {"trials", "searches"}
@@ -153,8 +151,7 @@ def test_a_finished_search_run_again_repeats_no_trial(searched: Searched) -> Non
 
 
 def test_a_budget_too_small_for_any_trial_fails_with_the_reason(tiny_catalog: TinyCatalog, tmp_path: Path) -> None:
-    root = tmp_path / "store"
-    shutil.copytree(tiny_catalog.root, root)
+    root = tiny_catalog.copy(tmp_path).root
     result = run(root, replace(TINY, budget_s=1e-3), raise_on_error=False)
     assert not result.success
     [failure] = [event for event in result.all_node_events if event.is_step_failure]

@@ -1,6 +1,6 @@
 """Students: distilled from a classifier of the catalog and evaluated beside it; for two epochs each."""
 
-import shutil
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -22,10 +22,9 @@ STUDENT = "student-mnv3"
 
 
 @pytest.fixture(scope="module")
-def store(tiny_catalog: TinyCatalog, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def store(tiny_catalog: TinyCatalog, module_folder: Path) -> Store:
     """A copy of the tiny catalog with a student, distilled twice: the second time from cached predictions."""
-    root = tmp_path_factory.mktemp("students") / "store"
-    shutil.copytree(tiny_catalog.root, root)
+    root = tiny_catalog.copy(module_folder).root
     with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
         defs = definitions(Settings.read(store=str(root)))
         for _ in range(2):

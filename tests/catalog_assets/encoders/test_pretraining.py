@@ -25,8 +25,7 @@ ENCODER = "simclr-mnv3"
 @pytest.fixture
 def store(tiny_catalog: TinyCatalog, tmp_path: Path) -> Store:
     """A copy of the tiny catalog without its encoders."""
-    root = tmp_path / "store"
-    shutil.copytree(tiny_catalog.root, root)
+    root = tiny_catalog.copy(tmp_path).root
     shutil.rmtree(root / "encoders")
     return Store(root=str(root))
 

@@ -1,6 +1,5 @@
 """Confidence of the tiny catalog's classifiers, and suspect labels by its embeddings."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,9 +40,8 @@ def materialize(store: Store, instance: dg.DagsterInstance, asset: str, partitio
 
 
 @pytest.fixture(scope="module")
-def store(tiny_catalog: TinyCatalog, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    root = tmp_path_factory.mktemp("confidence") / "store"
-    shutil.copytree(tiny_catalog.root, root)
+def store(tiny_catalog: TinyCatalog, module_folder: Path) -> Store:
+    root = tiny_catalog.copy(module_folder).root
     return Store(root=str(root))
 
 

@@ -31,9 +31,8 @@ from tests.conftest import TinyCatalog
 
 
 @pytest.fixture(scope="module")
-def store(tiny_catalog: TinyCatalog, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    root = tmp_path_factory.mktemp("catalog") / "store"
-    shutil.copytree(tiny_catalog.root, root)
+def store(tiny_catalog: TinyCatalog, module_folder: Path) -> Store:
+    root = tiny_catalog.copy(module_folder).root
     for made_by_the_flow in ("deployment", "universal_catalog"):
         shutil.rmtree(root / made_by_the_flow)
     return Store(root=str(root))
@@ -286,6 +285,5 @@ def test_the_registered_model_predicts_as_the_catalog_does(store: Store, deliver
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
     )
     assert json.loads(found.stdout) == rows["leaf_id"].to_list()

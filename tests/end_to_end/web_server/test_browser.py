@@ -5,15 +5,15 @@ import pytest
 
 from tests.conftest import CLASSIFIERS, ENCODERS
 from tests.end_to_end.browser import COLORED_S, Page, browsing
-from tests.end_to_end.services import Services, until
+from tests.end_to_end.services import Services
 from tests.end_to_end.web_server.conftest import DELIVERIES, QUEUED
+from tests.patience import until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.browser]
 
 DELIVERY = "northloom.spring"
 
 
-@pytest.mark.timeout(480)
 def test_a_person_finds_lineage_materializes_backfills_and_sees_confusions(
     services: Services, instance: dg.DagsterInstance
 ) -> None:
@@ -82,7 +82,7 @@ def materializes_a_delivery(page: Page, instance: dg.DagsterInstance) -> None:
     page.click("Partition selection")  # anywhere else, which closes the list
     page.shoot("delivery.png")
     page.click("Launch")
-    until(lambda: num_runs(instance) == before + 1, 120, f"a successful run of {DELIVERY}")
+    until(lambda: num_runs(instance) == before + 1, f"a successful run of {DELIVERY}")
 
 
 def backfills_all_deliveries(page: Page, instance: dg.DagsterInstance) -> None:
@@ -91,7 +91,7 @@ def backfills_all_deliveries(page: Page, instance: dg.DagsterInstance) -> None:
     page.open_by("Materialize all", "Failed and missing")
     page.click("All")
     page.click("Launch backfill")
-    until(lambda: num_runs(instance) == before + len(DELIVERIES), 300, "a successful run of every delivery")
+    until(lambda: num_runs(instance) == before + len(DELIVERIES), "a successful run of every delivery")
     page.open("/overview/backfills")
     page.see("Success")
     page.shoot("backfill.png")
@@ -101,7 +101,7 @@ def probes_what_is_left(page: Page, instance: dg.DagsterInstance) -> None:
     page.open("/locations/shelfsight/jobs/probe")
     page.click("Materialize")
     wanted = dg.AssetKey("download_probe")
-    until(lambda: instance.get_latest_materialization_event(wanted), 120, "a probe of the links that are left")
+    until(lambda: instance.get_latest_materialization_event(wanted), "a probe of the links that are left")
     page.open("/assets/download_probe")
     page.see("recommendation")
     page.shoot("probe.png")
@@ -116,7 +116,7 @@ def sees_how_the_downloads_ended(page: Page) -> None:
 
 def unfolds_an_image(page: Page) -> None:
     page.click("Show Markdown")
-    until(lambda: page.driver.find_elements("css selector", "img[src^='data:image/png;base64']"), 30, "an image")
+    until(lambda: page.driver.find_elements("css selector", "img[src^='data:image/png;base64']"), "an image")
 
 
 def num_runs(instance: dg.DagsterInstance) -> int:

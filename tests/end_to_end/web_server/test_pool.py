@@ -5,18 +5,17 @@ from itertools import pairwise
 import dagster as dg
 import pytest
 
-from tests.end_to_end.services import until
 from tests.end_to_end.web_server.conftest import QUEUED, QUEUED_ENCODERS
+from tests.patience import until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.browser]  # with the services of the browser
 
 DEVICE_STEPS = ("encoders", "embeddings")
 
 
-@pytest.mark.timeout(480)
 def test_two_runs_on_one_device_queue_instead_of_thrashing(instance: dg.DagsterInstance) -> None:
     wanted = dg.RunsFilter(tags=QUEUED, statuses=[dg.DagsterRunStatus.SUCCESS])
-    until(lambda: len(instance.get_runs(wanted)) == len(QUEUED_ENCODERS), 240, "both runs' success")
+    until(lambda: len(instance.get_runs(wanted)) == len(QUEUED_ENCODERS), "both runs' success")
     records = instance.get_run_records(wanted)
     steps = [
         (stats.start_time, stats.end_time)

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import threading
-import time
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +20,7 @@ from ml.search.ray_local import LOOPBACK
 from ml.search.recipe import SearchRecipe
 from ml.search.space import Candidate
 from tests.ml.search.formula import SEARCH, SPACE, Formula, value
+from tests.patience import until
 
 # Ray uses deprecated functions and leaves log files open.
 pytestmark = [
@@ -184,12 +184,12 @@ def test_a_killed_and_resumed_search_finds_the_same_and_repeats_nothing(
 
 
 def _wait_for_a_rung(ledger: Ledger, rung: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if ledger.path.exists() and any(each.rung == rung and each.device_seconds > 0.4 for each in _entries(ledger)):
-            return
-        time.sleep(0.05)
-    raise TimeoutError("the search did not reach that rung within a minute")
+    def is_reached() -> bool:
+        return ledger.path.exists() and any(
+            each.rung == rung and each.device_seconds > 0.4 for each in _entries(ledger)
+        )
+
+    until(is_reached, f"rung {rung}", poll_s=0.05)
 
 
 def _entries(ledger: Ledger) -> tuple[Attempt, ...]:

@@ -5,7 +5,6 @@ import pickle
 import random
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ml.training.pretraining import PretrainingCallbacks, pretrain
 from tests.fork_server import start
 from tests.ml.tiny import TINY_SIMCLR, striped
 from tests.ml.training.killed_training import SECOND_EPOCH_DONE, long_recipe
+from tests.patience import until
 
 CPU = torch.device("cpu")
 KILLED = "tests.ml.training.killed_training"
@@ -45,14 +45,6 @@ def version(path: Path) -> tuple[int, int] | None:
     return (path.stat().st_ino, path.stat().st_mtime_ns) if path.exists() else None
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Waits until a condition is true, for at most five minutes."""
-    started_at = time.monotonic()
-    while not condition():
-        assert time.monotonic() < started_at + 300, "the killed training made no progress"
-        time.sleep(0.001)
-
-
 @pytest.fixture
 def one_thread():  # type: ignore[no-untyped-def]
     before = torch.get_num_threads()
@@ -65,7 +57,7 @@ def one_thread():  # type: ignore[no-untyped-def]
 def test_a_run_killed_outright_resumes_to_bit_equal_weights(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     child = start(f"{KILLED}:pretrain_until_second_epoch", [str(path)], tmp_path / "output")
-    wait_until(lambda: SECOND_EPOCH_DONE in child.output)
+    until(lambda: SECOND_EPOCH_DONE in child.output, "the second epoch", poll_s=0.001)
     child.kill(signal.SIGKILL)
     (tmp_path / "output").unlink()
     assert path.exists()
@@ -144,7 +136,7 @@ def test_after_ten_kills_at_random_moments_the_weights_are_those_of_an_unbroken_
         child = start(f"{KILLED}:pretrain_long", [str(path)], tmp_path / f"output-{number}")
         for _ in range(rng.randint(1, 3)):  # however slow the machine is, it gets further each time
             before = version(path)
-            wait_until(lambda before=before: version(path) != before)  # type: ignore[misc]
+            until(lambda before=before: version(path) != before, "a checkpoint", poll_s=0.001)  # type: ignore[misc]
         time.sleep(rng.uniform(0.0, 0.02))
         child.kill(signal.SIGKILL)  # fails if the run has ended: then it needs more epochs
         at = torch.load(path, weights_only=True)["num_steps"]

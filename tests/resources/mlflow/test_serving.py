@@ -23,6 +23,7 @@ from ml.deployment.variants import Machine
 from ml.pixels import decode_pixels
 from resources.mlflow.serving import requirements, save_served
 from resources.predictor import BATCH_SIZE
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.end_to_end
 
@@ -72,7 +73,7 @@ def server(served: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/invocations"
     finally:
         os.killpg(process.pid, signal.SIGTERM)  # the server is a child of the command
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE_S)
 
 
 def test_the_server_predicts_as_the_deployment_does(server: str, random_deployment: Path) -> None:
@@ -81,7 +82,7 @@ def test_the_server_predicts_as_the_deployment_does(server: str, random_deployme
     request = urllib.request.Request(  # noqa: S310 our own
         server, json.dumps({**body, "params": {"coverage": 0.8}}).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 our own
+    with urllib.request.urlopen(request) as response:  # noqa: S310 our own
         rows = json.load(response)["predictions"]
     loaded = Deployment.load(random_deployment, Machine(batch_size=BATCH_SIZE))
     predictions = loaded.predict(decode_pixels(images, loaded.resolution), 0.8)

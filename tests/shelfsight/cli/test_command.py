@@ -163,7 +163,7 @@ def test_a_missing_store_is_named(tmp_path: Path) -> None:
 
 def test_the_module_runs_the_command_and_returns_its_exit_code(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "shelfsight", "query", "SELECT 1", "--store", str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("shelfsight query: no warehouse at")
 
