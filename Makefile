@@ -57,7 +57,10 @@ lint: $(INSTALLED)
 docs: $(INSTALLED)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-check: lint test docs
+# mypy has one thread; tests have all cores to themselves.
+check: $(INSTALLED)
+	@$(MAKE) --no-print-directory -j2 --output-sync lint docs
+	@$(MAKE) --no-print-directory test
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.$(NAME)
