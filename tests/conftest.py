@@ -41,8 +41,9 @@ def tiny_catalog(fashion_mnist: FashionMnist, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="module")
-def module_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for the fixtures of a module, removed with them: a copy of the catalog takes 200 MB."""
+def module_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder for the fixtures of a module, removed with them unless a test failed: a catalog is 200 MB."""
     folder = tmp_path_factory.mktemp("module")
     yield folder
-    shutil.rmtree(folder)
+    if not request.session.testsfailed:
+        shutil.rmtree(folder)

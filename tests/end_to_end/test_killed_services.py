@@ -59,8 +59,15 @@ def taken(instance: dg.DagsterInstance, keys: list[str]) -> Counter[str]:
 
     until(at_rest, f"the products of {keys}")
     runs = instance.get_runs(dg.RunsFilter(job_name="parse"))
-    assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+    assert [failure_of(instance, run) for run in runs if not run.is_success] == []
     return Counter(key for run in runs if (key := run.tags[PARTITION]) in keys)
+
+
+def failure_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Returns the partition and the messages of a run's failures."""
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    messages = [event.message for event in instance.all_logs(run.run_id, of_type=kinds)]
+    return f"{run.tags[PARTITION]} {run.status}: {messages}"
 
 
 def num_products(store: Store, keys: list[str]) -> dict[str, int]:

@@ -37,7 +37,7 @@ def start_downloading(table: Path, folder: Path) -> Child:
 
 
 def download_table(table: str, folder: str) -> None:
-    """Download the products of a file, with all patience: the shop may be held by a test."""
+    """Download the products of a file, however long the shop takes: a test may close its gate."""
     settings = replace(SETTINGS, idle_timeout_s=PATIENCE_S, timeout_s=PATIENCE_S)
     download(pl.read_parquet(table), UPath(folder), settings)
 

@@ -9,7 +9,7 @@ from demo.shop import ImageSource
 
 
 class Gate:
-    """Lets a number of images through, and then holds the shop's thread until it lets more through."""
+    """Lets a number of images through, and then blocks the shop's thread until it lets more through."""
 
     def __init__(self, images: ImageSource, num_images: float = 0) -> None:
         self._images = images
