@@ -10,8 +10,8 @@ from dagster._cli import create_dagster_cli
 # What a step is ended with when its run is canceled.
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-# An event with a time of its own: the public API records only what happens now.
-from dagster._core.events import DagsterEvent
+# An event with a time of its own, or with the process of a run: the public API records only what happens now.
+from dagster._core.events import DagsterEvent, EngineEventData
 
 # What Dagster stores of the definitions, which must hold no secret.
 from dagster._core.remote_representation.external_data import RepositorySnap
@@ -24,6 +24,7 @@ __all__ = [
     "PRIORITY_TAG",
     "DagsterEvent",
     "DagsterExecutionInterruptedError",
+    "EngineEventData",
     "RepositorySnap",
     "create_dagster_cli",
     "create_dagster_daemon_cli",
