@@ -19,7 +19,8 @@ from catalog.feeds.sources import FeedFile
 from catalog.products.parsing import parse_products
 from catalog.products.partners import PartnerSettings
 from catalog.products.redelivery import merge_redelivery
-from catalog.storage.files import content_hash, write_parquet
+from catalog.storage.content_hash import content_hash
+from catalog.storage.files import write_parquet
 from catalog.taxonomy.tree import Taxonomy
 
 TAXONOMY = "1 - Things\n" + "".join(f"{n} - Things > Kind {n}\n" for n in range(2, 13))

@@ -1,5 +1,7 @@
 """Benchmarks: the generated page, plot and README table match the results, and claims carry their machine."""
 
+import ast
+import importlib.util
 import json
 from pathlib import Path
 
@@ -10,7 +12,10 @@ from benchmarks import claims, report
 from benchmarks.claims import Claim, at_least, at_least_times, at_most, at_most_times, beside, figure, machine
 from benchmarks.margins import DIGEST, LIMITS, digest, margins
 from benchmarks.report import CHOSEN, PAGE, PLOT, chosen, page, results
+from tests.conftest import REPOSITORY
+from tests.sources import parsed
 
+PACKAGES = ("catalog", "ml", "resources", "catalog_assets", "shelfsight", "demo", "benchmarks", "tests")
 CPU_INFO = """processor\t: 0
 model name\t: Example CPU
 flags\t\t: fpu avx2 avx512f avx512_bf16 sse2 amx_bf16
@@ -94,3 +99,25 @@ def test_a_margin_is_above_one_where_the_claim_holds_and_a_bar_of_zero_has_none(
 
 def test_every_published_margin_agrees_with_whether_its_claim_holds() -> None:
     assert all((each.ratio >= 1) == each.holds for each in margins(results()))
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_what_a_benchmark_imports_from_the_project_exists(path: Path) -> None:
+    """No other test runs a benchmark, and mypy does not know the peers."""
+    imports = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.ImportFrom) and node.module]
+    missing = [
+        f"{node.module}.{alias.name}"
+        for node in imports
+        if str(node.module).partition(".")[0] in PACKAGES
+        for alias in node.names
+        if not exists(str(node.module), alias.name)
+    ]
+    assert missing == []
+
+
+def exists(module: str, name: str) -> bool:
+    """Returns True if a module has the name, or a package the module."""
+    found = importlib.import_module(module)
+    return hasattr(found, name) or (
+        hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.{name}") is not None
+    )
