@@ -27,7 +27,7 @@ LIST_FILE = "parts.json"  # written last: a folder without it holds an interrupt
 PART_SCHEMA = pl.Schema({**FEED_SCHEMA, **REJECTED_ROWS_SCHEMA})
 
 _NO_REJECTED = REJECTED_ROWS_SCHEMA.to_frame()
-_COMPRESSION: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "use_dictionary": False}
+_COMPRESSION: dict[str, Any] = {"compression": "lz4", "use_dictionary": False}
 
 
 def write_parts(batches: Iterable[FeedBatch], records: UPath, folder: str, max_rows: int) -> list[Part]:

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -30,22 +34,46 @@ from catalog.feeds.feed import (
 
 BLOCK_BYTES = 1 << 24
 
+_LINES_PER_CHECK = 64
+
 
 def read_tabs(source: BinaryIO, name: str, names: Mapping[str, str], dialect: Dialect) -> Iterator[FeedBatch]:
-    """Yield the batches of a feed of tab-separated lines, as `read_delimited` would, in constant memory."""
+    """Yield the batches of a feed of tab-separated lines, as `read_delimited` would, in constant memory.
+
+    Blocks are parsed in threads, a few ahead of the one that is yielded.
+    """
     blocks = whole_lines(source)
-    reader: TabReader | None = None
-    for block in blocks:
-        if reader is None:
-            line, block = _first_line(block)  # noqa: PLW2901 the rest of it
-            if line is None:
-                continue
-            reader = TabReader(name, headers_of(Record(line), name, dialect), names, dialect)
-        yield from reader.batches(block)
-    if reader is None:
-        headers_of(None, name, dialect)
-    else:
-        reader.finish()
+    header, rest = next((found for block in blocks if (found := _first_line(block))[0] is not None), (None, b""))
+    headers = headers_of(None if header is None else Record(header), name, dialect)
+    reader = TabReader(name, headers, names, dialect)
+    num_rows = 0
+    for batch in _in_threads(reader.batch, itertools.chain([rest], blocks)):
+        yield from _numbered(batch, num_rows)
+        num_rows += batch.rows.height + batch.rejected.height
+    if not num_rows:
+        raise FeedError(f"{name}: no product in it; deliver the file again, with its rows")
+
+
+def _in_threads(parse: Callable[[bytes], FeedBatch], blocks: Iterator[bytes]) -> Iterator[FeedBatch]:
+    """Yields the batch of each block, in their order."""
+    num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    waiting: deque[Future[FeedBatch]] = deque()
+    with ThreadPoolExecutor(num_threads, thread_name_prefix="tabs") as threads:
+        for block in blocks:
+            waiting.append(threads.submit(parse, block))
+            if len(waiting) > num_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _numbered(batch: FeedBatch, num_before: int) -> Iterator[FeedBatch]:
+    """Yields batches of at most `MAX_BATCH_ROWS` rows, counted on from those before."""
+    good, bad = (frame.with_columns(pl.col("row") + num_before) for frame in (batch.rows, batch.rejected))
+    end = num_before + good.height + bad.height
+    for first in range(num_before + 1, end + 1, MAX_BATCH_ROWS):
+        last = min(first + MAX_BATCH_ROWS - 1, end)
+        yield FeedBatch(_between(good, first, last), _between(bad, first, last))
 
 
 def _first_line(block: bytes) -> tuple[bytes | None, bytes]:
@@ -92,28 +120,20 @@ class TabReader:
         self._header = Header(len(headers), [positions.get(attribute) for attribute in ATTRIBUTES])
         self._columns = {f"column_{position + 1}": ATTRIBUTES[attribute] for attribute, position in positions.items()}
         self._schema = {f"column_{number}": pl.String() for number in range(1, len(headers) + 1)}
-        self._num_rows = 0
 
-    def batches(self, block: bytes) -> Iterator[FeedBatch]:
-        """Yield the rows of a block of whole lines; they follow the rows of the blocks before it."""
+    def batch(self, block: bytes) -> FeedBatch:
+        """Return the rows of a block of whole lines, counted from 1."""
         lines = _Lines.of(block, len(self._schema))
-        rows = np.arange(self._num_rows + 1, self._num_rows + 1 + len(lines.starts))
-        self._num_rows += len(rows)
+        rows = np.arange(1, 1 + len(lines.starts))
         clean = self._clean_rows(block, lines).with_columns(row=pl.Series(rows[lines.is_clean], dtype=pl.Int64))
-        good, bad = clean.select(FEED_SCHEMA.names()), REJECTED_ROWS_SCHEMA.to_frame()
-        if not lines.is_clean.all():
-            plain = self._plain_rows(block, lines)
-            actual = pl.Series(rows[~lines.is_clean], dtype=pl.Int64)
-            bad = plain.rejected.with_columns(row=actual.gather(plain.rejected["row"] - 1))
-            good = pl.concat([good, plain.rows.with_columns(row=actual.gather(plain.rows["row"] - 1))]).sort("row")
-        for first in range(0, len(rows), MAX_BATCH_ROWS):
-            last = rows[min(first + MAX_BATCH_ROWS, len(rows)) - 1]
-            yield FeedBatch(*(_between(frame, int(rows[first]), int(last)) for frame in (good, bad)))
-
-    def finish(self) -> None:
-        """Raise `FeedError` where the whole feed had no row."""
-        if not self._num_rows:
-            raise FeedError(f"{self._name}: no product in it; deliver the file again, with its rows")
+        good = clean.select(FEED_SCHEMA.names())
+        if lines.is_clean.all():
+            return FeedBatch(good, REJECTED_ROWS_SCHEMA.to_frame())
+        plain = self._plain_rows(block, lines)
+        actual = pl.Series(rows[~lines.is_clean], dtype=pl.Int64)
+        bad = plain.rejected.with_columns(row=actual.gather(plain.rejected["row"] - 1))
+        others = plain.rows.with_columns(row=actual.gather(plain.rows["row"] - 1))
+        return FeedBatch(pl.concat([good, others]).sort("row"), bad)
 
     def _clean_rows(self, block: bytes, lines: _Lines) -> pl.DataFrame:
         """Returns the attributes of the clean lines."""
@@ -195,16 +215,38 @@ def _with_last(newlines: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 
 
 def _not_utf8(block: bytes, starts: NDArray[np.int64], line_ends: NDArray[np.int64]) -> list[int]:
-    """Returns the numbers of the lines that are not UTF-8."""
-    if _is_text(block):
+    """Returns the numbers of the lines that are not UTF-8, searched in groups, as most lines are."""
+    if _is_text(pl.Series([block], dtype=pl.Binary)):
         return []
-    bounds = zip(starts.tolist(), line_ends.tolist(), strict=True)
-    return [number for number, (start, end) in enumerate(bounds) if not _is_text(block[start:end])]
+    bounds = [*starts[::_LINES_PER_CHECK].tolist(), len(block)]
+    groups = pl.Series([block[a:b] for a, b in itertools.pairwise(bounds)], dtype=pl.Binary)
+    firsts = [n * _LINES_PER_CHECK for n in range(len(groups)) if not _is_text(groups[n : n + 1])]
+    wrong = []
+    for first in firsts:
+        line, last = first, min(first + _LINES_PER_CHECK, len(starts)) - 1
+        while line <= last:
+            at = _first_not_utf8(block[starts[line] : line_ends[last]])
+            if at is None:
+                break
+            line = int(np.searchsorted(line_ends, starts[line] + at))
+            wrong.append(line)
+            line += 1
+    return wrong
 
 
-def _is_text(content: bytes) -> bool:
+def _is_text(values: pl.Series) -> bool:
+    """Returns whether all bytes are UTF-8, checked at gigabytes a second."""
     try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
+        values.cast(pl.String)
+    except pl.exceptions.ComputeError:
         return False
     return True
+
+
+def _first_not_utf8(lines: bytes) -> int | None:
+    """Returns the position of the first bytes that are not UTF-8; no character spans two lines."""
+    try:
+        lines.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return None
