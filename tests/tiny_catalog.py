@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from demo.fashion_mnist import FashionMnist
 from resources.settings import Settings
 from tests.build_cache import REPOSITORY, cached
@@ -23,14 +25,6 @@ ENCODERS = ("imagenet-lite0", "simclr-mnv3")
 CLASSIFIERS = ("imagenet-lite0-probe", "simclr-mnv3-finetune-5pct")
 SHARES = ("simclr-mnv3|0.05",)
 SHOP_PORTS = range(20_000, 30_000)  # below those that systems choose from for clients
-# A daemon over a copy of the store looks into its queue each second, not every five.
-EAGER_QUEUE = """
-run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
-  config:
-    dequeue_interval_seconds: 1
-"""
 
 
 def tiny_plan() -> "Plan":
@@ -84,7 +78,7 @@ def _build(folder: Path, data: FashionMnist) -> None:
     root = folder / "store"
     home = root / "dagster"
     home.mkdir(parents=True)
-    (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text() + EAGER_QUEUE)
+    (home / "dagster.yaml").write_text(_with_eager_queue((REPOSITORY / "dagster.yaml").read_text()))
     with tiny_shop(data, _free_port()) as shop, dg.DagsterInstance.from_config(str(home)) as instance:
         write_catalog(
             root / "inbox", root / "reference", data=data, seed=7, shop_url=shop.url, num_products=NUM_PRODUCTS
@@ -93,6 +87,14 @@ def _build(folder: Path, data: FashionMnist) -> None:
         progress = bring_up_to_date(definitions(Settings.read(store=str(root))), instance, tiny_plan())
     assert not progress.refused
     (folder / "facts.json").write_text(json.dumps({"shop_port": shop.port, "num_runs": progress.num_runs}))
+
+
+def _with_eager_queue(text: str) -> str:
+    """The settings of an instance whose daemon looks into its queue each second, not every five."""
+    settings = yaml.safe_load(text)
+    queue = settings.pop("run_queue") | {"dequeue_interval_seconds": 1}
+    coordinator = {"module": "dagster.core.run_coordinator", "class": "QueuedRunCoordinator", "config": queue}
+    return str(yaml.safe_dump(settings | {"run_coordinator": coordinator}))
 
 
 def _free_port() -> int:

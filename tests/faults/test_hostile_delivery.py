@@ -28,8 +28,8 @@ SETTINGS = FetchSettings(
     allowed_networks=("127.0.0.1",),
     # Long enough for a machine that stands still for a moment: what is to time out does so all the same.
     connect_timeout_s=10.0,
-    idle_timeout_s=7.0,
-    timeout_s=12.0,
+    idle_timeout_s=20.0,
+    timeout_s=30.0,
     decode_timeout_s=6.0,
     max_bytes=MAX_BYTES,
     max_attempts=1,
