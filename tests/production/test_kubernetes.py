@@ -1,5 +1,6 @@
 """Steps as pods: the Helm values and the executor give a GPU only to steps in the pool `device`."""
 
+import importlib
 import json
 import re
 from typing import Any
@@ -115,8 +116,11 @@ def test_the_chart_s_instance_is_the_root_s_but_for_its_storage_and_launcher() -
     root.pop("run_launcher", None)
     concurrency, retention = dict(VALUES["concurrency"]), dict(VALUES["retention"])
     assert (concurrency.pop("enabled"), retention.pop("enabled")) == (True, True)
+    coordinator = VALUES["dagsterDaemon"]["runCoordinator"]["config"]["customRunCoordinator"]
+    assert hasattr(importlib.import_module(coordinator["module"]), coordinator["class"])
     made = {
         "concurrency": snake_case(concurrency),
+        "run_queue": coordinator["config"],
         "retention": snake_case(retention),
         "run_monitoring": snake_case(VALUES["dagsterDaemon"]["runMonitoring"]),
         "telemetry": VALUES["telemetry"],
