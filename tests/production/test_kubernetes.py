@@ -1,8 +1,8 @@
 """Steps as pods: the Helm values and the executor give a GPU only to steps in the pool `device`."""
 
-import importlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -117,7 +117,6 @@ def test_the_chart_s_instance_is_the_root_s_but_for_its_storage_and_launcher() -
     concurrency, retention = dict(VALUES["concurrency"]), dict(VALUES["retention"])
     assert (concurrency.pop("enabled"), retention.pop("enabled")) == (True, True)
     coordinator = VALUES["dagsterDaemon"]["runCoordinator"]["config"]["customRunCoordinator"]
-    assert hasattr(importlib.import_module(coordinator["module"]), coordinator["class"])
     made = {
         "concurrency": snake_case(concurrency),
         "run_queue": coordinator["config"],
@@ -127,6 +126,20 @@ def test_the_chart_s_instance_is_the_root_s_but_for_its_storage_and_launcher() -
         **VALUES["additionalInstanceConfig"],
     }
     assert made == root
+
+
+def test_the_chart_s_queue_starts_a_run_again_as_the_root_s_does(tmp_path: Path) -> None:
+    coordinator = VALUES["dagsterDaemon"]["runCoordinator"]["config"]["customRunCoordinator"]
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart" / "dagster.yaml").write_text(yaml.safe_dump({"run_coordinator": coordinator}))
+    (tmp_path / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
+    retries = []
+    for home in (tmp_path / "chart", tmp_path):
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            queue = instance.get_concurrency_config().run_queue_config
+            assert queue is not None
+            retries.append((queue.max_user_code_failure_retries, queue.user_code_failure_retry_delay))
+    assert retries == [(3, 30), (3, 30)]
 
 
 def test_the_environment_is_text_as_a_config_map_wants_it() -> None:
