@@ -17,6 +17,7 @@ from benchmarks.peers import BENCH
 from benchmarks.starting_weights import DEVICE, PHOTOGRAPHS, photographs
 from catalog.dataset.splits import split_of
 from catalog.evaluation.data_efficiency import crossed_estimate
+from catalog.storage.cores import num_cores
 from demo.clothing import read_labels
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
@@ -33,7 +34,6 @@ from ml.search.space import Space
 from ml.training.classification import Examples
 from ml.training.finetuning import TrainingCallbacks, train_classifier
 from ml.vectors import LabeledEmbeddings
-from resources.compute import num_cores
 
 FOLDER = BENCH / "clothing"
 ENCODER = replace(IMAGENET_LITE0, name="imagenet-lite0-224", resolution=224)

@@ -14,6 +14,7 @@ from benchmarks.claims import Claim, at_most, figure, publish
 from benchmarks.starting_weights import DEVICE, fashion
 from catalog.evaluation.proportions import wilson_interval
 from catalog.evaluation.scores import expected_calibration_error
+from catalog.storage.cores import num_cores
 from ml.classifiers.calibration import fit_temperature
 from ml.classifiers.conformal import BestPaths, conformal_threshold
 from ml.classifiers.distillation import teacher_log_probabilities
@@ -21,7 +22,6 @@ from ml.encoders.encoder import build, embed
 from ml.recipes import IMAGENET_LITE0, PROBE
 from ml.training.classification import Examples
 from ml.training.finetuning import train_classifier
-from resources.compute import num_cores
 
 COVERAGES = (0.8, 0.9, 0.95)
 NUM_FITTING, NUM_CHOOSING = 10_000, 10_000

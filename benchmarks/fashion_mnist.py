@@ -15,6 +15,7 @@ from benchmarks.claims import at_least, at_most, publish
 from benchmarks.peers import BENCH
 from benchmarks.starting_weights import DEVICE, fashion
 from catalog.evaluation.data_efficiency import crossed_estimate
+from catalog.storage.cores import num_cores
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.predicting import predict
 from ml.encoders.encoder import build
@@ -22,7 +23,6 @@ from ml.recipe_types import fingerprint
 from ml.recipes import FINETUNE_IMAGENET, IMAGENET_LITE0
 from ml.training.classification import Examples
 from ml.training.finetuning import TrainingCallbacks, train_classifier
-from resources.compute import num_cores
 
 MIN_TOP1, MAX_MINUTES = 0.945, 60.0
 FOLDER = BENCH / "fashion-mnist" / fingerprint(FINETUNE_IMAGENET)[:12]

@@ -25,6 +25,7 @@ from benchmarks.clothing import BY_HAND, ENCODER, Clothes, trained
 from benchmarks.peers import BENCH
 from benchmarks.processes import measure
 from benchmarks.starting_weights import PHOTOGRAPHS, TAXONOMY
+from catalog.storage.cores import num_cores
 from catalog.taxonomy.tree import Taxonomy
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.hierarchy import Hierarchy
@@ -35,7 +36,6 @@ from ml.deployment.variants import VARIANTS, Machine
 from ml.encoders.encoder import build
 from ml.recipe_types import EncoderRecipe
 from ml.recipes import IMAGENET_LITE0, RANDOM_MNV3
-from resources.compute import num_cores
 
 FOLDER = BENCH / "inference"
 BATCH = 32

@@ -19,12 +19,12 @@ import polars as pl
 import torch
 
 from benchmarks.claims import Claim, at_least, at_least_times, at_most, publish
+from catalog.storage.cores import num_cores
 from demo.catalog import image_source, write_catalog
 from demo.fashion_mnist import load
 from demo.settings import DATA, SEED, allow_shop
 from demo.shop import Shop
 from ml.encoders.text_encoder import SentenceEncoder, embed_titles, faster_precision, model_folder
-from resources.compute import num_cores
 from resources.settings import Settings
 
 NUM_PRODUCTS = 12_000

@@ -27,6 +27,7 @@ from PIL import Image
 
 from benchmarks.claims import Claim, at_most, beside, figure, publish
 from benchmarks.peers import BENCH
+from catalog.storage.cores import num_cores
 from catalog.taxonomy.tree import Taxonomy
 from catalog_assets.idioms.history import IN_PROGRESS
 from catalog_assets.partitions import deliveries
@@ -40,7 +41,6 @@ from ml.deployment.deployment import POINTER
 from ml.deployment.variants import Machine
 from ml.encoders.encoder import build
 from ml.recipes import RANDOM_MNV3
-from resources.compute import num_cores
 from resources.predictor import BATCH_SIZE, CatalogPredictor
 from resources.store import Store
 

@@ -4,7 +4,6 @@ python -m benchmarks.pretraining_ours METHOD BACKBONE FOLDER OUTPUT.json
 """
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.pretraining_recipes import BATCH, RESOLUTION, recipe
+from catalog.storage.cores import num_cores
 from ml.encoders.encoder import build
 from ml.execution import describe_execution, executing
 from ml.methods import build_method
@@ -28,10 +28,9 @@ NUM_STEPS = 4
 
 def main(method: str, backbone: str, folder: Path, output: Path) -> None:
     """Writes the images per second of the second epoch, and those of the network alone on precomputed views."""
-    num_cores = len(os.sched_getaffinity(0))
-    torch.set_num_threads(num_cores)
+    torch.set_num_threads(num_cores())
     files = sorted(folder.glob("*.jpg"))
-    pixels = decode_pixels([file.read_bytes() for file in files], RESOLUTION, num_threads=num_cores)
+    pixels = decode_pixels([file.read_bytes() for file in files], RESOLUTION, num_threads=num_cores())
     rates: list[float] = []
     callbacks = PretrainingCallbacks(on_epoch=lambda metrics: rates.append(metrics["examples_per_s"]))
     pretrained = pretrain(recipe(method, backbone), pixels, CPU, callbacks)

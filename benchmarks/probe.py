@@ -4,7 +4,6 @@ make bench NAME=probe
 """
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from catalog.probe.estimates import total
 from catalog.probe.forecast import forecast
 from catalog.probe.probing import probe
 from catalog.probe.sampling import Sampling, draw, links_to_fetch
+from catalog.storage.cores import num_cores
 
 DELIVERY_ROWS = 100_000
 NUM_PARTNERS, NUM_HOSTS = 40, 200
@@ -46,7 +46,6 @@ def main() -> None:
 
 def forecasts(num_links: int, scratch: Path) -> list[Claim]:
     """Probes a tenth of the links, then downloads all of them from 20 hosts: forecast against measurement."""
-    num_cores = len(os.sched_getaffinity(0))
     settings = FetchSettings(allowed_networks=("127.0.0.0/8",), politeness=Politeness(max_connections=8))
     with serving(PHOTOGRAPHS, num_hosts=20) as origin:
         products = pl.DataFrame(
@@ -58,8 +57,8 @@ def forecasts(num_links: int, scratch: Path) -> list[Claim]:
             }
         )
         sample = draw([links_to_fetch(products.lazy())], Sampling(num_links=num_links // 10))
-        probed = probe(sample, settings, num_cores=num_cores)
-        expected, stored = forecast(probed, settings, num_cores), total(probed.rows, "bytes_stored")
+        probed = probe(sample, settings, num_cores=num_cores())
+        expected, stored = forecast(probed, settings, num_cores()), total(probed.rows, "bytes_stored")
         started = time.perf_counter()
         outcomes = download_delivery(
             products.select("product_id", "image_url"),

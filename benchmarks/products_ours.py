@@ -20,6 +20,7 @@ from catalog.products.parsing import parse_products
 from catalog.products.partners import PartnerSettings
 from catalog.products.redelivery import merge_redelivery
 from catalog.storage.content_hash import content_hash
+from catalog.storage.cores import num_cores
 from catalog.storage.files import write_parquet
 from catalog.taxonomy.tree import Taxonomy
 
@@ -34,9 +35,8 @@ def main() -> None:
     feed = FeedFile.in_inbox(UPath(sys.argv[1]))
     records = UPath(sys.argv[2]) / "deliveries"
     deliveries = register(feed, records=records, received_at=datetime.now(UTC))
-    num_cores = len(os.sched_getaffinity(0))
     os.environ["POLARS_MAX_THREADS"] = "1"  # of each of them
-    with ProcessPoolExecutor(num_cores, mp_context=get_context("spawn")) as processes:
+    with ProcessPoolExecutor(num_cores(), mp_context=get_context("spawn")) as processes:
         list(processes.map(partial(parse, sys.argv[1], sys.argv[2]), deliveries))
 
 

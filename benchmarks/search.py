@@ -17,6 +17,7 @@ import torch
 from benchmarks.claims import Claim, at_most, at_most_times, figure, publish
 from benchmarks.peers import BENCH
 from benchmarks.starting_weights import DEVICE, LITE0, SIMCLR_LITE0, Collection, cached_encoder, fashion
+from catalog.storage.cores import num_cores
 from ml.encoders.encoder import build, embed
 from ml.recipes import FINETUNE_5PCT, RANDOM_MNV3, SIMCLR_MNV3
 from ml.search import run_search
@@ -27,7 +28,6 @@ from ml.search.objective import Finetuning, SearchData
 from ml.search.recipe import SearchRecipe
 from ml.search.space import Space
 from ml.search.trials import run_rung
-from resources.compute import num_cores
 
 FOLDER = BENCH / "search"
 NUM_LABELS, NUM_VALIDATION = 1_000, 2_000

@@ -21,6 +21,7 @@ from benchmarks.claims import Claim, at_least, figure, publish
 from benchmarks.peers import BENCH
 from catalog.dataset.splits import split_of
 from catalog.evaluation.data_efficiency import crossed_estimate
+from catalog.storage.cores import num_cores
 from catalog.taxonomy.tree import Taxonomy
 from demo.clothing import read_labels
 from demo.fashion_mnist import NUM_TEST, NUM_TRAIN, load, render
@@ -34,7 +35,6 @@ from ml.recipes import FINETUNE_5PCT, IMAGENET_LITE0, RANDOM_MNV3, SEEDS, SIMCLR
 from ml.training.classification import Examples
 from ml.training.finetuning import train_classifier
 from ml.training.pretraining import PretrainingCallbacks, pretrain
-from resources.compute import num_cores
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 PHOTOGRAPHS = Path(os.environ.get("SHELFSIGHT_PHOTOGRAPHS", str(SHARED / "clothing")))

@@ -1,6 +1,5 @@
 """Compute: the device of a training, its number of threads and its cost."""
 
-import os
 import resource
 import time
 from collections.abc import Iterator
@@ -10,13 +9,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from catalog.storage.cores import num_cores
+
 if TYPE_CHECKING:
     import torch
-
-
-def num_cores() -> int:
-    """The number of cores that this process may use, which in a container are fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass

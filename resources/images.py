@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from resources.compute import num_cores
+from catalog.storage.cores import num_cores
 from resources.shard_images import shard_images
 from resources.store import Store
 

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 from upath import UPath
 
-from resources.compute import num_cores
+from catalog.storage.cores import num_cores
 from resources.spark.session import Spark
 
 BATCH_SIZE = 32

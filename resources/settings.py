@@ -239,7 +239,7 @@ def refuse_unknown(environment: Mapping[str, str]) -> None:
 
 
 def service_address() -> str:
-    """The address of the object store's service, which tells two stores of one name apart."""
+    """The address of the object store's service, which distinguishes two stores of one name."""
     return os.environ.get("AWS_ENDPOINT_URL", "")
 
 

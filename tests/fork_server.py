@@ -90,8 +90,8 @@ def _serve(function: Callable[..., Any]) -> None:
         pid = os.fork()
         if pid == 0:
             _call(function, arguments, output)
-        print(pid, flush=True)  # noqa: T201 the answer
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)  # noqa: T201 the answer
+        print(pid, flush=True)  # noqa: T201 the protocol
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)  # noqa: T201 the protocol
 
 
 def _call(function: Callable[..., Any], arguments: list[str], output: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from catalog.images.decoders import Decoders
 from catalog.images.outcomes import Outcome
 from catalog.images.statuses import Status
 from catalog.images.stored_image import StoredImage
+from catalog.storage.cores import num_cores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +104,3 @@ class Downloader:
             else:
                 status = decoded
         return DownloadResult(status=status, fetched=fetched.without_data(), image=image, fetched_at=datetime.now(UTC))
-
-
-def num_cores() -> int:
-    """Returns the number of cores that this process may use, or all of the machine where the system cannot tell."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

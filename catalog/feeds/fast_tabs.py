@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +30,7 @@ from catalog.feeds.feed import (
     FeedError,
     attribute_positions,
 )
+from catalog.storage.cores import num_cores
 
 BLOCK_BYTES = 1 << 24
 
@@ -56,7 +56,7 @@ def read_tabs(source: BinaryIO, name: str, names: Mapping[str, str], dialect: Di
 
 def _in_threads(parse: Callable[[bytes], FeedBatch], blocks: Iterator[bytes]) -> Iterator[FeedBatch]:
     """Yields the batch of each block, in their order."""
-    num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    num_threads = num_cores()
     waiting: deque[Future[FeedBatch]] = deque()
     with ThreadPoolExecutor(num_threads, thread_name_prefix="tabs") as threads:
         for block in blocks:

@@ -33,7 +33,7 @@ def first_champion_sensor(
     instance, policy = context.instance, first_champion_policy
     planned = [name for name in policy.classifiers if not name.startswith(FOUND_BY)]
     if current_champion(store) is not None:
-        yield dg.SkipReason("there is a champion; retraining_sensor looks after it")
+        yield dg.SkipReason("there is a champion; retraining_sensor retrains it")
         return
     if not planned:
         yield dg.SkipReason("the project's plan has no classifier to start with; add one to [plan] of shelfsight.toml")

@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 
 from catalog.evaluation.search_plot import draw_progress
+from catalog.storage.cores import num_cores
 from catalog_assets.classifiers.search_data import finetuning_objective, search_inputs_sha256
 from catalog_assets.classifiers.trained_recipes import write_found_recipe
 from catalog_assets.classifiers.trial_runs import TrialRuns
@@ -19,7 +20,7 @@ from catalog_assets.idioms.versions import content_version
 from catalog_assets.partitions import encoders_of_search, search_recipes
 from ml.recipe_types import fingerprint
 from ml.search import run_search
-from resources.compute import Compute, num_cores
+from resources.compute import Compute
 from resources.images import StoredImages
 from resources.mlflow.tracking import Tracking
 from resources.recipes import RECIPES

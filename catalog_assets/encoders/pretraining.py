@@ -23,9 +23,10 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from catalog.storage.cores import num_cores
 from catalog_assets.encoders.online_probe import online_probe
 from ml.recipe_types import EncoderRecipe
-from resources.compute import Compute, num_cores
+from resources.compute import Compute
 from resources.configured import configured
 from resources.images import StoredImages
 from resources.recipes import RECIPES

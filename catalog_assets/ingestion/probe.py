@@ -7,10 +7,10 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from catalog.storage.cores import num_cores
 from catalog_assets.idioms.markdown import image_markdown, table
 from catalog_assets.idioms.retries import NETWORK, retried
 from catalog_assets.idioms.versions import content_version
-from resources.compute import num_cores
 from resources.downloader import ImageDownloader
 from resources.store import Store
 

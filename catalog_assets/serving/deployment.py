@@ -10,6 +10,7 @@ import polars as pl
 from catalog.dataset.columns import LEVEL_COLUMNS, labeled
 from catalog.dataset.splits import in_selection_half
 from catalog.evaluation.comparison import mcnemar_mid_p
+from catalog.storage.cores import num_cores
 from catalog_assets.evaluation.confidence import CALIBRATED_ON
 from catalog_assets.evaluation.promoted import current_champion, promoted_folder, promoted_predictions
 from catalog_assets.idioms.conditions import when_champion_changes
@@ -17,7 +18,7 @@ from catalog_assets.idioms.markdown import records
 from catalog_assets.idioms.retries import DEVICE, retried
 from ml.deployment.deployment import current_folder, read_metadata
 from resources.artifacts.deployments import CANDIDATES
-from resources.compute import Compute, num_cores
+from resources.compute import Compute
 from resources.images import StoredImages
 from resources.mlflow.serving import MODEL, register_served
 from resources.mlflow.tracking import Tracking

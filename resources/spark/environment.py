@@ -49,7 +49,7 @@ class NotInstalledError(ValueError):
 
 
 def build(archive: Path, *, python: str | None = None, extra: Iterable[str] = ()) -> None:
-    """Builds the archive from the packages that are installed here; no package index is asked.
+    """Builds the archive from the packages that are installed here; no package index is needed.
 
     Args:
         archive: the file to write, which ends in .tar.gz.

@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 import yaml
 
 from tests.conftest import REPOSITORY
-from tests.end_to_end.services import answers, free_port
+from tests.end_to_end.services import free_port, responds
 from tests.patience import until
 
 Process = subprocess.Popen[bytes]
@@ -86,10 +86,10 @@ class SeparateServices:
 
     @contextmanager
     def web_server(self, port: int) -> Iterator[tuple[Process, "Pages"]]:
-        """A web server that answers on a port, until the block ends or it is killed; and what its pages ask it by."""
+        """A web server on a port, until the block ends or it is killed; and the queries of its pages."""
         words = ("-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(self.workspace))
         with _started(self.root, "web-server", *words) as process:
-            until(lambda: answers(f"http://127.0.0.1:{port}/server_info"), "the web server")
+            until(lambda: responds(f"http://127.0.0.1:{port}/server_info"), "the web server")
             yield process, Pages(f"http://127.0.0.1:{port}/graphql")
 
 

@@ -55,7 +55,7 @@ def serving(root: Path, **environment: str) -> Iterator[Services]:
         )
     try:
         url = f"http://127.0.0.1:{dagster_port}"
-        until(lambda: answers(f"{url}/server_info"), f"the web server at {url} (see {log})")
+        until(lambda: responds(f"{url}/server_info"), f"the web server at {url} (see {log})")
         yield Services(url=url, root=root, log=log)
     finally:
         process.send_signal(signal.SIGINT)
@@ -66,7 +66,7 @@ def serving(root: Path, **environment: str) -> Iterator[Services]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     """Returns True if a web server responds."""
     try:
         with urlopen(url, timeout=5) as response:  # noqa: S310

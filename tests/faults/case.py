@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from catalog.images.statuses import Status
-from tests.catalog.download.raw_server import Answer, response
+from tests.catalog.download.raw_server import Reply, response
 
 
 @dataclass(frozen=True)
@@ -13,14 +13,14 @@ class Case:
 
     name: str
     statuses: frozenset[Status]
-    answer: Callable[[], Answer] | None = None
+    reply: Callable[[], Reply] | None = None
     url: str | None = None
 
 
-def case(name: str, answer: bytes | Callable[[], Answer], *statuses: Status) -> Case:
-    """A case of an answer, whole or made as it is sent."""
-    made = (lambda: [answer]) if isinstance(answer, bytes) else answer
-    return Case(name, frozenset(statuses), answer=made)
+def case(name: str, reply: bytes | Callable[[], Reply], *statuses: Status) -> Case:
+    """A case of an reply, whole or made as it is sent."""
+    made = (lambda: [reply]) if isinstance(reply, bytes) else reply
+    return Case(name, frozenset(statuses), reply=made)
 
 
 def image_case(name: str, data: bytes, *statuses: Status) -> Case:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote
 
-from tests.catalog.download.raw_server import Answer, RawServer, response
+from tests.catalog.download.raw_server import RawServer, Reply, response
 from tests.catalog.images.sample_images import jpeg
 from tests.faults.case import Case
 from tests.faults.images import images
@@ -23,7 +23,7 @@ def cases() -> dict[str, Case]:
 
 @contextmanager
 def hostile_server() -> Iterator[str]:
-    """The address of a server that answers `/NAME` as the case has it, and `/N` with the image of seed N."""
+    """The address of a server that replies `/NAME` as the case has it, and `/N` with the image of seed N."""
     with subprocess.Popen(
         [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -35,16 +35,16 @@ def hostile_server() -> Iterator[str]:
 
 
 def _main() -> None:
-    answers = {name: each.answer for name, each in cases().items() if each.answer is not None}
+    replies = {name: each.reply for name, each in cases().items() if each.reply is not None}
     healthy = {str(seed): [response("200 OK", jpeg(seed=seed))] for seed in range(20)}
 
-    def answer(path: str) -> Answer:
+    def reply(path: str) -> Reply:
         name = unquote(path[1:])
         if path.startswith("/deeper/"):
             return deeper(path)
-        return answers[name]() if name in answers else healthy[name]
+        return replies[name]() if name in replies else healthy[name]
 
-    with RawServer(answer) as server:
+    with RawServer(reply) as server:
         print(server.url, flush=True)  # noqa: T201 read by `hostile_server`
         sys.stdin.read()
 

@@ -18,7 +18,7 @@ from tests.catalog_assets.serving.exported_by_copy import exported_by_copy
 
 
 def kill_at(function: str, when: str, num_calls: int) -> None:
-    """End this process before or after the so-manieth call of `module:name` or `module:class.name`."""
+    """End this process before or after the n-th call of `module:name` or `module:class.name`."""
     owner, _, name = function.replace(":", ".").rpartition(".")
     place = pkgutil.resolve_name(owner)
     called: Callable[..., Any] = getattr(place, name)

@@ -15,7 +15,7 @@ from tests.patience import PATIENCE_S, until
 
 @dataclass(frozen=True)
 class Moment:
-    """Before or after the so-manieth call of a function, `module:name` or `module:class.name`."""
+    """Before or after the n-th call of a function, `module:name` or `module:class.name`."""
 
     when: str
     function: str

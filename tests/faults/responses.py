@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 from catalog.images.statuses import Status
-from tests.catalog.download.raw_server import Answer, response
+from tests.catalog.download.raw_server import Reply, response
 from tests.catalog.images.sample_images import jpeg
 from tests.faults.case import Case, case, link
 
@@ -56,7 +56,7 @@ def heads() -> Iterator[Case]:
         b"ICY 200 OK\r\n",
     ):
         yield case(f"a server that greets {greeting[:-2].decode()!r}", greeting, HTTP_ERROR, CONNECT_ERROR)
-    yield case("no answer", b"", CONNECT_ERROR)
+    yield case("no reply", b"", CONNECT_ERROR)
     yield case("an end within the status", b"HTTP/1.1 20", CONNECT_ERROR, HTTP_ERROR)
     yield case("an end within the headers", b"HTTP/1.1 200 OK\r\nContent-Le", CONNECT_ERROR, HTTP_ERROR)
     nul = b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n"
@@ -158,8 +158,8 @@ def links() -> Iterator[Case]:
     yield link("link to a port where nobody listens", "http://127.0.0.1:9/a.jpg", CONNECT_ERROR)
 
 
-def deeper(path: str) -> Answer:
-    """The answer to `/deeper/N`: the next one is N + 1."""
+def deeper(path: str) -> Reply:
+    """The reply to `/deeper/N`: the next one is N + 1."""
     return [response("302 Found", b"", f"Location: /deeper/{int(path.removeprefix('/deeper/')) + 1}")]
 
 

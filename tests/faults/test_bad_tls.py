@@ -1,4 +1,4 @@
-"""Certificates that are wrong, and TLS that is none, for a process that trusts our authority: it asks nothing there."""
+"""Wrong certificates and broken TLS: a process that trusts our authority sends no request there."""
 
 import os
 import subprocess
@@ -80,5 +80,5 @@ def test_it_ends_in_its_status(delivered: Delivered, name: str) -> None:
 
 
 def test_nothing_is_asked_of_a_server_that_is_not_who_it_should_be(delivered: Delivered) -> None:
-    asked = {name for name, num in delivered.num_requests.items() if num}
-    assert asked == {"good certificate", "redirect from a good certificate to an expired one"}
+    requested = {name for name, num in delivered.num_requests.items() if num}
+    assert requested == {"good certificate", "redirect from a good certificate to an expired one"}

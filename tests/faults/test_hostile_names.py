@@ -13,7 +13,7 @@ from upath import UPath
 
 from catalog.download.delivery import download_delivery
 from catalog.download.settings import FetchSettings
-from tests.catalog.download.raw_server import Answer, RawServer, response
+from tests.catalog.download.raw_server import RawServer, Reply, response
 from tests.catalog.images.sample_images import jpeg
 
 OUTSIDE, INSIDE = "127.0.0.1", "127.0.0.2"  # the first is allowed, as a public address would be
@@ -21,7 +21,7 @@ SETTINGS = FetchSettings(
     allowed_networks=(OUTSIDE,), connect_timeout_s=2.0, idle_timeout_s=2.0, timeout_s=4.0, max_attempts=1
 )
 NEVER_S = 6.0  # longer than an image's time
-# What each name resolves to, answer after answer, the last one for ever; an error is raised.
+# What each name resolves to, reply after reply, the last one for ever; an error is raised.
 ANSWERS: dict[str, list[list[str] | Exception]] = {
     "good.example": [[OUTSIDE]],
     "inside.example": [[INSIDE]],
@@ -38,7 +38,7 @@ ANSWERS: dict[str, list[list[str] | Exception]] = {
 STATUSES = {
     "http://good.example/a": {"ok"},
     "http://inside.example/a": {"blocked_address"},
-    "http://rebinding.example/a": {"ok"},  # checked and connected to by one and the same answer
+    "http://rebinding.example/a": {"ok"},  # checked and connected to by one and the same reply
     "http://mixed.example/a": {"ok"},
     "http://metadata.example/a": {"blocked_address"},
     "http://unspecified.example/a": {"blocked_address"},
@@ -83,21 +83,21 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
         """Replaces `socket.getaddrinfo` by a hostile name server."""
         if host.startswith("silent"):
             time.sleep(NEVER_S)
-        answers = ANSWERS.get(host, [socket.gaierror(socket.EAI_NONAME, "Name or service not known")])
-        answer = answers[min(lookups[host], len(answers) - 1)]
+        replies = ANSWERS.get(host, [socket.gaierror(socket.EAI_NONAME, "Name or service not known")])
+        reply = replies[min(lookups[host], len(replies) - 1)]
         lookups[host] += 1
-        if isinstance(answer, Exception):
-            raise answer
+        if isinstance(reply, Exception):
+            raise reply
         return [
             (socket.AF_INET6, kind, 6, "", (each, port, 0, 0))
             if ":" in each
             else (socket.AF_INET, kind, 6, "", (each, port))
-            for each in answer
+            for each in reply
         ]
 
     with RawServer(lambda path: redirect(path) or image) as outside:
 
-        def redirect(path: str) -> Answer:
+        def redirect(path: str) -> Reply:
             host = path.removeprefix("/to/")
             location = f"Location: http://{host}:{outside.port}/a"
             return None if host == path else [response("302 Found", b"", location)]
@@ -129,14 +129,14 @@ def test_what_was_checked_is_what_is_connected_to(delivered: Delivered) -> None:
     assert delivered.lookups["rebinding.example"] == 1
 
 
-@pytest.mark.parametrize("answer", [[], UnicodeError("label empty or too long")], ids=["nothing", "no system error"])
+@pytest.mark.parametrize("reply", [[], UnicodeError("label empty or too long")], ids=["nothing", "no system error"])
 def test_a_resolver_that_breaks_its_contract_ends_no_delivery(
-    answer: list[str] | Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reply: list[str] | Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def look_up(*_: object) -> list[str]:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     wanted = pl.DataFrame({"product_id": ["a"], "image_url": ["http://shop.example/a"]})

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from tests.catalog.download.raw_server import Answer, RawServer, response
+from tests.catalog.download.raw_server import RawServer, Reply, response
 from tests.catalog.images.sample_images import encoded
 from tests.conftest import REPOSITORY
 from tests.faults.images import bombs
@@ -36,15 +36,15 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a process's own
 @pytest.fixture(scope="module")
 def peaks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     place = tmp_path_factory.mktemp("memory")
-    answers = [each.answer for each in (*bombs(), *bodies()) if each.answer is not None]
+    replies = [each.reply for each in (*bombs(), *bodies()) if each.reply is not None]
     images = list(largest())
-    answers += [lambda data=data: [response("200 OK", data)] for data in images]
+    replies += [lambda data=data: [response("200 OK", data)] for data in images]
 
-    def answer(path: str) -> Answer:
-        return answers[int(path.rpartition("/")[2])]()
+    def reply(path: str) -> Reply:
+        return replies[int(path.rpartition("/")[2])]()
 
-    with RawServer(answer) as server:
-        links = [f"{server.url}/{copy}/{index}" for copy in range(COPIES) for index in range(len(answers))]
+    with RawServer(reply) as server:
+        links = [f"{server.url}/{copy}/{index}" for copy in range(COPIES) for index in range(len(replies))]
         pl.DataFrame({"product_id": links, "image_url": links}).write_parquet(place / "products.parquet")
         command = [sys.executable, "-m", "tests.faults.weigh_download", str(place / "products.parquet")]
         ended = subprocess.run([*command, str(place / "store")], cwd=REPOSITORY, stdout=subprocess.PIPE, check=True)

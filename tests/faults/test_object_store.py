@@ -32,7 +32,7 @@ pytestmark = [
 
 @contextmanager
 def serving(port: int) -> Iterator[str]:
-    """A new server that speaks S3 on loopback, and asks nobody for rights."""
+    """A new S3 server on loopback, without authentication."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port)
     server.start()
     endpoint = f"http://127.0.0.1:{port}"
@@ -50,7 +50,7 @@ def tell(url: str, body: str = "") -> None:
 
 
 def heed_rights(endpoint: str, num_free_actions: int) -> None:
-    """From so many actions on, everybody is asked for rights."""
+    """Requires authentication after a number of actions."""
     tell(f"{endpoint}/moto-api/reset-auth", str(num_free_actions))
 
 

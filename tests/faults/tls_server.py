@@ -73,10 +73,10 @@ def _written(path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePri
 
 
 class TlsServer:
-    """Gives one answer to every request over TLS; without a certificate it breaks off the handshake."""
+    """Gives one reply to every request over TLS; without a certificate it breaks off the handshake."""
 
-    def __init__(self, certificate: Path | None, answer: bytes) -> None:
-        self._certificate, self._answer = certificate, answer
+    def __init__(self, certificate: Path | None, reply: bytes) -> None:
+        self._certificate, self._reply = certificate, reply
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
         self.num_requests = 0
@@ -106,11 +106,11 @@ class TlsServer:
     def _speak(self, connection: socket.socket) -> None:
         if self._certificate is None:
             connection.recv(65_536)
-            connection.sendall(b"\x16\x03\x03\x00\x40\x02")  # the first bytes of an answer, and no more
+            connection.sendall(b"\x16\x03\x03\x00\x40\x02")  # the first bytes of an reply, and no more
             return
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._certificate)
         with context.wrap_socket(connection, server_side=True) as secured:
             if secured.recv(65_536):
                 self.num_requests += 1
-                secured.sendall(self._answer)
+                secured.sendall(self._reply)

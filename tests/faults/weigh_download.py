@@ -1,4 +1,4 @@
-"""Downloads a delivery in a process of its own and says how much memory that took, in it and in its decoders.
+"""Downloads a delivery in a process of its own and prints the memory of it and of its decoders.
 
 Usage: python -m tests.faults.weigh_download PRODUCTS.parquet FOLDER
 Prints one line of JSON: peak resident bytes of the process itself and of the largest of its children, and the number of
@@ -20,7 +20,7 @@ from tests.faults.test_hostile_delivery import SETTINGS
 
 
 def peak_of_this_process() -> int:
-    """From its own memory alone: what `getrusage` says of a process counts its parent's, from before it was itself."""
+    """From its own memory alone: `getrusage` of a process counts its parent's, from before the fork."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found
     return int(found[1]) * 1024

@@ -52,7 +52,7 @@ class Postgres:
             connection.close()
 
     def start(self) -> None:
-        """Start the server, after a crash with what was committed, and wait until it answers."""
+        """Start the server, after a crash with what was committed, and wait until it responds."""
         options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self._folder}
         command = [str(self._binaries / "postgres"), "-D", str(self._data)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]

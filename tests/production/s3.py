@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from catalog.storage.files import store_path
-from tests.end_to_end.services import answers, free_port
+from tests.end_to_end.services import free_port, responds
 from tests.patience import until
 
 STORE = "s3://catalog/store"
@@ -32,7 +32,7 @@ def s3_server() -> Iterator[Mapping[str, str]]:
         for name, value in environment.items():
             patch.setenv(name, value)
         try:
-            until(lambda: answers(f"http://127.0.0.1:{port}/moto-api/"), "the S3 server")
+            until(lambda: responds(f"http://127.0.0.1:{port}/moto-api/"), "the S3 server")
             store_path(STORE).fs.mkdir("catalog")
             yield environment
         finally:

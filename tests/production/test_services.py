@@ -16,7 +16,7 @@ import yaml
 from resources.mlflow.tracking import Tracking
 from tests.conftest import REPOSITORY
 from tests.end_to_end.separate_services import Pages, listens
-from tests.end_to_end.services import answers
+from tests.end_to_end.services import responds
 from tests.patience import PATIENCE_S, until
 from tests.production.postgres import Postgres, free_port
 from tests.production.test_postgres import settle
@@ -85,7 +85,7 @@ def test_a_run_is_queued_by_one_service_started_by_another_and_executed_by_a_thi
             stack.enter_context(here.serving(service))
         web = f"http://127.0.0.1:{here.ports['webserver']}"
         until(lambda: listens(int(here.ports["code"])), "the code location")
-        until(lambda: answers(f"{web}/server_info"), "the web server")
+        until(lambda: responds(f"{web}/server_info"), "the web server")
         health = [here.command("code")[0], *SERVICES["code"]["healthcheck"]["test"][2:-1], here.ports["code"]]
         subprocess.run(health, check=True, capture_output=True)
         Pages(f"{web}/graphql").launch("prepare")

@@ -18,7 +18,7 @@ from tests.patience import PATIENCE_S
 
 SETTINGS = FetchSettings(
     allowed_networks=("127.0.0.1",),
-    idle_timeout_s=6.0,  # a busy machine answers within it
+    idle_timeout_s=6.0,  # a busy machine replies within it
     backoff_s=0.05,
     shard_rows=25,
     num_decoders=1,

@@ -2,10 +2,12 @@
 
 import math
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from demo.shop import ImageSource
+from demo.shop import ImageSource, Shop
 
 
 class Gate:
@@ -42,3 +44,12 @@ def opening(gate: Gate) -> Iterator[None]:
         yield
     finally:
         gate.let_through(math.inf)
+
+
+def requests_when_quiet(shop: Shop) -> Counter[str]:
+    """The requests so far, once those that the killed client left behind have been served."""
+    while True:
+        before = shop.requests.copy()
+        time.sleep(0.1)
+        if shop.requests == before:
+            return before

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
 
-TLS_HELLO = b"\x16\x03"  # answered at once, as the nonsense it is to plain HTTP
-Answer = Iterable[bytes] | None  # None: silence until the other side gives up
+TLS_HELLO = b"\x16\x03"  # replied to at once, as the nonsense it is to plain HTTP
+Reply = Iterable[bytes] | None  # None: silence until the other side gives up
 
 
 def response(status: str, body: bytes = b"", *headers: str) -> bytes:
@@ -18,9 +18,9 @@ def response(status: str, body: bytes = b"", *headers: str) -> bytes:
 
 
 class RawServer:
-    """Answers every path by a function, each connection in a thread of its own; counts the requests."""
+    """Replies to every path by a function, each connection in a thread of its own; counts the requests."""
 
-    def __init__(self, answer: Callable[[str], Answer], host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, reply: Callable[[str], Reply], host: str = "127.0.0.1", port: int = 0) -> None:
         self.requests: Counter[str] = Counter()
         self.headers: list[str] = []  # of every request, as received
         self._closing = threading.Event()
@@ -37,7 +37,7 @@ class RawServer:
                 outer.headers.append(received.decode("latin-1"))
                 path = "TLS" if received.startswith(TLS_HELLO) else received.decode("latin-1").split(" ")[1]
                 outer.requests[path] += 1
-                parts = answer(path)
+                parts = reply(path)
                 with suppress(OSError):  # the client may hang up at any moment: that is what is tested
                     if parts is None:
                         outer._closing.wait(30)

@@ -30,7 +30,7 @@ def good(shop: Shop | RawServer, num_products: int) -> pl.DataFrame:
 
 
 def stored(folder: UPath) -> dict[str, bytes]:
-    """The stored images by product_id, each checked to be whole and to be what its row says."""
+    """The stored images by product_id, each checked to be whole and to match its row."""
     rows = [row for path in sorted((folder / "images").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
     for row in rows:
         assert hashlib.sha256(row["image"]["bytes"]).hexdigest() == row["sha256"]

@@ -13,14 +13,14 @@ from upath import UPath
 from catalog.download.cached_images import cached_images
 from catalog.download.delivery import DownloadOptions, download_delivery
 from tests.catalog.download.download_until_killed import SETTINGS
-from tests.catalog.download.raw_server import Answer, RawServer, response
+from tests.catalog.download.raw_server import RawServer, Reply, response
 from tests.catalog.images.sample_images import jpeg
 
 QUICK = replace(SETTINGS, max_attempts=1, backoff_s=0.01)
 
 
 class Shop:
-    """A server of images with versions, which answers 304 to a request that names the current one."""
+    """A server of images with versions, which returns 304 for a request that names the current one."""
 
     def __init__(self) -> None:
         self.images: dict[str, bytes] = {f"/{number}.jpg": jpeg(40, 30, seed=number) for number in range(6)}
@@ -28,7 +28,7 @@ class Shop:
         self.has_etags = True
         self._headers: list[str] = []
 
-    def answer(self, path: str) -> Answer:
+    def reply(self, path: str) -> Reply:
         if path in self.broken:
             return [self.broken[path]]
         if path not in self.images:
@@ -44,7 +44,7 @@ class Shop:
 @pytest.fixture
 def shop() -> Iterator[Shop]:
     shop = Shop()
-    with RawServer(shop.answer) as shop.server:
+    with RawServer(shop.reply) as shop.server:
         yield shop
 
 

@@ -23,7 +23,7 @@ from catalog.images.statuses import Status
 from demo.faults import Fault
 from demo.shop import Shop
 from tests.catalog.download.download_until_killed import SETTINGS, download
-from tests.catalog.download.raw_server import Answer, RawServer, response
+from tests.catalog.download.raw_server import RawServer, Reply, response
 from tests.catalog.download.shop_deliveries import check_complete, good, image, products, stored
 from tests.catalog.images.sample_images import jpeg
 
@@ -223,7 +223,7 @@ def test_stalled_link_of_one_shard_delays_no_other_shard(folder: UPath) -> None:
     stalled = {f"/p/p{index}.jpg" for index in range(0, 100, 25)}  # one in each shard
     others_requested = threading.Event()
 
-    def answer(path: str) -> Answer:
+    def reply(path: str) -> Reply:
         if path in stalled:
             assert others_requested.wait(60)
         elif len(server.requests.keys() - stalled) == 96:
@@ -231,7 +231,7 @@ def test_stalled_link_of_one_shard_delays_no_other_shard(folder: UPath) -> None:
         return [response("200 OK", jpeg(40, 30))]
 
     patient = replace(SETTINGS, idle_timeout_s=60.0, timeout_s=60.0)
-    with RawServer(answer) as server:
+    with RawServer(reply) as server:
         wanted = good(server, 100)
         assert set(download(wanted, folder, patient)["status"]) == {"ok"}
 

@@ -20,8 +20,8 @@ from catalog.download.fetching import Fetcher
 from catalog.download.host_limiter import HostLimiter, Politeness
 from catalog.download.settings import FetchSettings
 from catalog.images.statuses import Status
-from tests.catalog.download.raw_server import Answer, RawServer, response
-from tests.catalog.download.test_guards import Answers
+from tests.catalog.download.raw_server import RawServer, Reply, response
+from tests.catalog.download.test_guards import ScriptedResolver
 
 BODY = b"the bytes of an image"
 FOUND = response("200 OK", BODY)
@@ -47,9 +47,9 @@ def fetch(url: str, resolver: AbstractResolver | None = None, **changes: object)
     return asyncio.run(run())
 
 
-def serving(*answers: bytes) -> Callable[[str], Answer]:
-    """A server's function that sends one answer after the other, the last one for ever."""
-    left = list(answers)
+def serving(*replies: bytes) -> Callable[[str], Reply]:
+    """A server's function that sends one reply after the other, the last one for ever."""
+    left = list(replies)
     return lambda path: [left.pop(0) if len(left) > 1 else left[0]]
 
 
@@ -68,7 +68,7 @@ def test_request_carries_the_configured_user_agent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "num_requests"),
+    ("reply", "status", "num_requests"),
     [
         (response("404 Not Found"), Status.GONE, 1),
         (response("410 Gone"), Status.GONE, 1),
@@ -90,8 +90,8 @@ def test_request_carries_the_configured_user_agent() -> None:
         (response("302 Found", b"", "Location: http://a..b/c"), Status.INVALID_URL, 1),
     ],
 )
-def test_response_without_an_image_is_a_status(answer: bytes, status: Status, num_requests: int) -> None:
-    with RawServer(serving(answer)) as server:
+def test_response_without_an_image_is_a_status(reply: bytes, status: Status, num_requests: int) -> None:
+    with RawServer(serving(reply)) as server:
         fetched = fetch(f"{server.url}/a.jpg")
         assert fetched.status is status
         assert fetched.data is None
@@ -219,12 +219,12 @@ STATUS_LINE = st.one_of(
 @hypothesis.settings(max_examples=150, deadline=None)
 @given(STATUS_LINE, st.lists(HEADER, max_size=4), st.binary(max_size=40))
 def test_no_response_raises(status_line: bytes, headers: list[bytes], body: bytes) -> None:
-    def answer(path: str) -> Answer:
+    def reply(path: str) -> Reply:
         return [status_line, *headers, b"\r\n", body] if path == "/a.jpg" else [FOUND]
 
-    with RawServer(answer) as server:
+    with RawServer(reply) as server:
         limits = {"max_attempts": 1, "timeout_s": 0.3, "idle_timeout_s": 0.05, "max_redirects": 1}
-        fetched = fetch(f"{server.url}/a.jpg", Answers(["127.0.0.1"]), **limits)
+        fetched = fetch(f"{server.url}/a.jpg", ScriptedResolver(["127.0.0.1"]), **limits)
     assert (fetched.data is not None) == (fetched.status is Status.OK)
 
 
@@ -281,7 +281,7 @@ def test_endless_redirects_are_too_many() -> None:
     ],
 )
 def test_redirect_to_a_private_address_is_refused(target: str, status: Status) -> None:
-    allowed = Answers(["127.0.0.3"]) if "localhost" in target else None  # an address that is not allowed
+    allowed = ScriptedResolver(["127.0.0.3"]) if "localhost" in target else None  # an address that is not allowed
     with RawServer(serving(redirect(target))) as server:
         fetched = fetch(f"{server.url}/a.jpg", resolver=allowed)
         assert fetched.status is status
@@ -300,7 +300,7 @@ def test_loopback_is_refused_unless_it_is_allowed(url: str) -> None:
 def test_rebinding_name_never_reaches_a_private_address() -> None:
     # 127.0.0.1 plays the public address; 127.0.0.2 the private one, which the name resolves to afterward.
     with RawServer(serving(FOUND)) as public, RawServer(serving(FOUND), "127.0.0.2", public.port) as private:
-        rebinding = Answers(["127.0.0.1"], ["127.0.0.2"])
+        rebinding = ScriptedResolver(["127.0.0.1"], ["127.0.0.2"])
         url = f"http://shop.example:{public.port}/a.jpg"
         assert fetch(url, resolver=rebinding).status is Status.OK
         assert fetch(url, resolver=rebinding).status is Status.BLOCKED_ADDRESS
@@ -310,7 +310,7 @@ def test_rebinding_name_never_reaches_a_private_address() -> None:
 
 def test_name_with_mixed_addresses_is_reached_at_its_public_one() -> None:
     with RawServer(serving(FOUND)) as public, RawServer(serving(FOUND), "127.0.0.2", public.port) as private:
-        fetched = fetch(f"http://shop.example:{public.port}/a.jpg", Answers(["127.0.0.2", "127.0.0.1"]))
+        fetched = fetch(f"http://shop.example:{public.port}/a.jpg", ScriptedResolver(["127.0.0.2", "127.0.0.1"]))
         assert fetched.status is Status.OK
         assert not private.requests
 
@@ -331,7 +331,7 @@ def test_host_that_only_refuses_is_paused() -> None:
 def test_connections_to_a_host_never_exceed_their_limit() -> None:
     num_open = most = 0
 
-    def answer(path: str) -> Answer:
+    def reply(path: str) -> Reply:
         nonlocal num_open, most
         num_open += 1
         most = max(most, num_open)
@@ -343,7 +343,7 @@ def test_connections_to_a_host_never_exceed_their_limit() -> None:
         async with Fetcher(settings(politeness=Politeness(max_connections=3))) as fetcher:
             return list(await asyncio.gather(*(fetcher.fetch(f"{url}/{index}.jpg") for index in range(30))))
 
-    with RawServer(answer) as server:
+    with RawServer(reply) as server:
         assert {fetched.status for fetched in asyncio.run(run(server.url))} == {Status.OK}
     assert most <= 3
 
@@ -360,11 +360,11 @@ def test_slow_host_takes_no_connection_from_the_others() -> None:
 
     quick_is_done = threading.Event()
 
-    def answer(path: str) -> Answer:
+    def reply(path: str) -> Reply:
         quick_is_done.wait(60)
         return [FOUND]
 
-    with RawServer(answer) as slow, RawServer(serving(FOUND)) as quick:
+    with RawServer(reply) as slow, RawServer(serving(FOUND)) as quick:
         asyncio.run(run(slow.url, quick.url))
 
 

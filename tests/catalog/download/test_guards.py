@@ -159,19 +159,19 @@ def test_any_text_is_a_safe_link_or_one_of_two_errors(text: str) -> None:
     assert address.is_global
 
 
-class Answers(AbstractResolver):
-    """A name server that returns the next of these answers each time, the last one for ever."""
+class ScriptedResolver(AbstractResolver):
+    """A name server that returns the next of these replies each time, the last one for ever."""
 
-    def __init__(self, *answers: list[str]) -> None:
-        self._answers = list(answers)
+    def __init__(self, *replies: list[str]) -> None:
+        self._replies = list(replies)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
         return [
             ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)
-            for address in answer
+            for address in reply
         ]
 
     async def close(self) -> None:
@@ -183,17 +183,17 @@ def resolved(resolver: GuardedResolver) -> list[str]:
 
 
 def test_name_keeps_only_its_public_addresses() -> None:
-    resolver = GuardedResolver(GUARD, Answers(["10.0.0.1", "8.8.8.8", "127.0.0.1"]))
+    resolver = GuardedResolver(GUARD, ScriptedResolver(["10.0.0.1", "8.8.8.8", "127.0.0.1"]))
     assert resolved(resolver) == ["8.8.8.8"]
 
 
 def test_name_of_private_addresses_is_blocked() -> None:
     with pytest.raises(BlockedAddressError, match=r"shop\.example resolves to 10\.0\.0\.1, 127\.0\.0\.1"):
-        resolved(GuardedResolver(GUARD, Answers(["127.0.0.1", "10.0.0.1"])))
+        resolved(GuardedResolver(GUARD, ScriptedResolver(["127.0.0.1", "10.0.0.1"])))
 
 
 def test_every_address_of_a_rebinding_name_is_checked() -> None:
-    resolver = GuardedResolver(GUARD, Answers(["8.8.8.8"], ["169.254.169.254"]))
+    resolver = GuardedResolver(GUARD, ScriptedResolver(["8.8.8.8"], ["169.254.169.254"]))
     assert resolved(resolver) == ["8.8.8.8"]
     with pytest.raises(BlockedAddressError):
         resolved(resolver)

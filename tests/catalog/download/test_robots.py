@@ -11,7 +11,7 @@ from catalog.download.fetching import Fetcher
 from catalog.download.host_limiter import HostLimiter
 from catalog.download.robots import tag_refuses
 from catalog.images.statuses import Status
-from tests.catalog.download.raw_server import Answer, RawServer, response
+from tests.catalog.download.raw_server import RawServer, Reply, response
 from tests.catalog.download.test_fetching import FOUND, settings
 
 RULES = b"""
@@ -33,10 +33,10 @@ def fetch_all(server: RawServer, *paths: str, honor_robots: bool = True) -> list
 
 
 def shop(robots: bytes, image: bytes = FOUND) -> "RawServer":
-    def answer(path: str) -> Answer:
+    def reply(path: str) -> Reply:
         return [robots if path == "/robots.txt" else image]
 
-    return RawServer(answer)
+    return RawServer(reply)
 
 
 def test_disallowed_path_is_not_fetched_and_the_rules_only_once() -> None:
@@ -82,7 +82,7 @@ def test_unreachable_rules_forbid_everything_for_now(robots: bytes) -> None:
 
 
 def test_tag_on_the_image_applies_before_its_body_is_read() -> None:
-    def answer(path: str) -> Answer:
+    def reply(path: str) -> Reply:
         if path == "/robots.txt":
             return [response("404 Not Found")]
         return tagged()
@@ -92,7 +92,7 @@ def test_tag_on_the_image_applies_before_its_body_is_read() -> None:
         fetched.wait(60)  # longer than the idle timeout: no body comes
 
     fetched = threading.Event()
-    with RawServer(answer) as server:
+    with RawServer(reply) as server:
         tagged_image = fetch_all(server, "/a.jpg")[0]
         fetched.set()
     assert tagged_image.status is Status.DISALLOWED

@@ -2,8 +2,6 @@
 
 import math
 import signal
-import time
-from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +12,7 @@ from catalog.download.journals import Journal
 from demo.faults import Fault
 from demo.shop import Shop
 from tests.catalog.download.download_until_killed import download, start_downloading
-from tests.catalog.download.gate import Gate, opening
+from tests.catalog.download.gate import Gate, opening, requests_when_quiet
 from tests.catalog.download.shop_deliveries import check_complete, good, image
 from tests.patience import until
 
@@ -82,15 +80,6 @@ def test_killed_download_refetches_no_journaled_image(tmp_path: Path, folder: UP
         refetched = {f"{shop.url}{path}" for path in shop.requests - before}
         assert not journaled & refetched
         assert not list(Path(folder.path).glob("outcomes/.shard-*.journal"))
-
-
-def requests_when_quiet(shop: Shop) -> Counter[str]:
-    """The requests so far, once those that the killed client left behind have been served."""
-    while True:
-        before = shop.requests.copy()
-        time.sleep(0.1)
-        if shop.requests == before:
-            return before
 
 
 def finished(folder: UPath) -> list[Path]:

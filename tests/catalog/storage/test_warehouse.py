@@ -149,8 +149,8 @@ def test_outcomes_are_counted_by_partner_and_status(store: Path) -> None:
 def test_classifiers_are_ranked_by_the_value_weighted_accuracy_of_leaves(store: Path) -> None:
     write(store / "metrics/classifier=finetune/data.parquet", metrics("finetune", 0.75))
     write_warehouse(store / "catalog.duckdb", str(store))
-    answer = query(store / "catalog.duckdb", "FROM accuracy_by_classifier")
-    assert answer.columns[:6] == [
+    result = query(store / "catalog.duckdb", "FROM accuracy_by_classifier")
+    assert result.columns[:6] == [
         "classifier",
         "split",
         "value_weighted_accuracy",
@@ -158,7 +158,7 @@ def test_classifiers_are_ranked_by_the_value_weighted_accuracy_of_leaves(store: 
         "value_weighted_high",
         "top1",
     ]
-    assert answer.select("classifier", "value_weighted_accuracy", "top1_high", "num_samples").rows() == [
+    assert result.select("classifier", "value_weighted_accuracy", "top1_high", "num_samples").rows() == [
         ("finetune", 0.75, 0.85, 40),
         ("probe", 0.5, 0.6, 40),
     ]
@@ -166,8 +166,8 @@ def test_classifiers_are_ranked_by_the_value_weighted_accuracy_of_leaves(store: 
 
 def test_the_worst_confusions_are_named_and_the_costliest_comes_first(store: Path) -> None:
     write_warehouse(store / "catalog.duckdb", str(store))
-    answer = query(store / "catalog.duckdb", "SELECT true_name, predicted_name, num, true_path FROM worst_confusions")
-    assert answer.rows() == [
+    result = query(store / "catalog.duckdb", "SELECT true_name, predicted_name, num, true_path FROM worst_confusions")
+    assert result.rows() == [
         ("Dresses", "Shirts", 5, "Clothing > Dresses"),
         ("Shirts", "Dresses", 2, "Clothing > Shirts"),
     ]
@@ -175,8 +175,8 @@ def test_the_worst_confusions_are_named_and_the_costliest_comes_first(store: Pat
 
 def test_a_disagreement_is_a_product_predicted_into_another_leaf_than_the_partners(store: Path) -> None:
     write_warehouse(store / "catalog.duckdb", str(store))
-    answer = query(store / "catalog.duckdb", "FROM disagreements WHERE partner = ?", ["bolt"])
-    assert answer.rows(named=True) == [
+    result = query(store / "catalog.duckdb", "FROM disagreements WHERE partner = ?", ["bolt"])
+    assert result.rows(named=True) == [
         {
             "classifier": "probe",
             "split": "test",
@@ -198,8 +198,8 @@ def test_records_of_classifiers_are_a_view(store: Path) -> None:
         content = json.dumps({"encoder": f"{name}-encoder", "levels": [1, 4]}, indent=2)
         (store / folder / name / "classifier.json").write_text(content)
     assert "classifiers" in write_warehouse(store / "catalog.duckdb", str(store))
-    answer = query(store / "catalog.duckdb", "SELECT name, description->>'encoder' FROM classifiers")
-    assert answer.rows() == [("finetune", "finetune-encoder"), ("light", "light-encoder"), ("probe", "probe-encoder")]
+    result = query(store / "catalog.duckdb", "SELECT name, description->>'encoder' FROM classifiers")
+    assert result.rows() == [("finetune", "finetune-encoder"), ("light", "light-encoder"), ("probe", "probe-encoder")]
 
 
 def test_the_champion_is_a_view(store: Path) -> None:
@@ -216,15 +216,15 @@ def test_the_champion_is_a_view(store: Path) -> None:
     }
     (store / "champion/champion.json").write_text(json.dumps(champion | {"value": 0.75}))
     write_warehouse(store / "catalog.duckdb", str(store))
-    answer = query(store / "catalog.duckdb", "FROM champion")
-    assert answer.rows(named=True) == [champion | {"value": 0.75}]
+    result = query(store / "catalog.duckdb", "FROM champion")
+    assert result.rows(named=True) == [champion | {"value": 0.75}]
 
 
 def test_most_valuable_confusions_are_ordered_by_business_value(store: Path) -> None:
     write_warehouse(store / "catalog.duckdb", str(store))
-    answer = query(store / "catalog.duckdb", "FROM most_valuable_confusions")
+    result = query(store / "catalog.duckdb", "FROM most_valuable_confusions")
     columns = ("rank", "true_name", "predicted_name", "num", "num_true", "business_value")
-    assert answer.select(columns).rows() == [
+    assert result.select(columns).rows() == [
         (1, "Shirts", "Shirts", 8, 10, 80.0),
         (1, "Shirts", "Dresses", 2, 10, 20.0),
         (2, "Dresses", "Shirts", 5, 5, 50.0),
@@ -235,16 +235,16 @@ def test_a_delivery_written_after_the_warehouse_is_visible(store: Path) -> None:
     write_warehouse(store / "catalog.duckdb", str(store))
     newest = pl.read_parquet(store / "products/delivery=002/data.parquet", glob=False)
     write(store / "products/delivery=003/data.parquet", newest)
-    answer = query(store / "catalog.duckdb", "SELECT count(*) FROM products WHERE delivery = '003'")
-    assert answer.item() == 4
+    result = query(store / "catalog.duckdb", "SELECT count(*) FROM products WHERE delivery = '003'")
+    assert result.item() == 4
 
 
 def test_deliveries_of_different_years_may_have_different_columns(store: Path) -> None:
     later = pl.DataFrame({"product_id": ["acme:9"], "partner_id": ["acme"], "brand": ["Acme"], "delivery": ["003"]})
     write(store / "products/delivery=003/data.parquet", later)
     write_warehouse(store / "catalog.duckdb", str(store))
-    answer = query(store / "catalog.duckdb", "SELECT delivery, title, brand FROM products GROUP BY ALL ORDER BY ALL")
-    assert answer.rows() == [("001", "Shirt", None), ("002", "Shirt", None), ("003", None, "Acme")]
+    result = query(store / "catalog.duckdb", "SELECT delivery, title, brand FROM products GROUP BY ALL ORDER BY ALL")
+    assert result.rows() == [("001", "Shirt", None), ("002", "Shirt", None), ("003", None, "Acme")]
 
 
 def test_a_query_cannot_change_anything(store: Path) -> None:

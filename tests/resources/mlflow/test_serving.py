@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,8 @@ from ml.deployment.variants import Machine
 from ml.pixels import decode_pixels
 from resources.mlflow.serving import requirements, save_served
 from resources.predictor import BATCH_SIZE
-from tests.patience import PATIENCE_S
+from tests.end_to_end.services import responds
+from tests.patience import PATIENCE_S, until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -63,13 +63,8 @@ def server(served: Path) -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        for _ in range(600):
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5):
-                    break
-            except OSError:
-                assert process.poll() is None, "the server ended"
-                time.sleep(0.1)
+        until(lambda: process.poll() is not None or responds(f"http://127.0.0.1:{port}/ping"), "the server")
+        assert process.poll() is None, "the server ended"
         yield f"http://127.0.0.1:{port}/invocations"
     finally:
         os.killpg(process.pid, signal.SIGTERM)  # the server is a child of the command
