@@ -89,11 +89,15 @@ def _write(path: UPath, pieces: Iterator[pl.DataFrame]) -> int:
         for piece in pieces:
             if written is not None:  # at most one piece waits, so memory stays flat
                 written.result()
-            written = thread.submit(part.write_table, piece.to_arrow())
+            written = thread.submit(_append, part, piece)
             num_rows += piece.height
         if written is not None:
             written.result()
     return num_rows
+
+
+def _append(part: pq.ParquetWriter, piece: pl.DataFrame) -> None:
+    part.write_table(piece.to_arrow())
 
 
 def list_parts(parts: Collection[Part], records: UPath, folder: str) -> None:
