@@ -5,7 +5,6 @@ A hook of MkDocs (https://www.mkdocs.org/user-guide/configuration/#hooks); `PAGE
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
@@ -38,9 +37,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def cli_page() -> str:
     """The commands of `shelfsight`, with their help."""
-    from shelfsight.cli.command import parser
+    from shelfsight.cli.command import NAME, click_command
+    from shelfsight.cli.failures import EXIT_CODES
 
-    parts = ["# Command line", "", *_command("shelfsight", parser())]
+    parts = ["# Command line", "", EXIT_CODES, "", *_command(NAME, click_command())]
     return "\n".join(parts)
 
 
@@ -111,20 +111,19 @@ def python_page() -> str:
     return "\n".join(parts)
 
 
-def _command(name: str, parser: argparse.ArgumentParser) -> list[str]:
-    usage = re.sub(r"\s+", " ", parser.format_usage()).removeprefix("usage: ").strip()
-    lines = [f"## `{name}`", "", parser.description or "", "", f"    {usage}", ""]
-    subcommands = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
-    plain = [each for each in parser._actions if each not in subcommands]
-    if plain and not subcommands:
-        lines += ["| argument | meaning |", "| --- | --- |"]
-        lines += [
-            f"| `{', '.join(each.option_strings) or each.metavar or each.dest}` | {each.help} |" for each in plain
-        ]
-        lines.append("")
-    for action in subcommands:
-        for word, inner in action.choices.items():
-            lines += _command(f"{name} {word}", inner)
+def _command(name: str, command: Any) -> list[str]:
+    """A command of the Click tree, with its options, and those below it."""
+    from typer import Context
+
+    context = Context(command, info_name=name)
+    with context.scope(cleanup=False):
+        usage = re.sub(r"\s+", " ", context.get_usage()).removeprefix("Usage: ").strip()
+        shown = [(each, each.get_help_record(context)) for each in command.get_params(context)]
+    lines = [f"## `{name}`", "", command.help or "", "", f"    {usage}", "", "| argument | meaning |", "| --- | --- |"]
+    lines += [f"| `{_cell(record[0])}` | {_cell(record[1])} |" for _, record in shown if record is not None]
+    lines.append("")
+    for word, inner in getattr(command, "commands", {}).items():
+        lines += _command(f"{name} {word}", inner)
     return lines
 
 

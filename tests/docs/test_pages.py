@@ -18,14 +18,16 @@ from ml.deployment.variants import VARIANTS
 from ml.methods import METHODS
 from ml.search import SEARCHERS
 from resources.settings import OTHER_VARIABLES, Settings, variable_of
-from shelfsight.cli.command import parser
+from shelfsight.cli.command import COMMANDS
 from tests.conftest import REPOSITORY, TinyCatalog
+from tests.shelfsight.cli.parsing import parse
 
 DOCS = REPOSITORY / "docs"
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 TEXTS = {str(page.relative_to(REPOSITORY)): page.read_text() for page in PAGES}
 CONTRIBUTING = TEXTS["CONTRIBUTING.md"]
 REGISTRIES = {
+    "COMMANDS": COMMANDS,
     "FEED_READERS": FEED_READERS,
     "METRICS": METRICS,
     "METHODS": METHODS,
@@ -109,7 +111,7 @@ def test_every_setting_exists(page: str) -> None:
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_shelfsight_command_parses(page: str) -> None:
     for words in commands(TEXTS[page], "shelfsight"):
-        parser().parse_args(words)  # exits where a word or an option is unknown
+        parse(words)  # raises where a word or an option is unknown
 
 
 @pytest.mark.parametrize("page", TEXTS)

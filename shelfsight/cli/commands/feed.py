@@ -1,0 +1,32 @@
+"""`shelfsight feed add`: delivers a partner's feed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shelfsight.cli.options import JsonOption, StoreOption
+
+feed = typer.Typer(help="Deliver a partner's feed.")
+
+
+@feed.callback()
+def _group() -> None:
+    """Deliver a partner's feed."""
+
+
+@feed.command()
+def add(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="the feed")],
+    partner: Annotated[str, typer.Option(help="partner of the feed", show_default="name of the file's folder")] = "",
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a feed file into a partner's inbox.
+
+    feed_sensor finds it there.
+    """
+    from shelfsight.cli.feeds import add as added
+    from shelfsight.cli.output import print_output
+
+    print_output(added(store, file, partner or None), as_json=as_json)
