@@ -41,6 +41,7 @@ from ml.deployment.deployment import POINTER
 from ml.deployment.variants import Machine
 from ml.encoders.encoder import build
 from ml.recipes import RANDOM_MNV3
+from resources.instance import SHIPPED, WORKSPACE
 from resources.predictor import BATCH_SIZE, CatalogPredictor
 from resources.store import Store
 
@@ -68,7 +69,7 @@ def main() -> None:
     work_s = predict_directly(store, keys)
     home = store.local / "dagster"
     home.mkdir()
-    shutil.copy(REPOSITORY / "dagster.yaml", home)
+    shutil.copy(SHIPPED, home)
     os.environ["DAGSTER_HOME"] = str(home)
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions(str(deliveries.name), keys)
@@ -162,7 +163,7 @@ def predict_directly(store: Store, keys: Sequence[str]) -> float:
 def daemon(store: Store) -> Iterator[None]:
     """Runs web server, daemon and code server over the store, as `make ui` does."""
     log = FOLDER / "services.log"
-    command = [str(Path(sys.executable).parent / "dagster"), "dev", "-w", "workspace.yaml", "-p", str(PORT)]
+    command = [str(Path(sys.executable).parent / "dagster"), "dev", "-w", str(WORKSPACE), "-p", str(PORT)]
     with log.open("wb") as output:
         services = subprocess.Popen(
             command,

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.claims import figure, publish
+from resources.instance import SHIPPED
 
 REPOSITORY = Path(__file__).parent.parent
 DATA = REPOSITORY.parent / "shared" / "data"
@@ -26,7 +27,7 @@ def main() -> None:
         store = Path(scratch) / "store"
         home = store / "dagster"
         home.mkdir(parents=True)
-        (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
+        (home / "dagster.yaml").write_text(SHIPPED.read_text())
         command = [sys.executable, "-m", "demo.photographs", folder, "--taxonomy", taxonomy]
         environment = {**os.environ, "SHELFSIGHT_STORE": str(store), "DAGSTER_HOME": str(home)}
         started = time.perf_counter()

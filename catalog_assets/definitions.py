@@ -1,4 +1,4 @@
-"""All definitions of shelfsight, merged. Run with ``dagster dev -w workspace.yaml``, or ``make ui``."""
+"""All definitions of shelfsight, merged. Served by ``shelfsight up``."""
 
 import dagster as dg
 

@@ -109,10 +109,11 @@ def run_jobs(
 
 def run_flow(root: Path | str, plan: Plan) -> Progress:
     """Registers what arrived and brings every asset of a plan up to date, in the instance of DAGSTER_HOME."""
+    settings = Settings.read(store=str(root))
     with dg.DagsterInstance.get() as instance:
-        for problem in register_arrivals(Store(root=str(root)), instance):
+        for problem in register_arrivals(Store.of(settings), instance):
             print(problem, file=sys.stderr)  # noqa: T201
-        defs = definitions(Settings.read(store=str(root)))
+        defs = definitions(settings)
         return bring_up_to_date(defs, instance, plan)
 
 

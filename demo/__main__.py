@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from demo.catalog import image_source, write_catalog
 from demo.fashion_mnist import DataUnavailableError, FashionMnist, load
 from demo.report import report
-from demo.settings import DATA, SEED, SHOP_HOST, SHOP_PORT, SHOP_URL, allow_shop, store_root
+from demo.settings import DATA, SEED, SHOP_HOST, SHOP_PORT, SHOP_URL, allow_shop, feed_places, store_root
 from demo.shop import Shop
 
 if TYPE_CHECKING:
@@ -63,11 +63,10 @@ def prepare(root: Path, data: FashionMnist, num_products: int) -> None:
         if (known := json.loads(record.read_text())) != wanted:
             raise ValueError(f"store {root} has another demo ({known}); set STORE=... to a new one, or remove it")
         return
-    catalog = write_catalog(
-        root / "inbox", root / "reference", data=data, seed=SEED, shop_url=SHOP_URL, num_products=num_products
-    )
+    catalog = write_catalog(*feed_places(), data=data, seed=SEED, shop_url=SHOP_URL, num_products=num_products)
+    root.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(wanted))
-    print(f"{catalog.num_products:,} products in {len(catalog.feeds)} feeds below {root / 'inbox'}")
+    print(f"{catalog.num_products:,} products in {len(catalog.feeds)} feeds below {feed_places()[0]}")
 
 
 def run(root: Path, data: FashionMnist) -> "Progress":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from demo.clothing import clothing_images, write_clothing
 from demo.report import comparison
-from demo.settings import SHOP_HOST, SHOP_PORT, SHOP_URL, allow_shop, store_root
+from demo.settings import SHOP_HOST, SHOP_PORT, SHOP_URL, allow_shop, feed_places, store_root
 from demo.shop import Shop
 
 ENCODERS = ("imagenet-lite0-224", "imagenet-lite0")
@@ -32,8 +32,7 @@ def main() -> int:
 
     try:
         catalog = write_clothing(
-            root / "inbox",
-            root / "reference",
+            *feed_places(),
             folder=options.folder,
             taxonomy=options.taxonomy,
             shop_url=SHOP_URL,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from resources.places import inbox_root, reference_root
 from resources.settings import Settings, set_default
 
 SEED = 7
@@ -13,6 +14,12 @@ DATA = Settings.read().demo_data
 def store_root() -> Path:
     """Returns the absolute path of the store, as the assets see it."""
     return Path(Settings.read().store).absolute()
+
+
+def feed_places() -> tuple[Path, Path]:
+    """Returns the folders of feeds and of reference data, as the assets see them."""
+    settings = Settings.read()
+    return Path(inbox_root(settings)), Path(reference_root(settings))
 
 
 def allow_shop() -> None:

@@ -21,7 +21,7 @@ from resources.tables import TableIO
 
 def configured(settings: Settings) -> dict[str, object]:
     """All resources over the store that the settings name."""
-    store = Store(root=settings.root)
+    store = Store.of(settings)
     return {
         "store": store,
         "tables": TableIO(store=store),

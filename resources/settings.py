@@ -29,7 +29,8 @@ OTHER_VARIABLES = {
     "SHELFSIGHT_TAXONOMY": "benchmarks",
     "SHELFSIGHT_PROJECT": "resources/settings.py",
 }
-PATHS = ("store", "scratch", "spark_environment", "dagster_home", "demo_data")  # relative to the project's folder
+# Relative to the project's folder.
+PATHS = ("store", "inbox", "reference", "scratch", "spark_environment", "dagster_home", "demo_data")
 # Kubernetes describes every service to its pods, and the Helm chart names that of the code location `shelfsight`.
 SERVICE_LINK = re.compile(
     r"_SERVICE_HOST=|_SERVICE_PORT(_\w+)?=\d+$|_PORT=\w+://|_PORT_\d+_(TCP|UDP|SCTP)(_PORT|_PROTO|_ADDR)?="
@@ -61,6 +62,10 @@ class Settings(BaseSettings):
 
     # -- store --
     store: str = Field(default="store", description="folder of everything made, or a URL such as `s3://bucket/store`")
+    inbox: str = Field(default="", description="folder of feeds; empty: `inbox/` of the project, else of the store")
+    reference: str = Field(
+        default="", description="folder of taxonomy and partners; empty: `reference/` of the project, else of the store"
+    )
     scratch: Path = Field(
         default_factory=lambda: Path.home() / ".cache" / "shelfsight",
         description="folder for local copies of a remote store, and for what only this machine needs",

@@ -2,8 +2,8 @@
 
 ::
 
-    inbox/PARTNER/NAME.EXT          feed files as they arrive
-    reference/                      taxonomy files, partners.toml, product-type mappings, business_value.csv
+    inbox/PARTNER/NAME.EXT          feed files as they arrive; a project has them beside its file
+    reference/                      taxonomy files, partners.toml, product-type mappings, business_value.csv; likewise
     deliveries/KEY.json             registered deliveries: a feed file, or a part of a big one
     deliveries/parts/FEED/CONTENT/*.parquet     big feeds, converted, one file per delivery
     products|rejected|outcomes|images/delivery=KEY/*.parquet
@@ -35,12 +35,21 @@ from catalog.taxonomy.files import read_curated_moves, read_former_versions, rea
 from catalog.taxonomy.moves import Moves
 from catalog.taxonomy.tree import Taxonomy
 from resources.artifacts import local_copies
+from resources.places import inbox_root, reference_root
+from resources.settings import Settings
 
 
 class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Files of the platform, found by name and never by listing a folder for the newest one."""
 
     root: str
+    inbox_root: str = ""  # empty: in the store
+    reference_root: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Store":
+        """Returns the store that the settings name, with the places of its feeds and reference data."""
+        return cls(root=settings.root, inbox_root=inbox_root(settings), reference_root=reference_root(settings))
 
     @property
     def path(self) -> UPath:
@@ -153,12 +162,12 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def inbox(self) -> UPath:
         """The folder in which feed files arrive, one subfolder per partner."""
-        return self.path / "inbox"
+        return store_path(self.inbox_root) if self.inbox_root else self.path / "inbox"
 
     @property
     def reference(self) -> UPath:
         """The folder of hand-edited files: taxonomy, partners' settings and business values."""
-        return self.path / "reference"
+        return store_path(self.reference_root) if self.reference_root else self.path / "reference"
 
     def taxonomy(self) -> Taxonomy:
         """The taxonomy of all predictions: Google's, extended, in every language that has a file."""

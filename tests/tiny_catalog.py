@@ -14,7 +14,7 @@ import yaml
 
 from demo.fashion_mnist import FashionMnist
 from resources.settings import Settings
-from tests.build_cache import REPOSITORY, cached
+from tests.build_cache import cached
 
 if TYPE_CHECKING:
     from catalog_assets.plan import Plan
@@ -73,12 +73,13 @@ def _build(folder: Path, data: FashionMnist) -> None:
     from catalog_assets.definitions import definitions
     from catalog_assets.flow import bring_up_to_date, register_arrivals
     from demo.catalog import write_catalog
+    from resources.instance import SHIPPED
     from resources.store import Store
 
     root = folder / "store"
     home = root / "dagster"
     home.mkdir(parents=True)
-    (home / "dagster.yaml").write_text(_with_eager_queue((REPOSITORY / "dagster.yaml").read_text()))
+    (home / "dagster.yaml").write_text(_with_eager_queue(SHIPPED.read_text()))
     with tiny_shop(data, _free_port()) as shop, dg.DagsterInstance.from_config(str(home)) as instance:
         write_catalog(
             root / "inbox", root / "reference", data=data, seed=7, shop_url=shop.url, num_products=NUM_PRODUCTS

@@ -43,12 +43,13 @@ class Delivery:
     received_at: str  # ISO 8601, UTC; orders deliveries, so that the newest row of a product counts
     stamp: str = ""  # of the file, see `FeedFile.stamp`
     columns: str = ""  # fingerprint of the partner's own column names, see `columns_fingerprint`
+    product_types: str = ""  # fingerprint of the categories of the partner's own product types
     part: Part = field(default_factory=Part)
 
     @property
     def version(self) -> str:
-        """The delivery's content in a word: the file's fingerprint, the column names' and the rows."""
-        content = f"{self.sha256}-{self.columns}" if self.columns else self.sha256
+        """The delivery's content in a word: the fingerprints of the file, column names and product types, the rows."""
+        content = "-".join(filter(None, (self.sha256, self.columns, self.product_types)))
         return content if self.part.num_parts == 1 else f"{content}:{self.part.first_row}+{self.part.num_rows}"
 
     @property
@@ -74,9 +75,7 @@ class Delivery:
         """
         path = folder / f"{key}.json"
         if not path.exists():
-            raise FileNotFoundError(
-                f"no delivery {key!r} is registered at {path}; drop its feed file into the store's inbox"
-            )
+            raise FileNotFoundError(f"no delivery {key!r} is registered at {path}; drop its feed file into the inbox")
         record = json.loads(path.read_text())
         return cls(**record | {"part": Part(**record.get("part", {}))})
 

@@ -81,7 +81,7 @@ def attributes_by_header(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def columns_fingerprint(names: Mapping[str, str]) -> str:
-    """Return 16 hexadecimal digits that change with a partner's column names; an empty text for none."""
+    """Return 16 hexadecimal digits that change with a partner's column names, or product types; empty for none."""
     return hashlib.sha256(json.dumps(sorted(names.items())).encode()).hexdigest()[:16] if names else ""
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from upath import UPath
 
 from catalog.feeds.feed import ATTRIBUTES, attribute_of
+from catalog.products.mapping_files import ProductTypes, read_mapping, read_product_types, read_text
 from catalog.taxonomy.moves import Moves
 from catalog.taxonomy.tree import Taxonomy, canonical_path
 
@@ -33,7 +32,8 @@ class PartnerSettings:
     """The settings of one partner.
 
     `golden`: its products are used for evaluation only, never for training.
-    `product_types`: its own category path -> taxonomy path or id, from the file `product_types_file`.
+    `product_types`: its own category path -> taxonomy path or id, from the file `product_types_file`, which may have
+    further ones that nobody has confirmed.
     `columns`: its own column names -> Merchant Center's attributes; other attributes have Merchant Center's names.
     `feeds`: URLs of feeds that the partner keeps elsewhere, of any kind that fsspec opens.
     `max_feed_age_days`: days after which a newer feed is missed; None for the project's own limit.
@@ -43,6 +43,7 @@ class PartnerSettings:
     golden: bool = False
     product_types: Mapping[str, str] = field(default_factory=dict)
     product_types_file: str = "product_types"
+    num_unconfirmed_types: int = 0
     feeds: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     max_feed_age_days: float | None = None
@@ -98,7 +99,7 @@ def read_partner(folder: UPath, partner_id: str) -> PartnerSettings:
 def _tables(folder: UPath) -> dict[str, Any]:
     path = folder / PARTNERS_FILE
     try:
-        partners = tomllib.loads(_read_text(path, "write it with a table [partners.NAME] for each partner"))
+        partners = tomllib.loads(read_text(path, "write it with a table [partners.NAME] for each partner"))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not TOML: {error}; correct it there") from error
     tables = partners.get("partners", {})
@@ -134,29 +135,22 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
                 "write a URL such as 'https://shop/feed.tsv', or drop the file into the inbox"
             )
     mapping = folder / table["product_types"] if "product_types" in table else None
+    types = read_product_types(mapping) if mapping else ProductTypes(categories={})
     return PartnerSettings(
         partner_id=partner_id,
         golden=table.get("golden", False),
-        product_types=_read_mapping(mapping, ("product_type", "category"), canonical_path) if mapping else {},
+        product_types=types.categories,
         product_types_file=str(mapping or path),
+        num_unconfirmed_types=types.num_unconfirmed,
         feeds=tuple(table.get("feeds", [])),
         columns=_read_columns(folder / table["columns"]) if "columns" in table else {},
         max_feed_age_days=float(limit) if limit is not None else None,
     )
 
 
-def _read_text(path: UPath, way_out: str) -> str:
-    if not path.is_file():
-        raise ValueError(f"no file {str(path)!r}; {way_out}")
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
-
-
 def _read_columns(path: UPath) -> dict[str, str]:
     """Returns the rows of a CSV file with the header column,attribute: the partner's column name -> the attribute."""
-    columns = _read_mapping(path, ("column", "attribute"), attribute_of)
+    columns = read_mapping(path, ("column", "attribute"), attribute_of)
     attributes: dict[str, str] = {}
     for column, attribute in columns.items():
         if attribute not in ATTRIBUTES:
@@ -166,25 +160,3 @@ def _read_columns(path: UPath) -> dict[str, str]:
             raise ValueError(f"{path}: {both} are mapped to {attribute!r}; remove one of the rows")
         attributes[attribute] = column
     return columns
-
-
-def _read_mapping(path: UPath, header: tuple[str, str], canonical: Callable[[str], str]) -> dict[str, str]:
-    """Returns the rows of a CSV file with this header; texts of the same canonical form may not be mapped twice."""
-    setting = f"{header[0]}s"
-    text = _read_text(path, f"write it with the header {','.join(header)}, or remove {setting} from the settings")
-    rows = csv.reader(io.StringIO(text, newline=""))
-    found = next(rows, [])
-    if found != list(header):
-        raise ValueError(f"{path}: the header is {','.join(found)!r}; make it {','.join(header)}")
-    mapping: dict[str, str] = {}
-    seen: dict[str, str] = {}
-    for row in rows:
-        if not row:
-            continue
-        if len(row) != 2:
-            raise ValueError(f"{path}:{rows.line_num}: {len(row)} fields; put texts with a comma in quotes")
-        key, value = row
-        if seen.setdefault(canonical(key), value) != value:
-            raise ValueError(f"{path}:{rows.line_num}: {key!r} is mapped twice; remove one of the rows")
-        mapping[key] = value
-    return mapping

@@ -105,6 +105,10 @@ class Taxonomy:
     def __len__(self) -> int:
         return len(self._categories)
 
+    def names(self) -> list[tuple[str, int]]:
+        """Returns the paths of all categories, in canonical form and in every language, each with its id."""
+        return list(self._ids.items())
+
     def path(self, category_id: int) -> str:
         """Returns the names from the root to the category, `A > B > C`."""
         return self._category(category_id).path

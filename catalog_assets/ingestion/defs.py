@@ -9,6 +9,7 @@ from catalog_assets.ingestion.jobs import JOBS
 from catalog_assets.ingestion.probe import download_probe
 from catalog_assets.ingestion.products import feed_files, products_and_rejected
 from catalog_assets.ingestion.taxonomies import taxonomy, taxonomy_moves
+from catalog_assets.ingestion.taxonomy_sensor import taxonomy_sensor
 
 defs = dg.Definitions(
     assets=[
@@ -21,5 +22,5 @@ defs = dg.Definitions(
         download_report,
     ],
     jobs=JOBS,
-    sensors=[feed_sensor],
+    sensors=[taxonomy_sensor, feed_sensor],
 )

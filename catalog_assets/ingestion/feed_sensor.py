@@ -4,6 +4,8 @@ import json
 
 import dagster as dg
 
+from catalog.taxonomy.files import TAXONOMY_FILE
+from catalog.taxonomy.tree import TAXONOMY_URL
 from catalog_assets.idioms.priorities import NEW_FEED
 from catalog_assets.ingestion.inbox import MAX_SCAN_S, ScanSettings, arrivals, registration
 from catalog_assets.ingestion.jobs import ingest, parse_only
@@ -17,6 +19,9 @@ def feed_sensor(
     context: dg.SensorEvaluationContext, store: Store, arrival_policy: ArrivalPolicy
 ) -> dg.SensorResult | dg.SkipReason:
     """Registers a new or rewritten feed as one delivery or several, and requests a run for each."""
+    taxonomy = store.reference / TAXONOMY_FILE
+    if not taxonomy.exists():  # then every run would fail, and none be repeated once it is there
+        return dg.SkipReason(f"feeds wait for the taxonomy; save {TAXONOMY_URL} as {taxonomy}")
     settings = ScanSettings(max_rows=arrival_policy.max_delivery_rows, max_scan_s=MAX_SCAN_S)
     found = arrivals(store, context.instance, json.loads(context.cursor or "{}"), settings)
     for problem in found.problems:

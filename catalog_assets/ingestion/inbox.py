@@ -12,7 +12,7 @@ from upath import UPath
 from catalog.feeds.deliveries import MAX_DELIVERY_ROWS, Delivery, feed_files, known_deliveries
 from catalog.feeds.feed import NO_NAMES, columns_fingerprint
 from catalog.feeds.sources import FeedFile, InboxError, UnsettledFeedError, public_url
-from catalog.products.partners import PARTNERS_FILE, read_partners
+from catalog.products.partners import PARTNERS_FILE, PartnerSettings, read_partners
 from catalog_assets.idioms.history import latest
 from resources.store import Store
 
@@ -43,7 +43,7 @@ class Arrivals:
 def arrivals(
     store: Store, instance: dg.DagsterInstance, seen: Mapping[str, str], settings: ScanSettings | None = None
 ) -> Arrivals:
-    """Register every feed that is new or rewritten since ``seen``, or whose partner has other column names since.
+    """Register every feed that is new or rewritten since ``seen``, or whose partner's settings change its products.
 
     A second scan is harmless: a feed whose content is parsed already is only noted as seen.
     """
@@ -118,24 +118,31 @@ def source_of(store: Store, delivery: Delivery) -> FeedFile | UPath:
 
 @dataclass(frozen=True, kw_only=True)
 class _Feeds:
-    """All feeds, those in the inbox first, with the column names of each partner."""
+    """All feeds, those in the inbox first, with the settings of each partner."""
 
     places: list[FeedFile]
-    names: Mapping[str, Mapping[str, str]] | None  # None: the partners' settings cannot be read
+    partners: Mapping[str, PartnerSettings] | None  # None: the partners' settings cannot be read
     problems: list[str]
 
     def state(self, place: FeedFile, former: str) -> str:
-        """Return a text that changes with the feed or its column names; empty where its server has no versions."""
+        """Return a text that changes with the feed or its partner's settings; empty if its server has no versions."""
         stamp = place.stamp()
         if not stamp:
             return ""
-        if self.names is None:  # then only the feed itself can have changed
+        if self.partners is None:  # then only the feed itself can have changed
             return former if former.rpartition("#")[0] == stamp else f"{stamp}#"
-        return f"{stamp}#{columns_fingerprint(self.names_of(place))}"
+        settings = filter(None, (columns_fingerprint(self.names_of(place)), self.types_of(place)))
+        return f"{stamp}#{'-'.join(settings)}"
 
     def names_of(self, place: FeedFile) -> Mapping[str, str]:
         """Return the partner's own column names -> Merchant Center's."""
-        return (self.names or {}).get(place.partner_id, NO_NAMES)
+        partner = (self.partners or {}).get(place.partner_id)
+        return partner.columns if partner is not None else NO_NAMES
+
+    def types_of(self, place: FeedFile) -> str:
+        """Return a text that changes with the categories of the partner's product types; empty where it has none."""
+        partner = (self.partners or {}).get(place.partner_id)
+        return columns_fingerprint(partner.product_types) if partner is not None else ""
 
 
 def _feeds(store: Store) -> _Feeds:
@@ -144,7 +151,7 @@ def _feeds(store: Store) -> _Feeds:
     try:
         partners = read_partners(store.reference) if (store.reference / PARTNERS_FILE).exists() else []
     except ValueError as error:  # feeds in the inbox are registered without settings
-        return _Feeds(places=places, names=None, problems=[str(error)])
+        return _Feeds(places=places, partners=None, problems=[str(error)])
     problems = []
     for partner in partners:
         for url in partner.feeds:
@@ -152,7 +159,7 @@ def _feeds(store: Store) -> _Feeds:
                 places.append(FeedFile.at_url(partner.partner_id, url))
             except InboxError as error:
                 problems.append(str(error))
-    return _Feeds(places=places, names={each.partner_id: each.columns for each in partners}, problems=problems)
+    return _Feeds(places=places, partners={each.partner_id: each for each in partners}, problems=problems)
 
 
 def _register(store: Store, place: FeedFile, feeds: _Feeds, settings: ScanSettings) -> list[Delivery]:
@@ -182,7 +189,8 @@ def _register(store: Store, place: FeedFile, feeds: _Feeds, settings: ScanSettin
     arrived = next((each.received_at for each in known if each.sha256 == newest.sha256), newest.received_at)
     keys = {each.key for each in deliveries}
     superseded = [each.superseded_by(newest) for each in known if each.key not in keys]
-    deliveries = [replace(each, received_at=arrived) for each in [*deliveries, *superseded]]
+    types = feeds.types_of(place)
+    deliveries = [replace(each, received_at=arrived, product_types=types) for each in [*deliveries, *superseded]]
     for delivery in deliveries:
         delivery.save(records)
     remove_parts(records, place.key, [delivery.part for delivery in deliveries])

@@ -18,7 +18,6 @@ SHOWN_MOVES = 50
     kinds={"parquet"},
     io_manager_key="tables",
     code_version="1",
-    automation_condition=dg.AutomationCondition.on_missing(),
 )
 def taxonomy(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[pl.DataFrame]:
     """The taxonomy as a table: every node with its path and its ancestors at levels 1 to 4."""
@@ -56,7 +55,7 @@ def _unexplained(store: Store, known: Taxonomy) -> list[int]:
     kinds={"parquet"},
     io_manager_key="tables",
     code_version="1",
-    automation_condition=dg.AutomationCondition.on_missing() | when_upstream_changes,
+    automation_condition=when_upstream_changes,
 )
 def taxonomy_moves(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
     """The moves of every category of former taxonomies: kept, renamed, moved, merged, split or lost; maybe empty."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from catalog.feeds.deliveries import feed_files
 from catalog.feeds.formats import format_of
+from catalog.products.partners import PartnerSettings
 from ml.name_suggestions import suggest_names
 from ml.recipe_types import ClassifierRecipe, EncoderRecipe
 from resources.recipe_tables import FOUND_BY
@@ -20,7 +21,7 @@ def check(settings: Settings) -> dict[str, Any]:
     The settings, the keys of the recipes and the plan are checked before this function is called; it checks recipes
     against what they name (backbones, methods, heads, losses), the reference data and the names of feeds.
     """
-    store, project = Store(root=settings.root), project_file()
+    store, project = Store.of(settings), project_file()
     feeds = list(feed_files(store.inbox))
     return {
         "project": str(project.path) if project.path else "none: the presets, with settings of the environment",
@@ -28,6 +29,7 @@ def check(settings: Settings) -> dict[str, Any]:
         "encoders": list(RECIPES.encoders),
         "classifiers": [*RECIPES.classifiers, *(f"{FOUND_BY}{name}" for name in RECIPES.searches)],
         "feeds": [str(feed.relative_to(store.inbox)) for feed in feeds],
+        "product types to confirm": _unconfirmed(store),
         "problems": [
             *_encoder_problems(),
             *_classifier_problems(),
@@ -85,6 +87,17 @@ def _reference_problems(store: Store) -> Iterator[str]:
     yield from _problem(store.partners)
     if taxonomies and (store.reference / "business_value.csv").exists():
         yield from _problem(lambda: store.business_values(taxonomies[0]))
+
+
+def _unconfirmed(store: Store) -> list[str]:
+    """Returns the partners with proposed categories that nobody has confirmed; they label nothing until then."""
+    partners: list[PartnerSettings] = []
+    list(_problem(lambda: partners.extend(store.partners())))  # a file that cannot be read is listed as a problem
+    return [
+        f"{each.partner_id}: {each.num_unconfirmed_types:,} in {each.product_types_file}"
+        for each in partners
+        if each.num_unconfirmed_types
+    ]
 
 
 def _problem(read: Callable[[], object]) -> Iterator[str]:

@@ -12,20 +12,24 @@ import typer
 from shelfsight.cli.commands.check import check
 from shelfsight.cli.commands.classify import classify
 from shelfsight.cli.commands.feed import feed
+from shelfsight.cli.commands.init import init
 from shelfsight.cli.commands.query import query
 from shelfsight.cli.commands.run import run
 from shelfsight.cli.commands.similar import similar
 from shelfsight.cli.commands.status import status
+from shelfsight.cli.commands.up import up
 from shelfsight.cli.failures import EXIT_CODES, INTERRUPTED, report
 from shelfsight.cli.options import JsonOption
 
 COMMANDS: Mapping[str, Callable[..., None] | typer.Typer] = {
+    "init": init,
     "feed": feed,
     "classify": classify,
     "similar": similar,
     "query": query,
     "status": status,
     "run": run,
+    "up": up,
     "check": check,
 }
 NAME = "shelfsight"

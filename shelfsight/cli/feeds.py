@@ -6,9 +6,11 @@ from typing import Any
 
 from catalog.products.partners import read_partner
 from catalog.storage.files import replace_file, store_path
+from resources.places import inbox_root, reference_root
+from resources.settings import Settings
 
 
-def add(store: str, file: Path, partner: str | None) -> dict[str, Any]:
+def add(settings: Settings, file: Path, partner: str | None) -> dict[str, Any]:
     """Copies a feed file into the inbox of a known partner and returns a record of it.
 
     Raises:
@@ -18,8 +20,8 @@ def add(store: str, file: Path, partner: str | None) -> dict[str, Any]:
     if not file.is_file():
         raise FileNotFoundError(f"there is no feed file {str(file)!r}")
     name = partner or file.absolute().parent.name
-    read_partner(store_path(store) / "reference", name)
-    target = store_path(store) / "inbox" / name / file.name
+    read_partner(store_path(reference_root(settings)), name)
+    target = store_path(inbox_root(settings)) / name / file.name
     replaced = target.exists()
     with file.open("rb") as source, replace_file(target) as copy:
         shutil.copyfileobj(source, copy)
@@ -27,5 +29,5 @@ def add(store: str, file: Path, partner: str | None) -> dict[str, Any]:
         "partner": name,
         "feed": str(target),
         "replaces": "an earlier feed of this name" if replaced else None,
-        "next": "feed_sensor registers it while `make ui` runs; `shelfsight status` shows the progress",
+        "next": "feed_sensor registers it while `shelfsight up` runs; `shelfsight status` shows the progress",
     }

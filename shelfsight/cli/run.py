@@ -46,9 +46,10 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
     project = project_file()
     if project.folder is None:
         raise ProjectError(
-            f"there is no {PROJECT_FILE} in this folder or above it; write one, or set SHELFSIGHT_PROJECT"
+            f"there is no {PROJECT_FILE} in this folder or above it; make a project by `shelfsight init NAME`, or set "
+            "SHELFSIGHT_PROJECT"
         )
-    store = Store(root=settings.root)
+    store = Store.of(settings)
     home = made_home(settings, store)
     os.environ["DAGSTER_HOME"] = str(home)  # for the processes of trainings
     defs, plan = definitions(settings), Plan(**planned(project))

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from resources.settings import Settings, variable_of
 from tests.conftest import REPOSITORY, TinyCatalog
 from tests.in_every_process.brevity import EAGER_AUTOMATION
 from tests.patience import PATIENCE_S, until
@@ -34,27 +35,36 @@ def copy_of(catalog: TinyCatalog, folder: Path) -> Path:
 @contextmanager
 def serving(root: Path, **environment: str) -> Iterator[Services]:
     """Web server, daemon and MLflow's UI over a store, until the block ends."""
-    dagster_port, mlflow_port = free_port(), free_port()
+    environment = {"SHELFSIGHT_STORE": str(root), "DAGSTER_HOME": str(root / "dagster"), **environment}
+    with _started(["-m", "demo.ui"], REPOSITORY, root, environment) as services:
+        yield services
+
+
+@contextmanager
+def serving_project(folder: Path) -> Iterator[Services]:
+    """`shelfsight up` in the folder of a project, until the block ends; nothing is set but the file's settings."""
+    with _started(["-m", "shelfsight", "up"], folder, folder / "store", {}) as services:
+        yield services
+
+
+@contextmanager
+def _started(words: list[str], cwd: Path, root: Path, environment: dict[str, str]) -> Iterator[Services]:
+    """A command that serves, until the block ends."""
+    ports = {"SHELFSIGHT_DAGSTER_PORT": str(free_port()), "SHELFSIGHT_MLFLOW_PORT": str(free_port())}
+    unset = {variable_of(field) for field in Settings.model_fields} - {variable_of("demo_data")}
+    inherited = {name: value for name, value in os.environ.items() if environment or name not in unset}
     log = root.parent / "services.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "demo.ui"],
-            cwd=REPOSITORY,
+            [sys.executable, *words],
+            cwd=cwd,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={
-                **os.environ,
-                "SHELFSIGHT_STORE": str(root),
-                "DAGSTER_HOME": str(root / "dagster"),
-                "SHELFSIGHT_DAGSTER_PORT": str(dagster_port),
-                "SHELFSIGHT_MLFLOW_PORT": str(mlflow_port),
-                EAGER_AUTOMATION: "1",
-                **environment,
-            },
+            env={**inherited, **ports, EAGER_AUTOMATION: "1", **environment},
         )
     try:
-        url = f"http://127.0.0.1:{dagster_port}"
+        url = f"http://127.0.0.1:{ports['SHELFSIGHT_DAGSTER_PORT']}"
         until(lambda: responds(f"{url}/server_info"), f"the web server at {url} (see {log})")
         yield Services(url=url, root=root, log=log)
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from resources.instance import SHIPPED
 from resources.settings import OTHER_VARIABLES, Settings, variable_of
 from tests.conftest import REPOSITORY
 from tests.dagster_internals import create_dagster_cli, create_dagster_daemon_cli
@@ -66,7 +67,7 @@ def commands() -> list[list[str]]:
 
 
 def test_the_instance_is_the_root_s_but_for_its_storage_and_launcher() -> None:
-    root = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
+    root = yaml.safe_load(SHIPPED.read_text())
     root.pop("run_launcher", None)  # it looks for runs' processes, which another container has
     storage = {"postgres": {"postgres_url": {"env": "SHELFSIGHT_POSTGRES_URL"}}}
     assert documents("dagster.yaml") == [{"storage": storage, **root}]

@@ -14,6 +14,7 @@ from dagster_k8s.job import DagsterK8sJobConfig, UserDefinedDagsterK8sConfig, co
 
 from catalog_assets.definitions import defs
 from catalog_assets.idioms.executors import device_ops, executor
+from resources.instance import SHIPPED
 from resources.settings import Settings
 from tests.conftest import REPOSITORY
 
@@ -112,7 +113,7 @@ def test_what_is_set_wrong_is_named(monkeypatch: pytest.MonkeyPatch, name: str, 
 
 
 def test_the_chart_s_instance_is_the_root_s_but_for_its_storage_and_launcher() -> None:
-    root = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
+    root = yaml.safe_load(SHIPPED.read_text())
     root.pop("run_launcher", None)
     concurrency, retention = dict(VALUES["concurrency"]), dict(VALUES["retention"])
     assert (concurrency.pop("enabled"), retention.pop("enabled")) == (True, True)
@@ -132,7 +133,7 @@ def test_the_chart_s_queue_starts_a_run_again_as_the_root_s_does(tmp_path: Path)
     coordinator = VALUES["dagsterDaemon"]["runCoordinator"]["config"]["customRunCoordinator"]
     (tmp_path / "chart").mkdir()
     (tmp_path / "chart" / "dagster.yaml").write_text(yaml.safe_dump({"run_coordinator": coordinator}))
-    (tmp_path / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
+    (tmp_path / "dagster.yaml").write_text(SHIPPED.read_text())
     retries = []
     for home in (tmp_path / "chart", tmp_path):
         with dg.DagsterInstance.from_config(str(home)) as instance:

@@ -21,6 +21,7 @@ from demo.fashion_mnist import FashionMnist
 from demo.settings import allow_shop
 from demo.shop import Shop
 from resources.images import StoredImages
+from resources.instance import SHIPPED
 from resources.settings import Settings
 from resources.store import Store
 from tests.conftest import REPOSITORY
@@ -61,7 +62,7 @@ def remote(fashion_mnist: FashionMnist, module_folder: Path) -> Iterator[Remote]
     tmp = module_folder
     home = tmp / "dagster"
     home.mkdir()
-    shutil.copy(REPOSITORY / "dagster.yaml", home)
+    shutil.copy(SHIPPED, home)
     allow_shop()
     with (
         pytest.MonkeyPatch.context() as patch,

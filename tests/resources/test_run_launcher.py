@@ -10,13 +10,13 @@ import dagster as dg
 import pytest
 
 from resources.dagster_internals import WorkerStatus
-from tests.conftest import REPOSITORY
+from resources.instance import SHIPPED
 from tests.dagster_internals import EngineEventData
 
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    (tmp_path / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
+    (tmp_path / "dagster.yaml").write_text(SHIPPED.read_text())
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         yield instance
 

@@ -16,6 +16,8 @@ from tests.conftest import REPOSITORY
 # One value of each field that is not its default, as the environment has it and as it is read.
 VALUES: dict[str, tuple[str, object]] = {
     "store": ("s3://bucket/store", "s3://bucket/store"),
+    "inbox": ("s3://bucket/inbox", "s3://bucket/inbox"),
+    "reference": ("/data/reference", "/data/reference"),
     "scratch": ("/fast/disk", Path("/fast/disk")),
     "mlflow_tracking_uri": ("http://mlflow:5000", "http://mlflow:5000"),
     "on_arrival": ("parse", "parse"),

@@ -26,7 +26,8 @@ def add(
 
     feed_sensor finds it there.
     """
+    from resources.settings import Settings
     from shelfsight.cli.feeds import add as added
     from shelfsight.cli.output import print_output
 
-    print_output(added(store, file, partner or None), as_json=as_json)
+    print_output(added(Settings.read(store=store), file, partner or None), as_json=as_json)

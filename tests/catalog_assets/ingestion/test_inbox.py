@@ -12,11 +12,16 @@ from catalog_assets.ingestion.inbox import arrivals
 from catalog_assets.partitions import deliveries
 from resources.policies import ArrivalPolicy
 from resources.store import Store
+from tests.catalog_assets.delivering import TAXONOMY
 
 
 def drop(store: Store, name: str, text: str = "id\ttitle\timage_link\n1\tHat\thttp://shop/1.jpg\n") -> Path:
+    """Drops a feed into the inbox of a store that has a taxonomy."""
     path = store.local / "inbox" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    taxonomy = store.local / "reference" / "taxonomy.txt"
+    for folder in (path.parent, taxonomy.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    taxonomy.write_text(TAXONOMY)
     path.write_text(text)
     return path
 
@@ -40,6 +45,15 @@ def tick(
 
 def test_an_empty_inbox_requests_no_run(store: Store, instance: dg.DagsterInstance) -> None:
     assert tick(store, instance)[0] == []
+
+
+def test_feeds_wait_for_the_taxonomy_and_are_found_once_it_is_there(store: Store, instance: dg.DagsterInstance) -> None:
+    drop(store, "hansen/spring.tsv")
+    (store.local / "reference" / "taxonomy.txt").unlink()
+    requests, cursor = tick(store, instance)
+    assert (requests, cursor) == ([], "")
+    drop(store, "hansen/spring.tsv")
+    assert [request.partition_key for request in tick(store, instance, cursor)[0]] == ["hansen.spring"]
 
 
 def test_a_new_feed_becomes_a_partition_and_one_run(store: Store, instance: dg.DagsterInstance) -> None:
@@ -115,3 +129,23 @@ def test_the_time_of_arrival_outlasts_a_second_scan(store: Store, instance: dg.D
     assert second.received_at == first.received_at
     record = json.loads((store.local / "deliveries" / "hansen.spring.json").read_text())
     assert record["received_at"] == first.received_at
+
+
+def test_confirmed_product_types_make_a_new_version_of_the_deliveries(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    reference = store.local / "reference"
+    reference.mkdir(parents=True, exist_ok=True)
+    (reference / "partners.toml").write_text("[partners.hansen]\nproduct_types = 'types.csv'\n")
+    types = reference / "types.csv"
+    types.write_text("product_type,category,confirmed,score,products\nHosen,1,,0.9,1\n")
+    drop(store, "hansen/spring.tsv")
+    first = arrivals(store, instance, seen={})
+    [delivery] = first.deliveries
+    assert arrivals(store, instance, first.seen).deliveries == []
+    types.write_text("product_type,category,confirmed,score,products\nHosen,1,yes,0.9,1\n")
+    second = arrivals(store, instance, first.seen)
+    [changed] = second.deliveries
+    assert changed.version != delivery.version
+    assert (changed.key, changed.sha256, changed.received_at) == (delivery.key, delivery.sha256, delivery.received_at)
+    assert arrivals(store, instance, second.seen).deliveries == []

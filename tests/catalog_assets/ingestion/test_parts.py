@@ -46,6 +46,7 @@ def served(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
 def test_the_parts_of_one_file_are_requested_in_one_tick_with_a_run_each(
     store: Store, instance: dg.DagsterInstance
 ) -> None:
+    write_settings(store)
     drop(store, "abcdefg")
     resources = {"store": store, "arrival_policy": ArrivalPolicy(max_delivery_rows=3)}
     context = dg.build_sensor_context(instance=instance, resources=resources)

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from resources.instance import WORKSPACE
 from tests.conftest import REPOSITORY, TinyCatalog
 from tests.end_to_end.services import Services, copy_of, serving
 
@@ -48,6 +49,6 @@ def leave_few_deliveries(root: Path, instance: dg.DagsterInstance) -> None:
 def launch(encoder: str, root: Path) -> subprocess.Popen[bytes]:
     """Queues the training of an encoder."""
     tags = json.dumps({"dagster/partition": encoder, **QUEUED})
-    command = [sys.executable, "-m", "dagster", "job", "launch", "-w", "workspace.yaml", "-j", "encode", "--tags", tags]
+    command = [sys.executable, "-m", "dagster", "job", "launch", "-w", str(WORKSPACE), "-j", "encode", "--tags", tags]
     environment = {**os.environ, "SHELFSIGHT_STORE": str(root), "DAGSTER_HOME": str(root / "dagster")}
     return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL)

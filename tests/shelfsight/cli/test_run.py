@@ -42,6 +42,8 @@ def test_a_run_makes_what_is_missing_and_nothing_that_is_up_to_date(
     tiny_catalog: TinyCatalog, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     catalog = tiny_catalog.copy(project.parent)
+    for name in ("inbox", "reference"):  # a project has them beside its file
+        (catalog.root / name).rename(project.parent / name)
     project.write_text("[plan]\n" + "".join(f"{key} = {json.dumps(names)}\n" for key, names in PLAN.items()))
     assert printed(capsys, "run", "--dry-run") == {"would run": [], "problems with feeds": []}
     assert printed(capsys, "run") == {"runs": 0, "failed deliveries": {}, "problems with feeds": []}
@@ -59,7 +61,7 @@ def test_a_run_makes_what_is_missing_and_nothing_that_is_up_to_date(
 
 
 def test_an_empty_project_would_take_its_feeds_the_whole_way(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    feed = project.parent / "store" / "inbox" / "hansen" / "spring.tsv"
+    feed = project.parent / "inbox" / "hansen" / "spring.tsv"
     feed.parent.mkdir(parents=True)
     feed.write_text("id\ttitle\timage_link\n1\tShoe\thttp://a.example/1.jpg\n")
     project.write_text('[plan]\nencoders = ["imagenet-lite0"]\nclassifiers = ["imagenet-lite0-probe"]\n')
@@ -73,12 +75,12 @@ def test_an_empty_project_would_take_its_feeds_the_whole_way(project: Path, caps
 def test_a_delivery_that_fails_and_a_feed_that_is_refused_are_named_and_fail_the_command(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = project.parent / "store"
-    for folder in (store / "inbox" / "hansen", store / "reference"):
+    inbox, reference = project.parent / "inbox" / "hansen", project.parent / "reference"
+    for folder in (inbox, reference):
         folder.mkdir(parents=True)
-    (store / "reference" / "taxonomy.txt").write_text("# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Clothing\n")
-    (store / "inbox" / "hansen" / "spring.tsv").write_text("id\ttitle\timage_link\n1\tShoe\thttp://a.example/1.jpg\n")
-    (store / "inbox" / "hansen" / "summer.doc").touch()
+    (reference / "taxonomy.txt").write_text("# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Clothing\n")
+    (inbox / "spring.tsv").write_text("id\ttitle\timage_link\n1\tShoe\thttp://a.example/1.jpg\n")
+    (inbox / "summer.doc").touch()
     project.write_text('[plan]\nencoders = ["imagenet-lite0"]\n')
     assert main(["run", "--until", "ingest", "--json"]) == 1
     output = capsys.readouterr()
@@ -115,7 +117,7 @@ def test_without_a_project_the_way_out_is_told(
     project.unlink()
     monkeypatch.chdir(project.parent)
     assert main(["run"]) == 1
-    assert "no shelfsight.toml in this folder or above it; write one" in capsys.readouterr().err
+    assert "no shelfsight.toml in this folder or above it; make a project by" in capsys.readouterr().err
 
 
 def test_check_lists_every_problem_with_its_table(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,8 +127,8 @@ def test_check_lists_every_problem_with_its_table(project: Path, capsys: pytest.
         '[encoders.c]\nextends = "simclr-mnv3"\npretraining = {method = "simclrr"}\n'
         '[classifiers.d]\nextends = "imagenet-lite0-probe"\nheads = "many"\nloss = "much"\n'
     )
-    (project.parent / "store" / "inbox" / "hansen").mkdir(parents=True)
-    (project.parent / "store" / "inbox" / "hansen" / "spring.doc").touch()
+    (project.parent / "inbox" / "hansen").mkdir(parents=True)
+    (project.parent / "inbox" / "hansen" / "spring.doc").touch()
     environment = {**os.environ, "SHELFSIGHT_PROJECT": str(project)}
     command = [sys.executable, "-m", "shelfsight", "check", "--json"]  # recipes are read as a process starts
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -1,0 +1,18 @@
+"""`shelfsight up`: serves Dagster and MLflow over the project."""
+
+import typer
+
+from shelfsight.cli.options import JsonOption, StoreOption
+
+
+def up(store: StoreOption = "", as_json: JsonOption = False) -> None:
+    """Serve Dagster and MLflow over the project.
+
+    On loopback, until Ctrl-C.
+    """
+    import json
+
+    from resources.settings import Settings
+    from shelfsight.cli.up import up as serve
+
+    serve(Settings.read(store=store), lambda line: typer.echo(json.dumps({"message": line}) if as_json else line))
