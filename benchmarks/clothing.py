@@ -26,6 +26,7 @@ from ml.encoders.encoder import build, embed
 from ml.recipe_types import Augmentation, ClassifierRecipe, Optimization, fingerprint
 from ml.recipes import IMAGENET_LITE0
 from ml.search import run_search
+from ml.search.budget import Budget
 from ml.search.ledger import Ledger
 from ml.search.metrics import Score
 from ml.search.objective import PROBE_WEIGHT_DECAYS, Finetuning, SearchData
@@ -57,7 +58,7 @@ SEARCH = SearchRecipe(
     name="clothing",
     space=Space(encoders=(ENCODER.name,), epochs=(6,), lr=(1e-3, 4e-3), encoder_lr_factor=(0.1, 1.0)),
     base=BY_HAND,
-    budget_s=24 * 3600.0,
+    budget=Budget(seconds=24 * 3600.0),
     bracket_size=6,
     eta=3,
     num_rungs=3,
@@ -108,6 +109,8 @@ def main() -> None:
     outcome = run_search(SEARCH, objective(clothes), ledger, "photographs", _log)
     if outcome.winner is None:
         raise RuntimeError(f"the search found nothing: {outcome.sentence(SEARCH)}")
+    if outcome.winner.rung == 0:
+        raise RuntimeError(f"no fine-tuning was better than the probe: {outcome.sentence(SEARCH)}")
     found = clothes.right(tuned(clothes, replace(outcome.winner.recipe, name="found")))
     claims += [
         alone(f"{subject}: classifier found by a search of 6 candidates", found),

@@ -21,10 +21,12 @@ from catalog.storage.cores import num_cores
 from ml.encoders.encoder import build, embed
 from ml.recipes import FINETUNE_5PCT, RANDOM_MNV3, SIMCLR_MNV3
 from ml.search import run_search
-from ml.search.halving import RunRung, SearchOutcome
+from ml.search.budget import Budget
+from ml.search.halving import RunRung
 from ml.search.ledger import Ledger
 from ml.search.metrics import Score
 from ml.search.objective import Finetuning, SearchData
+from ml.search.outcome import SearchOutcome
 from ml.search.recipe import SearchRecipe
 from ml.search.space import Space
 from ml.search.trials import run_rung
@@ -43,7 +45,7 @@ SEARCH = SearchRecipe(
     name="benchmark",
     space=Space(encoders=tuple(ENCODERS), epochs=(12,)),
     base=replace(FINETUNE_5PCT, label_fraction=1.0),
-    budget_s=24 * 3600.0,
+    budget=Budget(seconds=24 * 3600.0),
     max_trials=24,
 )
 
@@ -96,6 +98,8 @@ def train_all(objective: Finetuning) -> Ledger:
     with ledger.opened(SEARCH.fingerprint()):
         done = {attempt.trial for attempt in ledger.attempts() if attempt.metric is not None}
         for number, candidate in enumerate(SEARCH.space.spread(SEARCH.bracket_size, SEARCH.seed)):
+            if candidate not in ledger.proposals():
+                ledger.propose(candidate)
             if candidate.trial not in done:
                 run_rung(RunRung(candidate, SEARCH.last_rung), SEARCH, objective, ledger)
                 print(f"in full, {number + 1} of {SEARCH.bracket_size}:", ledger.attempts()[-1], flush=True)
@@ -108,8 +112,8 @@ def claims(outcome: SearchOutcome, embedding_s: float, in_full: Ledger) -> list[
         raise RuntimeError(f"the search found nothing: {outcome.sentence(SEARCH)}; see the ledger in {FOLDER}")
     reached = {attempt.trial: attempt.metric for attempt in in_full.attempts() if attempt.metric is not None}
     best = max(reached.values())
-    found = reached[outcome.winner.candidate.trial]
-    rank = sorted(reached.values(), reverse=True).index(found) + 1
+    found = outcome.winner.metric
+    rank = 1 + sum(metric > found for metric in reached.values())
     subject = f"{SEARCH.bracket_size} candidates over {len(ENCODERS)} encoders, {NUM_LABELS:,} labels of Fashion-MNIST"
     spent_s = outcome.device_seconds + embedding_s
     spread = f"candidates range from {100 * min(reached.values()):.1f} to {100 * best:.1f} %"
@@ -132,7 +136,7 @@ def claims(outcome: SearchOutcome, embedding_s: float, in_full: Ledger) -> list[
 
 def under_a_budget(objective: Finetuning, budget_s: float) -> list[Claim]:
     """Runs the same search with an unreachable goal and too small a budget."""
-    recipe = replace(SEARCH, budget_s=budget_s, goal=1.0)
+    recipe = replace(SEARCH, budget=Budget(seconds=budget_s), goal=1.0)
     ledger = Ledger(FOLDER / "budget" / "ledger.sqlite")
     outcome = run_search(recipe, objective, ledger, "clothes", _log)
     print(outcome.sentence(recipe), flush=True)

@@ -44,8 +44,10 @@ CLASSIFIERS = {
             "params": text("Parameters of the candidate as JSON."),
             "metric": number("Metric on validation images; null where the attempt did not finish."),
             "device_seconds": number("Seconds on the device."),
-            "state": text("State of the attempt."),
+            "epoch_seconds": number("Seconds per epoch that it measured; in a probe by a few steps of a training."),
+            "state": text("State of the attempt: finished, stopped by the budget, or how it failed."),
             "reason": text("Reason why it did not finish."),
+            "is_winner": flag("True for the attempt whose recipe the search found."),
         },
     ),
     "students": TableDescription(

@@ -1,6 +1,7 @@
 """Searches: the encoder and the fine-tuning that are best on validation, under a goal and a budget; and trials."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from resources.store import Store
 
 if TYPE_CHECKING:
     from ml.search.ledger import Ledger
+    from ml.search.outcome import SearchOutcome
 
 SHOWN_TRIALS = 20
 TRIAL_SCHEMA = {
@@ -38,9 +40,12 @@ TRIAL_SCHEMA = {
     "params": pl.String,
     "metric": pl.Float64,
     "device_seconds": pl.Float64,
+    "epoch_seconds": pl.Float64,
     "state": pl.String,
     "reason": pl.String,
+    "is_winner": pl.Boolean,
 }
+MEASURED = ("device_seconds", "epoch_seconds")  # by a clock, so never the same twice
 
 
 @dg.multi_asset(
@@ -78,6 +83,9 @@ def searches(
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.MaterializeResult[None]]:
     """Find the best encoder and fine-tuning within a goal and a budget; keep every trial and the best recipe.
 
+    Whatever the budget, the best classifier so far is the result, at least a probe of one encoder. The search fails
+    only where every probe failed.
+
     A run that was interrupted, or is started again with a larger budget, continues from the ledger of the same recipe
     and the same data.
     """
@@ -88,7 +96,7 @@ def searches(
     inputs_sha256 = search_inputs_sha256(recipe, rows, store)
     folder = store.scratch / "searches" / recipe.name / f"{recipe.fingerprint()[:8]}-{inputs_sha256[:8]}"
     ledger = Ledger(folder / "ledger.sqlite")
-    params = {"searcher": recipe.searcher, "metric": recipe.metric, "goal": recipe.goal, "budget_s": recipe.budget_s}
+    params = {"searcher": recipe.searcher, "metric": recipe.metric, "goal": recipe.goal, "budget": str(recipe.budget)}
     with tracking.run(context, params, asset="searches") as log, compute.session() as session:
         objective = replace(
             finetuning_objective(recipe, rows, folder, store, stored_images),
@@ -105,17 +113,18 @@ def searches(
             log({recipe.metric: outcome.winner.metric})
     for data in objective.library.values():
         data.embeddings.unlink()
-    trials, ended = _trials(ledger), outcome.sentence(recipe)
+    trials, ended = _trials(ledger, outcome), outcome.sentence(recipe)
     yield dg.MaterializeResult(
         asset_key="trials",
         value=trials,
-        data_version=content_version(trials.drop("device_seconds")),
+        data_version=content_version(trials.drop(MEASURED)),
         metadata={"ended": ended, "furthest trials": dg.MetadataValue.md(table(_furthest(trials)))},
     )
     if outcome.winner is None:
+        ledger.path.unlink()  # there is nothing to continue from
         raise dg.Failure(
-            f"search {recipe.name!r} has no finished trial: {ended}; give it a larger budget, or see why its trials "
-            f"ended in the table trials: {_reasons(trials)}"
+            f"search {recipe.name!r} has no classifier, since no probe finished: {ended}; see the table trials, remove "
+            f"the cause and search again: {'; '.join(outcome.failures)}"
         )
     winner = outcome.winner
     write_found_recipe(store, recipe.name, winner.recipe)
@@ -126,6 +135,8 @@ def searches(
         metadata={
             "ended": ended,
             "winner": dg.MetadataValue.json(asdict(winner.candidate)),
+            "kind": winner.description(),
+            **({"budget_s": outcome.budget_s} if math.isfinite(outcome.budget_s) else {}),
             recipe.metric: winner.metric,
             "device_seconds": outcome.device_seconds,
             "recipe": dg.MetadataValue.json(json.loads(json.dumps(asdict(winner.recipe)))),
@@ -135,14 +146,19 @@ def searches(
     )
 
 
-def _trials(ledger: "Ledger") -> pl.DataFrame:
+def _trials(ledger: "Ledger", outcome: "SearchOutcome") -> pl.DataFrame:
     """A row for every attempt at a rung, in the order in which they ran."""
     candidates = {candidate.trial: candidate for candidate in ledger.proposals()}
+    winner = outcome.winner
+    best = None if winner is None else (winner.candidate.trial, winner.rung, winner.metric)
+    numbers = [each.number for each in ledger.attempts() if (each.trial, each.rung, each.metric) == best]
     rows = [
         {
             **asdict(attempt),
             "encoder": candidates[attempt.trial].encoder,
             "params": json.dumps(asdict(candidates[attempt.trial]), sort_keys=True),
+            "epoch_seconds": attempt.epoch_s,
+            "is_winner": attempt.number in numbers[:1],
         }
         for attempt in ledger.attempts()
     ]
@@ -152,10 +168,4 @@ def _trials(ledger: "Ledger") -> pl.DataFrame:
 def _furthest(trials: pl.DataFrame) -> pl.DataFrame:
     """The last attempt of the trials that reached the highest rungs, the best first."""
     last = trials.sort("rung", "metric", descending=True, nulls_last=True).unique("trial", maintain_order=True)
-    return last.drop("reason").head(SHOWN_TRIALS)
-
-
-def _reasons(trials: pl.DataFrame) -> str:
-    """The distinct states and reasons of the attempts without a metric."""
-    failed = trials.filter(pl.col("metric").is_null())
-    return "; ".join(failed.select(pl.format("{}: {}", "state", "reason")).to_series().unique().sort()) or "none failed"
+    return last.drop("reason", "epoch_seconds").head(SHOWN_TRIALS)

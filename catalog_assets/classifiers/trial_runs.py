@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ml.search.ledger import WITHOUT_FAILURE
 from resources.mlflow.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     from ml.search.space import Candidate
 
 PARENT_TAG = "mlflow.parentRunId"
-WITHOUT_FAILURE = ("interrupted", "finished")  # states of an attempt
 
 
 class TrialRuns:

@@ -22,7 +22,7 @@ API = {
     "Encoders": ["ml.encoders.encoder", "ml.recipe_types", "ml.methods.method"],
     "Embeddings": ["ml.embeddings.quality", "ml.embeddings.similarity_index"],
     "Classifiers": ["ml.classifiers.classifier", "ml.classifiers.heads", "ml.classifiers.losses"],
-    "Search": ["ml.search.recipe", "ml.search.space"],
+    "Search": ["ml.search.recipe", "ml.search.budget", "ml.search.space"],
     "Deployment": ["ml.deployment.deployment", "ml.deployment.variants"],
     "Store": ["resources.store", "resources.settings"],
 }

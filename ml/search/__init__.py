@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 from ml.name_suggestions import suggest_names
 
 if TYPE_CHECKING:
-    from ml.search.halving import SearchOutcome
     from ml.search.ledger import Ledger
     from ml.search.objective import Objective
+    from ml.search.outcome import SearchOutcome
     from ml.search.recipe import SearchRecipe
     from ml.search.trials import OnAttempt
 
@@ -26,6 +26,8 @@ class Searcher(Protocol):
         on_attempt: "OnAttempt | None" = None,
     ) -> "SearchOutcome":
         """Search until the goal is reached or the budget or the trials are used up; a failed trial ends no other.
+
+        Whatever the budget, the outcome has the best classifier so far; only where no probe finished, it has none.
 
         Args:
             recipe: the search.

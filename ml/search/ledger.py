@@ -16,7 +16,8 @@ from typing import Literal
 
 from ml.search.space import Candidate
 
-State = Literal["running", "finished", "interrupted", "diverged", "out_of_memory", "killed", "failed"]
+State = Literal["running", "finished", "stopped", "interrupted", "diverged", "out_of_memory", "killed", "failed"]
+WITHOUT_FAILURE = ("running", "finished", "stopped", "interrupted")
 
 # A rung interrupted this often is considered the cause of the interruptions.
 MAX_INTERRUPTIONS = 3
@@ -27,14 +28,20 @@ CREATE TABLE IF NOT EXISTS searches (fingerprint TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS proposals (number INTEGER PRIMARY KEY, trial TEXT NOT NULL, params TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS attempts (
     number INTEGER PRIMARY KEY, trial TEXT NOT NULL, rung INTEGER NOT NULL, epochs INTEGER NOT NULL,
-    state TEXT NOT NULL, metric REAL, device_seconds REAL NOT NULL, reason TEXT NOT NULL
+    state TEXT NOT NULL, metric REAL, device_seconds REAL NOT NULL, reason TEXT NOT NULL, epoch_s REAL
 );
 """
+ADDED_COLUMNS = {"epoch_s": "REAL"}  # of attempts, since the first version
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One attempt at one rung of one trial. Without a `metric` it has not finished; `reason` is why."""
+    """One attempt at one rung of one trial. Without a `metric` it has not finished; `reason` is why.
+
+    A "stopped" one would have exceeded the budget; `epochs` and `metric` are then those of its best epoch, if any had
+    ended. `epoch_s` are the device seconds per epoch that it measured: by a training's own steps, or, in a probe, by a
+    few steps of a training of its encoder.
+    """
 
     number: int
     trial: str
@@ -44,6 +51,21 @@ class Attempt:
     metric: float | None
     device_seconds: float
     reason: str
+    epoch_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The result with which an attempt is closed; see `Attempt`."""
+
+    metric: float | None = None
+    reason: str = ""
+    device_seconds: float | None = None
+    epochs: int | None = None
+    epoch_s: float | None = None
+
+
+NO_RESULT = Result()
 
 
 class Ledger:
@@ -111,35 +133,35 @@ class Ledger:
         assert cursor.lastrowid is not None  # noqa: S101 an insert sets it
         return cursor.lastrowid
 
-    def spend(self, number: int, device_seconds: float) -> bool:
+    def spend(self, number: int, device_seconds: float, epoch_s: float | None = None) -> bool:
         """Update the seconds of a running attempt; returns False, and changes nothing, if it is closed."""
         with self._connection() as connection:
             cursor = connection.execute(
-                "UPDATE attempts SET device_seconds = ? WHERE number = ? AND state = 'running'",
-                (device_seconds, number),
+                "UPDATE attempts SET device_seconds = ?, epoch_s = ? WHERE number = ? AND state = 'running'",
+                (device_seconds, epoch_s, number),
             )
         return cursor.rowcount > 0
 
-    def close(
-        self,
-        number: int,
-        state: State,
-        *,
-        device_seconds: float | None = None,
-        metric: float | None = None,
-        reason: str = "",
-    ) -> None:
-        """Close a running attempt with its final state; `device_seconds` None keeps the last update."""
+    def close(self, number: int, state: State, result: Result = NO_RESULT) -> None:
+        """Close a running attempt with its final state; fields of the result that are None keep the last update."""
         with self._connection() as connection:
             connection.execute(
-                "UPDATE attempts SET state = ?, metric = ?, reason = ?, "
-                "device_seconds = coalesce(?, device_seconds) WHERE number = ? AND state = 'running'",
-                (state, metric, reason, device_seconds, number),
+                "UPDATE attempts SET state = ?, metric = ?, reason = ?, device_seconds = coalesce(?, device_seconds), "
+                "epochs = coalesce(?, epochs), epoch_s = coalesce(?, epoch_s) WHERE number = ? AND state = 'running'",
+                (state, result.metric, result.reason, result.device_seconds, result.epochs, result.epoch_s, number),
+            )
+
+    def add_timing(self, number: int, device_seconds: float, epoch_s: float | None, reason: str = "") -> None:
+        """Add to a finished probe the seconds per epoch that were timed after it, and the seconds that this took."""
+        with self._connection() as connection:
+            connection.execute(
+                "UPDATE attempts SET device_seconds = device_seconds + ?, epoch_s = ?, reason = ? WHERE number = ?",
+                (device_seconds, epoch_s, reason, number),
             )
 
     def attempts(self) -> tuple[Attempt, ...]:
         """Return all attempts, in the order in which they began."""
-        columns = "number, trial, rung, epochs, state, metric, device_seconds, reason"
+        columns = "number, trial, rung, epochs, state, metric, device_seconds, reason, epoch_s"
         with self._connection() as connection:
             connection.row_factory = sqlite3.Row
             rows = connection.execute(f"SELECT {columns} FROM attempts ORDER BY number").fetchall()  # noqa: S608
@@ -153,6 +175,10 @@ class Ledger:
     def _belong_to(self, fingerprint: str) -> None:
         with closing(self._connect()) as connection, connection:
             connection.executescript(SCHEMA)
+            known_columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(attempts)")}
+            for name, kind in ADDED_COLUMNS.items():
+                if name not in known_columns:  # a ledger of an earlier version
+                    connection.execute(f"ALTER TABLE attempts ADD COLUMN {name} {kind}")
             known = connection.execute("SELECT fingerprint FROM searches").fetchone()
             if known is None:
                 connection.execute("INSERT INTO searches VALUES (?)", (fingerprint,))
@@ -167,10 +193,11 @@ class Ledger:
         for each in attempts:
             if each.state != "running":
                 continue
-            before = sum((one.trial, one.rung) == (each.trial, each.rung) for one in attempts if one != each)
+            same = [one for one in attempts if (one.trial, one.rung) == (each.trial, each.rung)]
+            before = sum(one.state == "interrupted" for one in same)
             is_last = before + 1 >= MAX_INTERRUPTIONS
             reason = f"interrupted with the search, {before + 1} times" if is_last else "interrupted with the search"
-            self.close(each.number, "killed" if is_last else "interrupted", reason=reason)
+            self.close(each.number, "killed" if is_last else "interrupted", Result(reason=reason))
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=WAIT_FOR_OTHERS_S)

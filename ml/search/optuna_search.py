@@ -8,9 +8,10 @@ from multiprocessing.context import BaseContext
 import optuna
 from optuna.trial import TrialState, create_trial
 
-from ml.search.halving import RunRung, SearchEnd, SearchOutcome, SearchState
+from ml.search.halving import RunRung, SearchEnd, SearchState
 from ml.search.ledger import Ledger
 from ml.search.objective import Objective
+from ml.search.outcome import SearchOutcome
 from ml.search.proposing import ReproducibleTPE, distributions, first_bracket
 from ml.search.recipe import SearchRecipe
 from ml.search.space import Candidate
@@ -87,4 +88,4 @@ def _run_in_process(
         raise
     if process.exitcode:
         how = f"signal {signal.Signals(-process.exitcode).name}" if process.exitcode < 0 else f"exit {process.exitcode}"
-        close_killed(ledger, run.candidate.trial, f"its process ended with {how}")
+        close_killed(ledger, recipe, run.candidate.trial, f"its process ended with {how}")

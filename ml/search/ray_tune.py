@@ -19,9 +19,10 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
 
-from ml.search.halving import ProposeTrial, RunRung, SearchEnd, SearchOutcome, SearchState
+from ml.search.halving import ProposeTrial, RunRung, SearchEnd, SearchState
 from ml.search.ledger import Ledger
 from ml.search.objective import Objective
+from ml.search.outcome import SearchOutcome
 from ml.search.proposing import ReproducibleTPE, distributions, first_bracket
 from ml.search.recipe import SearchRecipe
 from ml.search.space import Candidate
@@ -154,7 +155,7 @@ class Halving(FIFOScheduler):
         return str(TrialScheduler.STOP if is_over or isinstance(step, SearchEnd) else TrialScheduler.PAUSE)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        close_killed(self._ledger, Candidate.of(trial.config).trial, "its process was killed")
+        close_killed(self._ledger, self._recipe, Candidate.of(trial.config).trial, "its process was killed")
         self._reporter.report()
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass, replace
 
 from ml.recipe_types import ClassifierRecipe
 from ml.recipes import ENCODER_RECIPES, FINETUNE_5PCT
+from ml.search.budget import Budget
 from ml.search.metrics import Score
 from ml.search.space import Candidate, Space
 
@@ -15,18 +15,21 @@ from ml.search.space import Candidate, Space
 class SearchRecipe:
     """A search: its space, goal, budget and successive halving.
 
-    It ends when a trial reaches the `goal` (metric >= goal, on validation), or when no further rung fits the budget.
+    It ends when a trial reaches the `goal` (metric >= goal, on validation), or when no further rung fits the `budget`:
+    device seconds, or a multiple of a full training of the cheapest candidate, which scales with the data. A probe
+    always runs, so there is a best classifier whatever the budget.
+
     Trials are proposed in brackets of `bracket_size`. Rung 0 is a probe on cached embeddings; one in `eta` of the
     trials on a rung is promoted to the next, and rung r of R trains for the candidate's epochs / eta^(R - r). `base`
     has all settings that are not searched, among them the share of the labels.
 
     Raises:
-        ValueError: a size, the budget or a name is invalid; the message names it.
+        ValueError: a size or a name is invalid; the message names it.
     """
 
     name: str
     space: Space
-    budget_s: float  # device seconds
+    budget: Budget
     base: ClassifierRecipe
     metric: str = "top1"
     goal: float | None = None
@@ -38,10 +41,6 @@ class SearchRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.budget_s < math.inf:
-            raise ValueError(
-                f"search {self.name!r} has a budget of {self.budget_s} device seconds; give a positive one"
-            )
         Score(self.metric)
         least = {"bracket_size": 1, "eta": 2, "num_rungs": 2, "max_trials": 1}
         for field, minimum in least.items():
@@ -65,7 +64,7 @@ class SearchRecipe:
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (hex) of what determines the trials and their results; goal and budget may change."""
-        free = ("name", "goal", "budget_s", "searcher", "max_trials")
+        free = ("name", "goal", "budget", "searcher", "max_trials")
         settings = {name: value for name, value in asdict(self).items() if name not in free}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
@@ -74,7 +73,7 @@ ALL_LABELS = replace(FINETUNE_5PCT, name="search", label_fraction=1.0)
 LIBRARY = SearchRecipe(
     name="library",
     space=Space(encoders=tuple(name for name in ENCODER_RECIPES if not name.endswith("-224"))),
-    budget_s=4 * 3600.0,
+    budget=Budget(seconds=4 * 3600.0),
     base=ALL_LABELS,
     goal=0.95,
 )
@@ -82,11 +81,11 @@ SEARCH_RECIPES: dict[str, SearchRecipe] = {
     recipe.name: recipe
     for recipe in (
         LIBRARY,
-        # Two encoders in a minute or two.
+        # Two encoders: about two full trainings of the more expensive one.
         SearchRecipe(
             name="quick",
             space=Space(encoders=("imagenet-lite0", "simclr-mnv3"), epochs=(6,)),
-            budget_s=110.0,
+            budget=Budget(full_trainings=10.0),
             base=ALL_LABELS,
             bracket_size=6,
             eta=3,

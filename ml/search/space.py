@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ml.recipe_types import Augmentation, ClassifierRecipe, Range
+from ml.recipe_types import DEFAULT_EXECUTION, Augmentation, ClassifierRecipe, Range
+from ml.recipes import PROBE
 
 WARMUP_SHARE = 0.1  # of the epochs of a rung
 LOGARITHMIC = ("lr", "encoder_lr_factor", "weight_decay")
@@ -57,6 +58,24 @@ class Candidate:
             optimization=optimization,
             label_smoothing=self.label_smoothing,
             augmentation=augmentation_of(self.augmentation),
+        )
+
+    def probe_recipe(self, base: ClassifierRecipe, name: str) -> ClassifierRecipe:
+        """Return a linear probe of this candidate's encoder with the heads, loss and labels of the base recipe."""
+        return replace(
+            base,
+            name=name,
+            encoder=self.encoder,
+            mode="probe",
+            optimization=PROBE.optimization,
+            projector_dim=None,
+            predictor_dim=None,
+            label_smoothing=0.0,
+            tuned_share=1.0,
+            augmentation=None,
+            mixing=None,
+            patience=None,
+            execution=DEFAULT_EXECUTION,
         )
 
 

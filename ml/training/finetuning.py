@@ -19,8 +19,8 @@ from ml.training.autotune import MAX_TUNED_ON, TunedExecution, autotune
 from ml.training.checkpoints import Checkpoint
 from ml.training.classification import ClassificationTask, Examples
 from ml.training.fixmatch import FixMatchTask
-from ml.training.loop import Hooks, OnEpoch, Task, TrainingCost, train
-from ml.training.stopping import EarlyStopping
+from ml.training.loop import Hooks, OnEpoch, OnStep, Task, TrainingCost, train
+from ml.training.stopping import EarlyStopping, Stopping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,9 +119,11 @@ def train_classifier(
         ]
         made_from = fingerprint_arrays(examples.inputs, examples.labels, *further, *start)
         checkpoint = Checkpoint(path=callbacks.checkpoint, fingerprint=f"{fingerprint(recipe)}-{made_from}")
-    stopping = EarlyStopping(patience=recipe.patience) if recipe.patience is not None else None
+    stopping = callbacks.stopping
+    if stopping is None and recipe.patience is not None:
+        stopping = EarlyStopping(patience=recipe.patience)
     tuned = _tuned_execution(classifier, recipe, examples, device, checkpoint)
-    hooks = Hooks(checkpoint=checkpoint, on_epoch=callbacks.on_epoch, stopping=stopping)
+    hooks = Hooks(checkpoint=checkpoint, on_epoch=callbacks.on_epoch, on_step=callbacks.on_step, stopping=stopping)
     with executing(classifier, tuned.execution):
         classifier.execution = tuned.execution
         cost = train(task, recipe.optimization, device, recipe.seed, hooks)
@@ -178,8 +180,12 @@ class TrainingCallbacks:
         validation: Labeled examples to evaluate about ten times per run.
         checkpoint: File of the run's state; None disables checkpoints.
         on_epoch: Is called after each epoch with its metrics.
+        on_step: Is called after each step with the numbers of finished and of all steps; may raise to end the run.
+        stopping: Ends the training instead of the recipe's patience.
     """
 
     validation: Examples | None = None
     checkpoint: Path | None = None
     on_epoch: OnEpoch | None = None
+    on_step: OnStep | None = None
+    stopping: Stopping | None = None

@@ -15,9 +15,10 @@ from ml.recipe_types import Optimization
 from ml.training.checkpoints import Checkpoint, save_inputs
 from ml.training.optimizers import ExponentialMovingAverage, build_optimizer, set_learning_rate
 from ml.training.schedules import warmup_cosine
-from ml.training.stopping import EarlyStopping
+from ml.training.stopping import Stopping
 
 OnEpoch = Callable[[Mapping[str, float]], None]
+OnStep = Callable[[int, int], None]
 
 
 class Task(Protocol):
@@ -76,12 +77,15 @@ class Hooks:
         checkpoint: File of the run's state; None disables checkpoints.
         on_epoch: Is called after each epoch with `epoch` (from 1), the mean `loss` and other metrics, `lr` and
             `examples_per_s`.
+        on_step: Is called after each optimizer step with the numbers of finished and of all steps; it may raise to end
+            the run, which then resumes from its checkpoint.
         stopping: May end the run before its last epoch, and restores the weights of the best evaluation.
     """
 
     checkpoint: Checkpoint | None = None
     on_epoch: OnEpoch | None = None
-    stopping: EarlyStopping | None = None
+    on_step: OnStep | None = None
+    stopping: Stopping | None = None
 
 
 NO_HOOKS = Hooks()
@@ -134,7 +138,7 @@ class _Run:
 
     def __init__(self, task: Task, settings: Optimization, device: torch.device, hooks: Hooks) -> None:
         self.task, self.settings, self.device = task, settings, device
-        self.checkpoint, self.stopping = hooks.checkpoint, hooks.stopping
+        self.checkpoint, self.stopping, self.on_step = hooks.checkpoint, hooks.stopping, hooks.on_step
         task.module.to(device)
         # Batches of equal size, since a small last batch harms batch norm and contrastive losses.
         self.num_batches = math.ceil(task.num_examples / settings.batch_size)
@@ -193,6 +197,8 @@ class _Run:
             self.average.update(self.num_steps)
         for name, value in metrics.items():
             self.sums[name] = self.sums.get(name, 0.0) + value.detach() * len(indices)
+        if self.on_step is not None:
+            self.on_step(self.num_steps, num_total)
 
     def _fail(self, indices: Tensor, loss: float, norm: float) -> None:
         location = "that step"

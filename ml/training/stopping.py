@@ -2,11 +2,36 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 MONITORED_METRIC = "validation_accuracy"
+
+
+class Stopping(Protocol):
+    """Ends a training before its last epoch; its state is part of the training's checkpoints."""
+
+    @property
+    def should_stop(self) -> bool:
+        """True if no further epoch is to be trained."""
+        ...
+
+    def update(self, metrics: Mapping[str, float], module: nn.Module) -> None:
+        """Is called after each epoch with its validation metrics and the module, weight averaging applied."""
+        ...
+
+    def restore_best(self, module: nn.Module) -> None:
+        """Is called after the last epoch, and may load other weights into the module."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the state for a checkpoint."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restores the state of a checkpoint."""
+        ...
 
 
 @dataclass(kw_only=True)

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import dagster as dg
@@ -19,6 +19,7 @@ from resources.project_file import PROJECT_FILE, ProjectError
 from resources.recipes import planned
 from resources.settings import Settings, project_file
 from resources.store import Store
+from shelfsight.cli.run_estimates import RunEstimates
 
 FAILED, PROBLEMS = "failed deliveries", "problems with feeds"  # of the output
 
@@ -35,7 +36,8 @@ class RunOptions:
 def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
     """Registers new feeds and materializes what is missing or stale; returns the runs, and deliveries that failed.
 
-    A dry run registers new feeds, too, since it lists their deliveries, and materializes nothing.
+    A dry run registers new feeds, too, since it lists their deliveries, and materializes nothing. It estimates the
+    seconds, the device seconds and the disk of each run from rates that former runs measured.
 
     An interrupted run goes on where it was: what is finished is kept, and trainings resume from their checkpoints.
 
@@ -57,7 +59,8 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
         problems = register_arrivals(store, instance)
         flow = chosen(defs, steps(defs, plan), options)
         if options.is_dry:
-            planned_runs = [_planned(instance, each) for each in stale_runs(defs, instance, flow)]
+            estimates = RunEstimates(instance)
+            planned_runs = [_planned(estimates, each) for each in stale_runs(defs, instance, flow)]
             return {"would run": planned_runs, PROBLEMS: problems}
         progress = run_steps(defs, instance, flow, ShownProgress(instance))
     return {"runs": progress.num_runs, FAILED: progress.refused, PROBLEMS: problems}
@@ -84,9 +87,9 @@ def chosen(defs: dg.Definitions, flow: Sequence[Step], options: RunOptions) -> l
     ]
 
 
-def _planned(instance: dg.DagsterInstance, run: PlannedRun) -> dict[str, Any]:
-    """Returns a run that would be made, with the seconds that runs of its job took before."""
-    return {"run": run.label, "assets": list(run.assets), "seconds": seconds_before(instance, run.job)}
+def _planned(estimates: RunEstimates, run: PlannedRun) -> dict[str, Any]:
+    """Returns a run that would be made, with its estimated cost and what that is taken from."""
+    return {"run": run.label, "assets": list(run.assets), **asdict(estimates.of(run))}
 
 
 def seconds_before(instance: dg.DagsterInstance, job: str) -> float | None:

@@ -8,6 +8,8 @@ import pytest
 from catalog_assets.plan import Plan
 from ml.recipe_types import Mixing
 from ml.recipes import CLASSIFIER_RECIPES, ENCODER_RECIPES, IMAGENET_LITE0, PROBE, SIMCLR_MNV3
+from ml.search.budget import Budget
+from ml.search.recipe import SEARCH_RECIPES
 from resources.project_file import RECIPE_TABLES, ProjectError, ProjectFile
 from resources.recipe_tables import KINDS, RecipeSet
 from resources.recipes import PLANNED, PRESETS, planned, project_recipes
@@ -44,6 +46,20 @@ def test_a_part_that_a_preset_lacks_starts_with_its_defaults_and_false_removes_o
     found = recipes(tmp_path, text).classifiers
     assert found["mixed"].mixing == Mixing(cutmix_alpha=0.0)
     assert found["plain"].mixing is None
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("900", Budget(seconds=900.0)),
+        ('"20 min"', Budget(seconds=1200.0)),
+        ('"3 x full training of the cheapest candidate"', Budget(full_trainings=3.0)),
+        ("{full_trainings = 4}", Budget(full_trainings=4)),
+    ],
+)
+def test_the_budget_of_a_search_is_a_text_or_a_number(tmp_path: Path, text: str, budget: Budget) -> None:
+    found = recipes(tmp_path, f'[searches.own]\nextends = "quick"\nbudget = {text}\n').searches["own"]
+    assert found == replace(SEARCH_RECIPES["quick"], name="own", budget=budget)
 
 
 def test_a_recipe_extends_another_of_the_file_whatever_their_order(tmp_path: Path) -> None:
@@ -130,6 +146,13 @@ def test_a_plan_has_the_keys_of_the_file() -> None:
         ),
         ('[students.a]\nextends = "student-mnv3"\ndistillation = false', r"\[students\.a\] has no teacher"),
         ('[ensembles.a]\nmembers = ["b"]', r"\[ensembles\.a\] has members = 'b', but there is no such classifier"),
+        (
+            '[searches.a]\nextends = "quick"\nbudget = "10 full trainings"',
+            r"\[searches\.a\] has budget = '10 full trainings': a budget is a positive number of device seconds, "
+            r"a number with a unit \(s, min, h\), or 'NUMBER x full training of the cheapest candidate'; got '10 full",
+        ),
+        ('[searches.a]\nextends = "quick"\nbudget = 0', r"\[searches\.a\] has budget = 0: .*; got 0\.0"),
+        ('[searches.a]\nextends = "quick"\nbudget_s = 60', r"has the unknown key 'budget_s'; similar names: budget"),
         (
             '[searches.a]\nextends = "quick"\n[searches.a.space]\nencoders = ["b"]',
             r"\[searches\.a\] has 'b' in space\.encoders, but there is no such recipe",

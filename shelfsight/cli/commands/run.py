@@ -12,7 +12,8 @@ def run(
     is_dry: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="register new feeds, and list what would run with the seconds that such runs took before"
+            "--dry-run",
+            help="register new feeds, and list what would run with the estimated time, device time and disk",
         ),
     ] = False,
     only: Annotated[

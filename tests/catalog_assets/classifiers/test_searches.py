@@ -11,10 +11,15 @@ import pytest
 
 from catalog.evaluation.search_plot import draw_progress
 from catalog.storage.warehouse import query, write_warehouse
+from catalog_assets.classifiers import searches as searches_module
 from catalog_assets.classifiers.trained_recipes import found_recipe, trained_recipe
 from catalog_assets.definitions import definitions
 from catalog_assets.flow import QUIET
+from ml.search.budget import Budget
+from ml.search.objective import SearchData
+from ml.search.pace import Pace
 from ml.search.recipe import SEARCH_RECIPES, SearchRecipe
+from ml.search.space import Candidate
 from resources.settings import Settings
 from resources.store import Store
 from tests.conftest import TinyCatalog
@@ -30,8 +35,20 @@ TINY = replace(
     bracket_size=4,
     max_trials=4,
     metric="value_weighted_accuracy",
-    budget_s=3_600.0,  # all trials finish, however busy the machine is
+    budget=Budget(seconds=3_600.0),  # all trials finish, however busy the machine is
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unprobeable:
+    """An objective that fails."""
+
+    library: dict[str, SearchData]
+    device: str = "cpu"
+    num_threads: int = 1
+
+    def __call__(self, candidate: Candidate, rung: int, epochs: int, checkpoint: Path, pace: Pace) -> float:
+        raise OSError("the embeddings cannot be read")
 
 
 @dataclass(frozen=True)
@@ -79,19 +96,29 @@ def test_every_rung_of_every_trial_is_a_row(searched: Searched) -> None:
     assert all(json.loads(each)["lr"] > 0 for each in rows["params"])
 
 
-def test_the_recipe_found_is_the_best_finished_trial_and_comes_back_whole(searched: Searched) -> None:
-    recipe = found_recipe(searched.store, NAME)
-    last = trials(searched.store).filter(rung=TINY.last_rung)
-    params = json.loads(last["params"][0])
+def test_the_recipe_found_is_the_best_attempt_and_comes_back_whole(searched: Searched) -> None:
+    recipe, rows = found_recipe(searched.store, NAME), trials(searched.store)
+    [best] = rows.filter("is_winner").iter_rows(named=True)
+    params = json.loads(best["params"])
+    assert best["metric"] == rows["metric"].max()
     assert recipe.name == f"search-{NAME}"
     assert recipe.encoder == params["encoder"]
-    assert recipe.optimization.lr == params["lr"]
-    assert recipe.optimization.epochs == 3
+    assert recipe.mode == ("finetune" if best["rung"] else "probe")
+    if best["rung"]:
+        assert recipe.optimization.lr == params["lr"]
+        assert recipe.optimization.epochs == best["epochs"]
     assert recipe.depth_weights == TINY.base.depth_weights  # a tuple again
     assert recipe.label_fraction == TINY.base.label_fraction
-    assert recipe.augmentation is not None
     assert replace(recipe, name=recipe.name) == recipe
-    assert searched.metadata[TINY.metric] == last["metric"][0]
+    assert searched.metadata[TINY.metric] == best["metric"]
+
+
+def test_trainings_are_timed_at_the_probes_and_by_their_own_steps(searched: Searched) -> None:
+    rows = trials(searched.store)
+    assert rows.filter(pl.col("rung") > 0)["epoch_seconds"].is_between(1e-6, 600.0).all()
+    paid = rows.filter(pl.col("rung") == 0, pl.col("device_seconds") > 0)
+    assert set(paid["encoder"]) == set(TINY.space.encoders)
+    assert paid["epoch_seconds"].is_between(1e-6, 600.0).all()
 
 
 def test_the_metadata_has_why_it_ended_and_a_plot_of_its_progress(searched: Searched) -> None:
@@ -138,7 +165,7 @@ def test_the_found_recipe_is_trained_evaluated_and_compared_like_any_classifier(
         assert compared.success
     row = searched.store.scan("comparison").filter(classifier=name).collect().row(0, named=True)
     found = found_recipe(searched.store, NAME)
-    assert (row["kind"], row["encoder"], row["mode"]) == ("classifier", found.encoder, "finetune")
+    assert (row["kind"], row["encoder"], row["mode"]) == ("classifier", found.encoder, found.mode)
     assert row["num_labels"] > 0
     with pytest.raises(FileNotFoundError, match=r"search 'library' has found no recipe"):
         trained_recipe(searched.store, "search-library")
@@ -150,14 +177,43 @@ def test_a_finished_search_run_again_repeats_no_trial(searched: Searched) -> Non
     assert trials(searched.store).equals(before)
 
 
-def test_a_budget_too_small_for_any_trial_fails_with_the_reason(tiny_catalog: TinyCatalog, tmp_path: Path) -> None:
+def test_a_budget_below_a_probe_finds_a_probe_that_trains_like_any_classifier(
+    tiny_catalog: TinyCatalog, tmp_path: Path
+) -> None:
     root = tiny_catalog.copy(tmp_path).root
-    result = run(root, replace(TINY, budget_s=1e-3), raise_on_error=False)
+    result = run(root, replace(TINY, budget=Budget(seconds=1e-3)))
+    made = {event.asset_key.path[-1]: event for event in result.asset_materializations_for_node("run_searches")}
+    ended = str(made["searches"].metadata["ended"].value)
+    assert ended.startswith("no further rung fits the budget of 0.001 device seconds; the best is a probe of ")
+    rows, store = trials(Store(root=str(root))), Store(root=str(root))
+    assert (len(rows), rows["is_winner"].to_list()) == (1, [True])
+    recipe = found_recipe(store, NAME)
+    assert (recipe.mode, recipe.encoder, recipe.label_fraction) == ("probe", rows["encoder"][0], 0.5)
+    with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
+        trained = (
+            definitions(Settings.read(store=str(root)))
+            .resolve_job_def("train")
+            .execute_in_process(instance=instance, partition_key=f"search-{NAME}", run_config=QUIET)
+        )
+    assert trained.success
+    record = store.read_json("classifiers", f"search-{NAME}", "classifier.json")
+    assert record is not None
+    assert record["recipe"]["mode"] == "probe"
+
+
+def test_a_search_whose_probes_all_fail_fails_with_the_reasons_and_starts_afresh(
+    tiny_catalog: TinyCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tiny_catalog.copy(tmp_path).root
+    monkeypatch.setattr(searches_module, "finetuning_objective", lambda *arguments: Unprobeable(library={}))
+    result = run(root, TINY, raise_on_error=False)
     assert not result.success
     [failure] = [event for event in result.all_node_events if event.is_step_failure]
     description = failure.step_failure_data.user_failure_data.description
-    assert "has no finished trial: no further rung fits the budget of 0.001 device seconds" in description
-    assert len(trials(Store(root=str(root)))) == 1
+    assert "has no classifier, since no probe finished: the probe of every encoder failed" in description
+    assert "failed: OSError: the embeddings cannot be read" in description
+    assert len(trials(Store(root=str(root)))) == TINY.max_trials
+    assert not list((Store(root=str(root)).scratch / "searches").rglob("ledger.sqlite"))
     with pytest.raises(FileNotFoundError, match=r"has found no recipe; materialize searches\[quick\]"):
         found_recipe(Store(root=str(root)), NAME)
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from ml.search import run_search
-from ml.search.halving import SearchOutcome
+from ml.search.budget import Budget
 from ml.search.ledger import Attempt, Ledger
 from ml.search.objective import Finetuning
+from ml.search.outcome import SearchOutcome
 from ml.search.ray_local import LOOPBACK
 from ml.search.recipe import SearchRecipe
 from ml.search.space import Candidate
@@ -81,13 +82,10 @@ def test_all_trials_run_and_the_best_that_finished_wins(finished: Finished, unin
     assert outcome.reason == "trials"
     assert len(ledger.proposals()) == SEARCH.max_trials
     assert [attempt.number for _, attempt in finished.reported] == [attempt.number for attempt in ledger.attempts()]
-    on_last = [
-        (attempt.metric or 0.0, candidate)
-        for candidate, attempt in finished.reported
-        if attempt.rung == recipe.last_rung
-    ]
+    results = [(attempt.metric or 0.0, candidate) for candidate, attempt in finished.reported]
     assert outcome.winner is not None
-    assert (outcome.winner.metric, outcome.winner.candidate) == max(on_last, key=lambda one: one[0])
+    assert (outcome.winner.metric, outcome.winner.candidate) == max(results, key=lambda one: one[0])
+    assert outcome.winner.rung == recipe.last_rung
     assert outcome.winner.metric == value(outcome.winner.candidate, 2, 9)
     assert outcome.winner.recipe.optimization.epochs == 9
     # An encoder is probed once; nothing is trained twice.
@@ -124,7 +122,7 @@ def test_a_failed_trial_has_a_row_with_its_reason_and_ends_no_other(searcher: st
     }
     space = replace(SPACE, encoders=(*states, "good"))
     recipe = replace(SEARCH, searcher=searcher, space=space, bracket_size=6, max_trials=6)
-    outcome = run_search(recipe, Formula(), ledger, "data")
+    outcome = run_search(recipe, Formula(is_timed=True), ledger, "data")
     encoders = {candidate.trial: candidate.encoder for candidate in ledger.proposals()}
     failed = [each for each in ledger.attempts() if each.state != "finished"]
     assert {encoders[each.trial]: each.state for each in failed} == states
@@ -201,16 +199,67 @@ def _entries(ledger: Ledger) -> tuple[Attempt, ...]:
         return ()
 
 
-def test_an_unreachable_goal_ends_at_the_budget_with_the_best_finished_trial(searcher: str, ledger: Ledger) -> None:
-    recipe = replace(SEARCH, searcher=searcher, goal=0.99, budget_s=2.5, max_trials=100)
-    outcome = run_search(recipe, Formula(epoch_s=0.04), ledger, "data")
+def test_an_unreachable_goal_ends_at_the_budget_with_the_best_classifier(searcher: str, ledger: Ledger) -> None:
+    recipe = replace(SEARCH, searcher=searcher, goal=0.99, budget=Budget(seconds=2.5), max_trials=100)
+    outcome = run_search(recipe, Formula(epoch_s=0.04, is_timed=True), ledger, "data")
     assert outcome.reason == "budget"
     assert "no trial reached the goal of 0.99" in outcome.sentence(recipe)
     assert outcome.winner is not None
-    last = [each.metric for each in ledger.attempts() if each.rung == recipe.last_rung and each.metric is not None]
-    assert outcome.winner.metric == max(last)
+    assert outcome.winner.metric == max(each.metric for each in ledger.attempts() if each.metric is not None)
     longest = max(each.device_seconds for each in ledger.attempts())
-    assert outcome.device_seconds <= recipe.budget_s + longest
+    assert outcome.device_seconds <= outcome.budget_s + longest
+
+
+def test_a_budget_below_a_probe_returns_that_probe(searcher: str, ledger: Ledger) -> None:
+    recipe = replace(SEARCH, searcher=searcher, budget=Budget(seconds=1e-6))
+    outcome = run_search(recipe, Formula(probe_s=0.01, is_timed=True), ledger, "data")
+    assert [(each.rung, each.state) for each in ledger.attempts()] == [(0, "finished")]
+    assert outcome.reason == "budget"
+    assert outcome.winner is not None
+    assert outcome.winner.recipe.mode == "probe"
+    larger = replace(recipe, budget=Budget(seconds=60.0))
+    resumed = run_search(larger, Formula(is_timed=True), ledger, "data")
+    assert resumed.reason == "trials"
+    assert resumed.winner is not None
+    assert resumed.winner.rung > 0
+
+
+def test_a_training_that_turns_out_too_long_is_stopped_with_its_best_epoch(searcher: str, ledger: Ledger) -> None:
+    space = replace(SPACE, encoders=("good",))
+    recipe = replace(SEARCH, searcher=searcher, space=space, bracket_size=1, max_trials=1, budget=Budget(seconds=2.0))
+    outcome = run_search(recipe, Formula(epoch_s=0.4, probe_s=0.0), ledger, "data")
+    assert [(each.rung, each.state) for each in ledger.attempts()] == [(0, "finished"), (2, "stopped")]
+    assert outcome.reason == "budget"
+    assert outcome.winner is not None
+    assert outcome.winner.is_stopped
+    assert 1 <= outcome.winner.recipe.optimization.epochs < 9
+    assert "a training that the budget stopped" in outcome.sentence(recipe)
+
+
+def test_the_best_probe_wins_where_every_training_fails(searcher: str, ledger: Ledger) -> None:
+    space = replace(SPACE, encoders=("diverging", "immense", "killed", "untimed"))
+    recipe = replace(SEARCH, searcher=searcher, space=space, eta=2, max_trials=4, num_rungs=2)
+    outcome = run_search(recipe, Formula(faulty_from=1, is_timed=True), ledger, "data")
+    assert outcome.winner is not None
+    assert (outcome.winner.rung, outcome.winner.metric) == (0, 0.4)
+    assert {each.state for each in ledger.attempts() if each.rung} <= {"diverged", "out_of_memory", "killed"}
+    assert "attempts failed (" in outcome.sentence(recipe)
+
+
+def test_a_search_whose_probes_all_fail_has_no_winner_and_the_reasons(searcher: str, ledger: Ledger) -> None:
+    space = replace(SPACE, encoders=("broken", "immense"))
+    recipe = replace(SEARCH, searcher=searcher, space=space, budget=Budget(seconds=1e-6))
+    outcome = run_search(recipe, Formula(), ledger, "data")
+    assert (outcome.reason, outcome.winner) == ("failures", None)
+    assert set(outcome.failures) == {"failed: LookupError: no such layer", "out_of_memory: MemoryError: no room"}
+
+
+def test_a_relative_budget_is_measured_by_timed_steps(searcher: str, ledger: Ledger) -> None:
+    recipe = replace(SEARCH, searcher=searcher, budget=Budget(full_trainings=1e-3))
+    outcome = run_search(recipe, Formula(epoch_s=0.01, is_timed=True), ledger, "data")
+    assert outcome.reason == "budget"
+    assert outcome.budget_s == pytest.approx(1e-3 * 0.01 * 9)
+    assert {each.rung for each in ledger.attempts()} == {0}
 
 
 @pytest.mark.parametrize(

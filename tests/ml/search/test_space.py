@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.recipes import FINETUNE_5PCT
+from ml.recipe_types import Mixing
+from ml.recipes import FINETUNE_5PCT, PROBE
+from ml.search.budget import Budget
 from ml.search.recipe import SEARCH_RECIPES
 from ml.search.space import Candidate, Space, augmentation_of
 from resources.recipes import PRESETS
@@ -69,6 +71,22 @@ def test_the_recipe_of_a_candidate_changes_only_searched_settings() -> None:
     )
 
 
+def test_the_probe_of_a_candidate_is_linear_and_keeps_heads_loss_and_labels() -> None:
+    base = replace(FINETUNE_5PCT, label_fraction=0.3, projector_dim=64, heads="flat", mixing=Mixing(), patience=3)
+    [candidate] = SPACE.spread(1, 0)
+    recipe = candidate.probe_recipe(base, "name")
+    assert recipe == replace(
+        PROBE,
+        name="name",
+        encoder=candidate.encoder,
+        heads="flat",
+        depth_weights=base.depth_weights,
+        loss=base.loss,
+        label_fraction=0.3,
+        seed=base.seed,
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -86,7 +104,6 @@ def test_an_invalid_space_is_refused(changes: dict[str, object], message: str) -
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"budget_s": 0.0}, "budget of 0.0"),
         ({"eta": 1}, "eta 1; give at least 2"),
         ({"num_rungs": 1}, "num_rungs 1"),
         ({"base": replace(FINETUNE_5PCT, loss="value_weighted")}, "trains on labeled images alone"),
@@ -107,7 +124,7 @@ def test_an_unknown_search_is_refused_with_the_known_names() -> None:
 
 
 def test_the_fingerprint_ignores_only_goal_budget_and_trials() -> None:
-    same = replace(SEARCH, goal=0.5, budget_s=1.0, max_trials=3, searcher="optuna", name="other")
+    same = replace(SEARCH, goal=0.5, budget=Budget(full_trainings=1.0), max_trials=3, searcher="optuna", name="other")
     assert same.fingerprint() == SEARCH.fingerprint()
     for change in ({"seed": 1}, {"eta": 4}, {"metric": "top5"}, {"space": replace(SPACE, epochs=(3,))}):
         assert replace(SEARCH, **change).fingerprint() != SEARCH.fingerprint()  # type: ignore[arg-type]
