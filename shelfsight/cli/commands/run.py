@@ -13,7 +13,7 @@ def run(
         bool,
         typer.Option(
             "--dry-run",
-            help="register new feeds, and list what would run with the estimated time, device time and disk",
+            help="register new feeds, and list what would run with estimates of time, device time and disk",
         ),
     ] = False,
     only: Annotated[
