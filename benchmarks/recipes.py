@@ -23,7 +23,7 @@ from demo.catalog import image_source, write_catalog
 from demo.fashion_mnist import load
 from demo.settings import DATA, allow_shop
 from demo.shop import Shop
-from ml.recipes import CLASSIFIER_RECIPES
+from ml.recipes import DEMO_CLASSIFIERS
 from resources.settings import Settings
 from resources.store import Store
 
@@ -49,7 +49,7 @@ def main() -> None:
             )
 
         for name in RECIPES:
-            CLASSIFIER_RECIPES[name] = replace(CLASSIFIER_RECIPES[name], label_fraction=LABEL_FRACTION)
+            DEMO_CLASSIFIERS[name] = replace(DEMO_CLASSIFIERS[name], label_fraction=LABEL_FRACTION)
             run("train", name)
             run("evaluate", name)
         run("distill", STUDENT)

@@ -10,70 +10,25 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Range = tuple[float, float]
+from ml.recipe_parts import Augmentation, Optimization, Range
 
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """Distribution of random views; every image draws its own parameters.
-
-    Args:
-        crop_scale: Range of the crop's area as a share of the image's area.
-        crop_ratio: Range of the crop's aspect ratio, width / height.
-        flip_probability: Probability of a horizontal flip.
-        jitter_probability: Probability of changing brightness, contrast, saturation and hue.
-        brightness: Factors lie within 1 +- this value; likewise `contrast` and `saturation`.
-        hue: Rotation within +- this value, in turns.
-        gray_probability: Probability of a gray image.
-        blur_probability: Probability of a Gaussian blur.
-        blur_sigma: Range of the blur's standard deviation in pixels of the view.
-        solarize_probability: Probability of inverting values above `solarize_threshold` (of 0..1).
-    """
-
-    crop_scale: Range = (0.2, 1.0)
-    crop_ratio: Range = (3 / 4, 4 / 3)
-    flip_probability: float = 0.5
-    jitter_probability: float = 0.8
-    brightness: float = 0.4
-    contrast: float = 0.4
-    saturation: float = 0.4
-    hue: float = 0.1
-    gray_probability: float = 0.2
-    blur_probability: float = 0.0
-    blur_sigma: Range = (0.1, 2.0)
-    solarize_probability: float = 0.0
-    solarize_threshold: float = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Optimization:
-    """Optimizer and schedule: linear warm-up, then a cosine decay to zero.
-
-    Args:
-        epochs: Passes over the training images.
-        batch_size: Images per optimizer step.
-        lr: Peak learning rate.
-        optimizer: AdamW, or LARS for batches of thousands (You et al. 2017, arXiv:1708.03888).
-        weight_decay: Applies to weights, not to biases and normalization scales.
-        warmup_epochs: Length of the linear warm-up.
-        max_grad_norm: Gradient norm above which gradients are clipped.
-        encoder_lr_factor: Learning rate of the encoder divided by that of the layers after it.
-        layer_decay: Each block of the encoder learns at this multiple of the next block's rate (layer-wise learning
-            rates, Clark et al. 2020, arXiv:2003.10555).
-        ema_decay: Decay of an exponential moving average of the weights, which replaces the last step's weights at the
-            end; None keeps the last step's weights.
-    """
-
-    epochs: int
-    batch_size: int
-    lr: float
-    optimizer: Literal["adamw", "lars"] = "adamw"
-    weight_decay: float = 0.05
-    warmup_epochs: float = 1.0
-    max_grad_norm: float = 5.0
-    encoder_lr_factor: float = 1.0
-    layer_decay: float = 1.0
-    ema_decay: float | None = None
+__all__ = [
+    "DEFAULT_EXECUTION",
+    "AttributeRecipe",
+    "Augmentation",
+    "ClassifierRecipe",
+    "Distillation",
+    "EncoderRecipe",
+    "EnsembleRecipe",
+    "Execution",
+    "FixMatch",
+    "LocalViews",
+    "Mixing",
+    "Optimization",
+    "Pretraining",
+    "Range",
+    "fingerprint",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +85,8 @@ class EncoderRecipe:
     Args:
         name: Name of the recipe, also its partition key.
         backbone: Name of a timm model.
-        weights: "random", "imagenet" (timm's pretrained weights of the backbone), or the path of a checkpoint written
-            by another tool (see `ml.encoders.third_party_weights`).
+        weights: "random", "imagenet" or "pretrained" (timm's weights of the backbone, on ImageNet or on whatever else
+            its tag names), or the path of a checkpoint (see `ml.encoders.third_party_weights`).
         resolution: Side of the input images in pixels.
         parent: Name of another encoder recipe whose trained weights are the starting weights; `weights` then records
             where the parent started.
@@ -149,8 +104,13 @@ class EncoderRecipe:
 
     @property
     def weights_file(self) -> Path | None:
-        """The path of the third-party checkpoint, or None for random and ImageNet weights."""
-        return None if self.weights in ("imagenet", "random") else Path(self.weights)
+        """The path of the checkpoint, or None for random weights and those of timm."""
+        return None if self.weights == "random" or self.is_pretrained_by_timm else Path(self.weights)
+
+    @property
+    def is_pretrained_by_timm(self) -> bool:
+        """True where the starting weights are those that timm has for the backbone."""
+        return self.weights in ("imagenet", "pretrained")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +193,8 @@ class ClassifierRecipe:
         predictor_dim: Width of the layer before each head; None omits it. A probe without both layers is linear.
         label_smoothing: Share of the target distribution that is spread over all classes.
         tuned_share: Share of the encoder's blocks that train, counted from the last; 1 trains all.
+        drop_path: Probability that the last residual block is skipped for an image in training; it grows linearly from
+            the first block (stochastic depth, Huang et al. 2016, arXiv:1603.09382). Fine-tuning only.
         augmentation: None trains on images without augmentation.
         mixing: Mixup and CutMix; None disables both.
         patience: Number of validation evaluations without improvement after which training stops with the best weights;
@@ -243,7 +205,8 @@ class ClassifierRecipe:
         seed: Seed of the heads' weights, the drawn labels, views and the order of images.
 
     Raises:
-        ValueError: `tuned_share` is not in (0, 1], or `patience` is below 1.
+        ValueError: `tuned_share` or `label_fraction` is not in (0, 1], `drop_path` is not in [0, 1) or set for a probe,
+            or `patience` is below 1.
     """
 
     name: str
@@ -258,6 +221,7 @@ class ClassifierRecipe:
     predictor_dim: int | None = None
     label_smoothing: float = 0.0
     tuned_share: float = 1.0
+    drop_path: float = 0.0
     augmentation: Augmentation | None = None
     mixing: Mixing | None = None
     patience: int | None = None
@@ -270,6 +234,18 @@ class ClassifierRecipe:
         if not 0 < self.tuned_share <= 1:
             raise ValueError(
                 f"classifier {self.name!r} tunes the share {self.tuned_share}; give one above 0, at most 1"
+            )
+        if not 0 < self.label_fraction <= 1:
+            raise ValueError(
+                f"classifier {self.name!r} trains on the share {self.label_fraction} of the labels; give one above 0, "
+                "at most 1"
+            )
+        if not 0 <= self.drop_path < 1:
+            raise ValueError(f"classifier {self.name!r} has drop_path {self.drop_path}; give at least 0, below 1")
+        if self.drop_path and self.mode == "probe":
+            raise ValueError(
+                f"classifier {self.name!r} is a probe with drop_path {self.drop_path}; its encoder is frozen, so leave "
+                "drop_path out, or fine-tune"
             )
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"classifier {self.name!r} has the patience {self.patience}; give at least 1, or None")

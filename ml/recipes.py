@@ -1,12 +1,13 @@
 """Presets: the complete, named configuration of every encoder, classifier and ensemble that ships with this project.
 
-A project's recipes extend them (`resources.recipes`). Without a project they are the recipes, and their names are the
-partition keys of the assets. This module does not import PyTorch.
+A project's recipes extend them (`resources.recipes`). Those of the demo are also the recipes where there is no project,
+and their names then are the partition keys. This module does not import PyTorch.
 """
 
 from dataclasses import replace
 from typing import Any
 
+from ml.gpu_recipes import GPU_CLASSIFIERS, GPU_ENCODERS
 from ml.recipe_types import (
     AttributeRecipe,
     Augmentation,
@@ -57,7 +58,7 @@ def pretrained_by(method: str, start: EncoderRecipe = RANDOM_MNV3, **changes: An
 
 _LOCAL = LocalViews(num=4, resolution=24, augmentation=Augmentation(crop_scale=(0.1, 0.4)))
 
-ENCODER_RECIPES: dict[str, EncoderRecipe] = {
+DEMO_ENCODERS: dict[str, EncoderRecipe] = {
     recipe.name: recipe
     for recipe in (
         IMAGENET_LITE0,
@@ -80,6 +81,7 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
         pretrained_by("simclr", RANDOM_LITE0, options={"temperature": 0.1}),
     )
 }
+ENCODER_RECIPES: dict[str, EncoderRecipe] = {**DEMO_ENCODERS, **GPU_ENCODERS}
 
 PROBE = ClassifierRecipe(
     name="imagenet-lite0-probe",
@@ -110,7 +112,7 @@ FINETUNE_IMAGENET = ClassifierRecipe(
     mixing=Mixing(probability=0.5),
     execution=None,
 )
-CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
+DEMO_CLASSIFIERS: dict[str, ClassifierRecipe] = {
     recipe.name: recipe
     for recipe in (
         PROBE,
@@ -145,6 +147,7 @@ CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {
         ),
     )
 }
+CLASSIFIER_RECIPES: dict[str, ClassifierRecipe] = {**DEMO_CLASSIFIERS, **GPU_CLASSIFIERS}
 
 # Small classifiers distilled from a larger one, using the predictions of their teacher in the store.
 STUDENT_RECIPES: dict[str, ClassifierRecipe] = {

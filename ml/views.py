@@ -22,6 +22,8 @@ BLUR_RADIUS = 3  # standard deviations; the weight beyond is 0.3 %
 NO_SOLARIZE = 2.0  # a threshold above all values
 NUM_CROP_TRIES = 10  # as in torchvision's RandomResizedCrop: the first crop that fits, else the whole image
 GRAY_WEIGHTS = (0.2989, 0.587, 0.114)  # torchvision's luma
+ERASE_RATIO = (0.3, 1 / 0.3)  # Zhong et al., section 3.2
+ERASE_GRID = 1_000  # places of a rectangle along each side
 RGB_TO_YIQ = ((0.2989, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
 
@@ -40,6 +42,11 @@ class ViewParameters:
     hue: Tensor  # turns
     blur: Tensor  # standard deviations in pixels of the view, 0.0 for no blur
     solarize: Tensor  # thresholds of 0..1, above 1 for no change
+    erase_top: Tensor  # rectangle in shares of the view, of height 0.0 for none
+    erase_left: Tensor
+    erase_height: Tensor
+    erase_width: Tensor
+    erase_value: Tensor  # gray of the rectangle, 0..1
 
     def rows(self, part: slice) -> "ViewParameters":
         """Returns the parameters of a slice of the batch."""
@@ -91,6 +98,7 @@ def draw_parameters(augmentation: Augmentation, batch: int, height: int, width: 
         hue=torch.where(jittered, a.hue * (2 * torch.rand(batch) - 1), 0.0),
         blur=torch.where(torch.rand(batch) < a.blur_probability, torch.empty(batch).uniform_(*a.blur_sigma), 0.0),
         solarize=torch.where(torch.rand(batch) < a.solarize_probability, a.solarize_threshold, NO_SOLARIZE),
+        **_draw_rectangles(a, batch),
     )
 
 
@@ -128,7 +136,7 @@ def _render(lines: Tensor, channels: int, parameters: ViewParameters, resolution
         solarized = solarized.to(device)
         some = view[solarized]
         view[solarized] = torch.where(some >= p.solarize[solarized, None, None, None], 1 - some, some)
-    return view
+    return _erase(view, p) if parameters.erase_height.any() else view
 
 
 def _draw_crops(scale: Range, ratio: Range, batch: int, height: int, width: int) -> tuple[Tensor, ...]:
@@ -145,6 +153,25 @@ def _draw_crops(scale: Range, ratio: Range, batch: int, height: int, width: int)
     top = (torch.rand(batch) * (height - crop_height + 1)).floor()
     left = (torch.rand(batch) * (width - crop_width + 1)).floor()
     return top, left, crop_height, crop_width
+
+
+def _draw_rectangles(augmentation: Augmentation, batch: int) -> dict[str, Tensor]:
+    """Draws the rectangles that are erased; without any, no random number is drawn."""
+    names = ("erase_top", "erase_left", "erase_height", "erase_width", "erase_value")
+    if not augmentation.erase_probability:
+        return {name: torch.zeros(batch) for name in names}
+    erased = (torch.rand(batch) < augmentation.erase_probability).float()
+    boxes = _draw_crops(augmentation.erase_scale, ERASE_RATIO, batch, ERASE_GRID, ERASE_GRID)
+    return dict(zip(names, [*(erased * each / ERASE_GRID for each in boxes), torch.rand(batch)], strict=True))
+
+
+def _erase(view: Tensor, p: ViewParameters) -> Tensor:
+    """Covers each view's rectangle, if it has one, with its gray: (batch, 3, resolution, resolution) of 0..1."""
+    position = (torch.arange(view.shape[-1], device=view.device) + 0.5) / view.shape[-1]
+    rows = (position >= p.erase_top[:, None]) & (position < (p.erase_top + p.erase_height)[:, None])
+    columns = (position >= p.erase_left[:, None]) & (position < (p.erase_left + p.erase_width)[:, None])
+    inside = rows[:, None, :, None] & columns[:, None, None, :]
+    return torch.where(inside, p.erase_value[:, None, None, None], view)
 
 
 def _resize_weights(start: Tensor, length: Tensor, size: int, resolution: int) -> Tensor:

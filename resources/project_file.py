@@ -10,6 +10,7 @@ extends = "imagenet-lite0-224"
 classifiers = ["imagenet-lite0-224-probe"]
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,12 +52,21 @@ class ProjectFile:
         except FileNotFoundError:
             raise ProjectError(f"there is no {path}; write one, or unset SHELFSIGHT_PROJECT") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ProjectError(f"{path} is not TOML: {error}") from None
+            raise ProjectError(f"{path} is not TOML: {error}{_way_out(str(error))}") from None
         tables = {name: content.pop(name) for name in (*RECIPE_TABLES, PLAN) if name in content}
         for name, table in tables.items():
             if not isinstance(table, dict):
                 raise ProjectError(f"{path} has {name} = {table!r}; write a table, [{name}]")
         return cls(path=path, settings=content, plan=tables.pop(PLAN, {}), recipes=tables)
+
+
+def _way_out(error: str) -> str:
+    """Returns what to do about a parser's error that has one usual cause."""
+    repeated = re.match(r"Cannot declare \((.*)\) twice", error)
+    if repeated:
+        table = ".".join(part.strip(" '\"") for part in repeated[1].split(",") if part.strip())
+        return f"; two tables are named [{table}], so rename one of them"
+    return "; a key is set twice, so remove one of them" if error.startswith("Cannot overwrite a value") else ""
 
 
 def find(start: Path) -> Path | None:

@@ -96,6 +96,7 @@ def read_recipes(tables: Mapping[str, Tables], presets: RecipeSet, wanted: Mappi
         own[kind] = _of_kind(kind, tables.get(kind, {}), getattr(presets, kind))
     _refuse_shared_names(own)
     _Collected(own, presets).add_all(wanted)
+    _refuse_circles(own)
     return RecipeSet(**own)
 
 
@@ -196,6 +197,28 @@ def _refuse_shared_names(own: Mapping[str, Mapping[str, Any]]) -> None:
             if name in taken:
                 raise RecipeError(f"[{kind}.{name}] has the name of {taken[name]}; rename one of them")
             taken[name] = f"[{kind}.{name}]"
+
+
+def _refuse_circles(own: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises RecipeError where a recipe starts from, is taught by or has as a member what is made from itself."""
+    links = {
+        f"[encoders.{name}]": [f"[encoders.{each.parent}]"] for name, each in own["encoders"].items() if each.parent
+    }
+    tables = {name: f"[{kind}.{name}]" for kind in EVALUATED for name in own[kind]}
+    links |= {tables[name]: [tables.get(each.distillation.teacher, "")] for name, each in own["students"].items()}
+    links |= {
+        tables[name]: [tables.get(member, "") for member in each.members] for name, each in own["ensembles"].items()
+    }
+
+    def follow(table: str, chain: tuple[str, ...]) -> None:
+        if table in chain:
+            circle = " -> ".join((*chain[chain.index(table) :], table))
+            raise RecipeError(f"{table} is made from itself ({circle}); change the parent, teacher or members of one")
+        for each in links.get(table, ()):
+            follow(each, (*chain, table))
+
+    for table in links:
+        follow(table, ())
 
 
 class _Collected:

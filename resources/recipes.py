@@ -1,12 +1,15 @@
-"""The recipes of this process: those of the project, or without a project all presets."""
+"""The recipes of this process: those of the project, or without a project those of the demo."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ml.name_suggestions import suggest_names
 from ml.recipes import (
     ATTRIBUTE_RECIPES,
     CLASSIFIER_RECIPES,
+    DEMO_CLASSIFIERS,
+    DEMO_ENCODERS,
     ENCODER_RECIPES,
     ENSEMBLE_RECIPES,
     STUDENT_RECIPES,
@@ -24,17 +27,19 @@ PRESETS = RecipeSet(
     searches=SEARCH_RECIPES,
     attributes=ATTRIBUTE_RECIPES,
 )
+# Presets for GPUs or of photographs are partitions only where a project's file names them.
+WITHOUT_PROJECT = replace(PRESETS, encoders=DEMO_ENCODERS, classifiers=DEMO_CLASSIFIERS)
 PLANNED = (*KINDS, "shares", "confidences")  # the keys of [plan]
 
 
 def project_recipes(project: ProjectFile) -> RecipeSet:
-    """Returns the recipes of a project's file; without a file all presets.
+    """Returns the recipes of a project's file; without a file those of the demo.
 
     Raises:
         ProjectError: a recipe or the plan has an error; the message names the file, the table and the way out.
     """
     if project.path is None:
-        return PRESETS
+        return WITHOUT_PROJECT
     try:
         plan = planned(project)
         wanted = {kind: [name for name in plan.get(kind, ()) if not name.startswith(FOUND_BY)] for kind in KINDS}

@@ -51,8 +51,10 @@ def attribute_classifiers(
     """Classifiers of an attribute of products, one per recipe, over an encoder of the library."""
     recipe = RECIPES.attribute(context.partition_key)
     from ml.encoders.encoder import Encoder
+    from ml.recipe_checks import require_trainable
     from ml.training.finetuning import TrainingCallbacks, train_classifier
 
+    require_trainable(recipe.classifier, RECIPES.encoder(recipe.classifier.encoder), num_levels=1)
     rows = dataset.collect()
     labels = attribute_labels(rows, store.scan("products"), recipe.column)
     classes = learnable(labels, rows["split"] == "train", recipe.min_images)

@@ -50,8 +50,10 @@ def classifiers(
     recipe = trained_recipe(store, context.partition_key)
     from ml.classifiers.timing import ms_per_image
     from ml.encoders.encoder import Encoder
+    from ml.recipe_checks import require_trainable
     from ml.training.finetuning import TrainingCallbacks, train_classifier
 
+    require_trainable(recipe, RECIPES.encoder(recipe.encoder))
     rows = dataset.collect()
     encoder = Encoder.load(store.sync_down("encoders", recipe.encoder))
     training = _training(recipe, rows, store, stored_images)

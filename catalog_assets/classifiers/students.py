@@ -58,8 +58,10 @@ def students(
     assert recipe.distillation is not None  # noqa: S101 that is what makes it a student
     from ml.classifiers.timing import ms_per_image
     from ml.encoders.encoder import Encoder
+    from ml.recipe_checks import require_trainable
     from ml.training.finetuning import TrainingCallbacks, train_classifier
 
+    require_trainable(recipe, RECIPES.encoder(recipe.encoder))
     teacher = recipe.distillation.teacher
     with (
         tracking.run(context, {"teacher": teacher, "encoder": recipe.encoder}) as log,

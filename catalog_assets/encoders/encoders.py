@@ -52,7 +52,9 @@ def encoders(
     """Image encoders for any downstream task: from ImageNet, with random weights, or pretrained on own images."""
     recipe = RECIPES.encoder(context.partition_key)
     from ml.execution import describe_execution  # torch loads only where it trains
+    from ml.recipe_checks import require_buildable
 
+    require_buildable(recipe, RECIPES.encoder(recipe.parent) if recipe.parent else None)
     rows = dataset.select("product_id", "delivery", "shard", "sha256", "split", "group_id", "level_4").collect()
     task = Pretraining(store, stored_images, recipe, rows)
     training = rows[task.in_training].select("product_id", "delivery", "shard", "sha256", "split")

@@ -19,7 +19,7 @@ API = {
     "Download": ["catalog.download.settings", "catalog.images.statuses", "catalog.images.outcomes"],
     "Dataset": ["catalog.dataset.build", "catalog.dataset.splits", "catalog.dataset.duplicates"],
     "Evaluation": ["catalog.evaluation.scores", "catalog.evaluation.comparison", "catalog.evaluation.promotion"],
-    "Encoders": ["ml.encoders.encoder", "ml.recipe_types", "ml.methods.method"],
+    "Encoders": ["ml.encoders.encoder", "ml.recipe_types", "ml.recipe_parts", "ml.methods.method"],
     "Embeddings": ["ml.embeddings.quality", "ml.embeddings.similarity_index"],
     "Classifiers": ["ml.classifiers.classifier", "ml.classifiers.heads", "ml.classifiers.losses"],
     "Search": ["ml.search.recipe", "ml.search.budget", "ml.search.space"],
@@ -68,7 +68,7 @@ def recipes_page() -> str:
         "Ensembles": recipes.ENSEMBLE_RECIPES,
         "Attributes": recipes.ATTRIBUTE_RECIPES,
     }
-    parts = ["# Recipes", "", "The fields of each recipe that differ from their default.", ""]
+    parts = ["# Recipes", "", "The presets that a project extends: the fields that differ from their default.", ""]
     for kind, known in kinds.items():
         parts += [f"## {kind}", "", "| name | fields |", "| --- | --- |"]
         parts += [f"| `{name}` | {_cell(', '.join(_changed(recipe)))} |" for name, recipe in known.items()]

@@ -5,6 +5,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.layers.patch_embed import PatchEmbed
 from timm.models import group_parameters
 from torch import Tensor, nn
 
@@ -19,30 +20,63 @@ class Normalization:
     std: tuple[float, float, float]
 
 
-def create_backbone(name: str, resolution: int) -> nn.Module:
+def create_backbone(
+    name: str, resolution: int, *, drop_path: float = 0.0, device: torch.device | str = "cpu"
+) -> nn.Module:
     """Builds a timm backbone with random weights that maps (batch, 3, resolution, resolution) to (batch, dim).
 
+    Args:
+        name: timm's name of the backbone.
+        resolution: Side of the input images in pixels.
+        drop_path: Probability of stochastic depth in training.
+        device: The device of the weights; on "meta" nothing is allocated or computed, but all is checked.
+
     Raises:
-        ValueError: timm has no such model, or the model does not accept images of this resolution.
+        ValueError: timm has no such model, or the model does not accept images of this resolution or a drop path.
     """
     require_known(name)
+    if resolution < 1:
+        raise ValueError(f"backbone {name!r} cannot take images of {resolution} px; give a resolution of at least 1")
+    options = {**image_size_option(name, resolution), **({"drop_path_rate": drop_path} if drop_path else {})}
     try:
-        backbone: nn.Module = timm.create_model(
-            name, pretrained=False, num_classes=0, **image_size_option(name, resolution)
-        )
+        with torch.device(device):
+            backbone: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
+        _require_whole_patches(backbone, resolution)
         embedding_dim(backbone, resolution)
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+        if "drop_path_rate" in str(error):
+            raise ValueError(f"backbone {name!r} has no drop path; leave drop_path at 0") from error
         raise ValueError(
-            f"backbone {name!r} cannot take images of {resolution} px ({error}); its own resolution is "
+            f"backbone {name!r} cannot take images of {resolution} px ({_first_line(error)}); its own resolution is "
             f"{_config(name).input_size[-1]}"
         ) from error
     return backbone
 
 
+def _require_whole_patches(backbone: nn.Module, resolution: int) -> None:
+    """Raises ValueError where a transformer would ignore pixels at the edges that fill no patch."""
+    for module in backbone.modules():
+        if isinstance(module, PatchEmbed) and not module.dynamic_img_pad and resolution % module.patch_size[0]:
+            size = module.patch_size[0]
+            below, above = resolution // size * size, (resolution // size + 1) * size
+            nearest = f"{below} or {above}" if below else str(above)
+            raise ValueError(f"its patches are of {size} px, so give a multiple, such as {nearest}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def require_known(name: str) -> None:
-    """Raises ValueError with similar names if timm has no model of this name."""
+    """Raises ValueError with similar names if timm has no model of this name, or no weights of its tag."""
     if not timm.is_model(name):
         raise ValueError(f"unknown backbone {name!r}; timm knows {suggest_names(name, timm.list_models())}")
+    try:
+        _config(name)
+    except RuntimeError:  # its message names the tag alone
+        architecture = name.partition(".")[0]
+        known = suggest_names(name, timm.list_pretrained(f"{architecture}.*"))
+        raise ValueError(f"unknown backbone {name!r}; timm knows weights of {architecture!r}: {known}") from None
 
 
 def image_size_option(name: str, resolution: int) -> dict[str, Any]:
@@ -59,8 +93,9 @@ def normalization(name: str) -> Normalization:
 def embedding_dim(backbone: nn.Module, resolution: int) -> int:
     """Returns the dimension of a backbone's embeddings, from a forward pass: some models add layers after pooling."""
     was_training = backbone.training
+    device = next((parameter.device for parameter in backbone.parameters()), torch.device("cpu"))
     with torch.inference_mode():
-        embedding: Tensor = backbone.eval()(torch.zeros(1, 3, resolution, resolution))
+        embedding: Tensor = backbone.eval()(torch.zeros(1, 3, resolution, resolution, device=device))
     backbone.train(was_training)
     return embedding.shape[1]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ml.artifacts import load_artifact, save_artifact
 from ml.encoders.backbones import Normalization, create_backbone, embedding_dim, normalization
-from ml.encoders.imagenet import load_imagenet
+from ml.encoders.pretrained_weights import load_pretrained
 from ml.encoders.third_party_weights import load_third_party_weights
 from ml.memory import keep_freed_memory
 from ml.pixels import PixelsLike
@@ -28,8 +28,8 @@ class Encoder(nn.Module):
         name: timm's name of the backbone.
         backbone: The timm model without a classifier.
         resolution: Side of the input images in pixels.
-        origin: Source of the weights: "random", "imagenet", "imported" from another tool's checkpoint, or the method
-            that pretrained them.
+        origin: Source of the weights: "random", "imagenet" or "pretrained" by timm's sources, "imported" from a
+            checkpoint, or the method that pretrained them.
     """
 
     mean: Tensor
@@ -114,7 +114,7 @@ def build(recipe: EncoderRecipe, parent: Encoder | None = None) -> Encoder:
         ValueError: The backbone is unknown, does not accept the recipe's resolution, or differs from that of the parent
             or the checkpoint; or the checkpoint is a pickle with more than tensors.
         FileNotFoundError: The checkpoint does not exist.
-        RuntimeError: ImageNet weights are requested and not available.
+        RuntimeError: timm's weights are requested and not available.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(recipe.seed)
@@ -131,9 +131,21 @@ def build(recipe: EncoderRecipe, parent: Encoder | None = None) -> Encoder:
     if recipe.weights_file is not None:
         backbone = load_third_party_weights(recipe.weights_file, recipe.backbone, recipe.resolution)
         return Encoder(recipe.backbone, backbone, recipe.resolution, "imported")
-    if recipe.weights == "imagenet":
-        backbone = load_imagenet(recipe.backbone, recipe.resolution)
+    if recipe.is_pretrained_by_timm:
+        backbone = load_pretrained(recipe.backbone, recipe.resolution)
     return Encoder(recipe.backbone, backbone, recipe.resolution, recipe.weights)
+
+
+def with_drop_path(encoder: Encoder, drop_path: float) -> Encoder:
+    """Returns a copy of an encoder with stochastic depth in training (see `ClassifierRecipe.drop_path`).
+
+    Raises:
+        ValueError: The backbone has no drop path.
+    """
+    with torch.random.fork_rng(devices=[]):
+        backbone = create_backbone(encoder.name, encoder.resolution, drop_path=drop_path)
+    backbone.load_state_dict(encoder.backbone.state_dict())
+    return Encoder(encoder.name, backbone, encoder.resolution, encoder.origin)
 
 
 def embed(
@@ -167,4 +179,4 @@ def embed(
     return embeddings
 
 
-__all__ = ["Encoder", "Normalization", "build", "embed", "load_imagenet"]
+__all__ = ["Encoder", "Normalization", "build", "embed", "load_pretrained"]

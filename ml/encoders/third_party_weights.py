@@ -38,7 +38,9 @@ def load_third_party_weights(path: Path, name: str, resolution: int) -> nn.Modul
         ValueError: The file is damaged, has more than tensors and plain values, or lacks weights of this backbone.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {str(path)!r}; weights are random, imagenet, or an existing file")
+        raise FileNotFoundError(
+            f"no checkpoint at {str(path)!r}; weights are random, imagenet, pretrained, or an existing file"
+        )
     backbone = create_backbone(name, resolution)
     tensors = dict(_flat(_read(path)))
     backbone.load_state_dict(_matched(tensors, backbone, path, name), strict=False)

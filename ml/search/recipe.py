@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from ml.recipe_types import ClassifierRecipe
-from ml.recipes import ENCODER_RECIPES, FINETUNE_5PCT
+from ml.recipes import DEMO_ENCODERS, FINETUNE_5PCT
 from ml.search.budget import Budget
 from ml.search.metrics import Score
 from ml.search.space import Candidate, Space
@@ -72,7 +72,7 @@ class SearchRecipe:
 ALL_LABELS = replace(FINETUNE_5PCT, name="search", label_fraction=1.0)
 LIBRARY = SearchRecipe(
     name="library",
-    space=Space(encoders=tuple(name for name in ENCODER_RECIPES if not name.endswith("-224"))),
+    space=Space(encoders=tuple(name for name in DEMO_ENCODERS if not name.endswith("-224"))),
     budget=Budget(seconds=4 * 3600.0),
     base=ALL_LABELS,
     goal=0.95,

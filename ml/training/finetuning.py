@@ -11,7 +11,7 @@ from ml.classifiers.heads import HEADS
 from ml.classifiers.hierarchy import Hierarchy
 from ml.classifiers.template import Template
 from ml.encoders.backbones import block_of_parameter
-from ml.encoders.encoder import Encoder
+from ml.encoders.encoder import Encoder, with_drop_path
 from ml.execution import executing
 from ml.pixels import fingerprint_arrays
 from ml.recipe_types import DEFAULT_EXECUTION, ClassifierRecipe, Execution, fingerprint
@@ -37,11 +37,12 @@ def initial_classifier(recipe: ClassifierRecipe, encoder: Encoder, train: Exampl
 
     Args:
         recipe: The recipe; random weights depend only on its seed.
-        encoder: Becomes part of the classifier.
+        encoder: Becomes part of the classifier; with a drop path, a copy of it does.
         train: The training examples, whose labels define the classes.
 
     Raises:
-        ValueError: The heads are unknown, or the examples lack what the recipe's mode or losses need.
+        ValueError: The heads are unknown, the backbone has no drop path, or the examples lack what the recipe's mode or
+            losses need.
     """
     num_dims = {"probe": 2, "finetune": 4}[recipe.mode]
     if train.inputs.ndim != num_dims:
@@ -62,6 +63,8 @@ def initial_classifier(recipe: ClassifierRecipe, encoder: Encoder, train: Exampl
                 f"classifier {recipe.name!r} learns by features of unmixed images, but mixes images; leave out "
                 "its mixing or its feature_weight"
             )
+    if recipe.drop_path:
+        encoder = with_drop_path(encoder, recipe.drop_path)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(recipe.seed)
         classifier = Classifier(encoder, Hierarchy.of_labels(train.labels), Template.of(recipe))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ml.memory import keep_freed_memory
 from ml.recipe_types import Optimization
 from ml.training.checkpoints import Checkpoint, save_inputs
-from ml.training.optimizers import ExponentialMovingAverage, build_optimizer, set_learning_rate
+from ml.training.optimizers import ExponentialMovingAverage, build_optimizer, clip_gradients, set_learning_rate
 from ml.training.schedules import warmup_cosine
 from ml.training.stopping import Stopping
 
@@ -186,7 +186,7 @@ class _Run:
         set_learning_rate(self.optimizer, self.rate)
         self.optimizer.zero_grad(set_to_none=True)
         metrics = self.task.backward(indices)
-        norm = nn.utils.clip_grad_norm_(self.task.module.parameters(), self.settings.max_grad_norm)
+        norm = clip_gradients(self.task.module, self.settings)
         if not (torch.isfinite(metrics["loss"]) and torch.isfinite(norm)):
             self._fail(indices, metrics["loss"].item(), norm.item())
         self.optimizer.step()

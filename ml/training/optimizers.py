@@ -1,4 +1,4 @@
-"""Optimizers: parameter groups with weight decay and layer-wise learning rates, and weight averaging."""
+"""Optimizers: parameter groups with weight decay and layer-wise learning rates, clipping, and weight averaging."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -7,19 +7,35 @@ from typing import Any
 
 import timm.optim
 import torch
+from timm.utils.agc import adaptive_clip_grad
 from torch import Tensor, nn
 
 from ml.encoders.backbones import block_of_parameter
 from ml.recipe_types import Optimization
 
+MOMENTUM = 0.9  # of all optimizers with one
+
 
 def build_optimizer(module: nn.Module, settings: Optimization) -> torch.optim.Optimizer:
-    """Builds AdamW or LARS over the trainable parameters; a group's rate is the run's rate times its `lr_factor`."""
+    """Builds the optimizer of the trainable parameters; a group's rate is the run's rate times its `lr_factor`."""
     groups = _parameter_groups(module, settings)
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=settings.lr, momentum=MOMENTUM, nesterov=True)
+    if settings.optimizer == "rmsprop":
+        # As TensorFlow computes it, with which EfficientNets are published: epsilon is inside the square root.
+        return timm.optim.RMSpropTF(groups, lr=settings.lr, alpha=0.9, eps=1e-3, momentum=MOMENTUM)  # type: ignore[attr-defined]
     if settings.optimizer == "lars":
         # timm adapts only groups with weight decay, so not biases and normalization scales, as large-batch recipes do.
-        return timm.optim.Lars(groups, lr=settings.lr, momentum=0.9)  # type: ignore[attr-defined]
+        return timm.optim.Lars(groups, lr=settings.lr, momentum=MOMENTUM)  # type: ignore[attr-defined]
     return torch.optim.AdamW(groups, lr=settings.lr, fused=True)  # one pass over weights and moments
+
+
+def clip_gradients(module: nn.Module, settings: Optimization) -> Tensor:
+    """Clips a module's gradients in place and returns their norm, a scalar, before it is limited to `max_grad_norm`."""
+    encoder = getattr(module, "encoder", None)
+    if settings.adaptive_clip is not None and encoder is not None:
+        adaptive_clip_grad(encoder.parameters(), clip_factor=settings.adaptive_clip)  # type: ignore[no-untyped-call]
+    return nn.utils.clip_grad_norm_(module.parameters(), settings.max_grad_norm)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

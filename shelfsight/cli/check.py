@@ -1,14 +1,13 @@
 """`shelfsight check`: validates a project before anything runs."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
+from catalog.dataset.columns import LEVEL_COLUMNS
 from catalog.feeds.deliveries import feed_files
 from catalog.feeds.formats import format_of
 from catalog.products.partners import PartnerSettings
-from ml.name_suggestions import suggest_names
-from ml.recipe_types import ClassifierRecipe, EncoderRecipe
+from ml.recipe_types import ClassifierRecipe
 from resources.recipe_tables import FOUND_BY
 from resources.recipes import RECIPES
 from resources.settings import Settings, project_file
@@ -24,60 +23,39 @@ def check(settings: Settings) -> dict[str, Any]:
     store, project = Store.of(settings), project_file()
     feeds = list(feed_files(store.inbox))
     return {
-        "project": str(project.path) if project.path else "none: the presets, with settings of the environment",
+        "project": str(project.path) if project.path else "none: the demo's recipes, with settings of the environment",
         "store": settings.root,
         "encoders": list(RECIPES.encoders),
         "classifiers": [*RECIPES.classifiers, *(f"{FOUND_BY}{name}" for name in RECIPES.searches)],
         "feeds": [str(feed.relative_to(store.inbox)) for feed in feeds],
         "product types to confirm": _unconfirmed(store),
         "problems": [
-            *_encoder_problems(),
-            *_classifier_problems(),
+            *_recipe_problems(),
             *_reference_problems(store),
             *_problem(lambda: [format_of(feed.name) for feed in feeds]),
         ],
     }
 
 
-def _encoder_problems() -> Iterator[str]:
-    """Yields an encoder whose backbone or method does not exist, or whose backbone cannot take its resolution."""
-    from ml.encoders.backbones import create_backbone
-    from ml.methods import METHODS
+def _recipe_problems() -> Iterator[str]:
+    """Yields what is wrong between recipes and their backbones, methods, heads and losses."""
+    from ml.recipe_checks import classifier_problems, encoder_problems
 
-    built: dict[tuple[str, int], list[str]] = {}
-    for name, recipe in RECIPES.encoders.items():
-        place = (recipe.backbone, recipe.resolution)
-        if place not in built:
-            built[place] = list(_problem(partial(create_backbone, *place)))
-        yield from (f"[encoders.{name}]: {each}" for each in built[place])
-        yield from _missing_weights(name, recipe)
-        if recipe.pretraining is not None and recipe.pretraining.method not in METHODS:
-            method = recipe.pretraining.method
-            yield f"[encoders.{name}] has pretraining.method = {method!r}; {suggest_names(method, METHODS)}"
+    for name, encoder in RECIPES.encoders.items():
+        parent = RECIPES.encoders[encoder.parent] if encoder.parent else None
+        yield from (f"[encoders.{name}] {each}" for each in encoder_problems(encoder, parent))
+    for where, recipe, num_levels in _classifiers():
+        encoder = RECIPES.encoders[recipe.encoder]
+        yield from (f"{where} {each}" for each in classifier_problems(recipe, encoder, num_levels))
+    for name, search in RECIPES.searches.items():  # its encoder is one of several
+        yield from (f"[searches.{name}] {each}" for each in classifier_problems(search.base, None))
 
 
-def _missing_weights(name: str, recipe: EncoderRecipe) -> Iterator[str]:
-    file = recipe.weights_file
-    if file is not None and not file.exists():
-        yield f"[encoders.{name}] has weights = {recipe.weights!r}, which is no file; write imagenet, random or a path"
-
-
-def _classifier_problems() -> Iterator[str]:
-    """Yields a classifier whose heads or loss do not exist."""
-    from ml.classifiers.heads import HEADS
-    from ml.classifiers.losses import LOSSES
-
-    named: dict[str, ClassifierRecipe] = {
-        **{f"[classifiers.{name}]": recipe for name, recipe in RECIPES.classifiers.items()},
-        **{f"[students.{name}]": recipe for name, recipe in RECIPES.students.items()},
-        **{f"[attributes.{name}]": recipe.classifier for name, recipe in RECIPES.attributes.items()},
-        **{f"[searches.{name}]": recipe.base for name, recipe in RECIPES.searches.items()},
-    }
-    for where, recipe in named.items():
-        if recipe.heads not in HEADS:
-            yield f"{where} has heads = {recipe.heads!r}; {suggest_names(recipe.heads, HEADS)}"
-        if recipe.loss not in LOSSES:
-            yield f"{where} has loss = {recipe.loss!r}; {suggest_names(recipe.loss, LOSSES)}"
+def _classifiers() -> Iterator[tuple[str, ClassifierRecipe, int]]:
+    """Yields each recipe of a classifier with its table and the number of levels that it predicts."""
+    yield from ((f"[classifiers.{name}]", recipe, len(LEVEL_COLUMNS)) for name, recipe in RECIPES.classifiers.items())
+    yield from ((f"[students.{name}]", recipe, len(LEVEL_COLUMNS)) for name, recipe in RECIPES.students.items())
+    yield from ((f"[attributes.{name}]", recipe.classifier, 1) for name, recipe in RECIPES.attributes.items())
 
 
 def _reference_problems(store: Store) -> Iterator[str]:

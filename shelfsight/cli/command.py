@@ -14,6 +14,7 @@ from shelfsight.cli.commands.classify import classify
 from shelfsight.cli.commands.feed import feed
 from shelfsight.cli.commands.init import init
 from shelfsight.cli.commands.query import query
+from shelfsight.cli.commands.recipes import recipes
 from shelfsight.cli.commands.run import run
 from shelfsight.cli.commands.similar import similar
 from shelfsight.cli.commands.status import status
@@ -31,6 +32,7 @@ COMMANDS: Mapping[str, Callable[..., None] | typer.Typer] = {
     "run": run,
     "up": up,
     "check": check,
+    "recipes": recipes,
 }
 NAME = "shelfsight"
 

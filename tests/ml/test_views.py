@@ -221,3 +221,34 @@ def test_views_are_distributed_as_torchvisions() -> None:
     for quantile in (0.1, 0.25, 0.5, 0.75, 0.9):
         found, wanted = (figures(each).quantile(quantile, dim=0) for each in (ours, expected))
         assert torch.allclose(found, wanted, atol=0.02), (quantile, found, wanted)
+
+
+def test_erasing_covers_rectangles_of_the_drawn_areas_and_ratios_and_nothing_else() -> None:
+    augmentation = replace(UNCHANGED, erase_probability=0.5, erase_scale=(0.1, 0.3))
+    pixels = images(400, 20, 20, low=0, high=1)  # black, which a drawn gray hardly ever is
+    views = random_view(pixels, augmentation, resolution=100)
+    covered = (views > 0).any(dim=1)
+    assert (views[:, 0] == views[:, 1]).all()
+    assert (views[:, 0] == views[:, 2]).all()
+    shares = covered.float().mean(dim=(1, 2))
+    erased = shares > 0
+    assert 0.4 < erased.float().mean() < 0.6
+    assert 0.08 < shares[erased].min() < 0.12
+    assert 0.27 < shares[erased].max() < 0.32
+    for view in covered[erased]:
+        rows, columns = view.any(dim=1), view.any(dim=0)
+        assert torch.equal(view, rows[:, None] & columns[None, :])  # a rectangle
+        assert 0.25 < rows.sum() / columns.sum() < 4
+
+
+def test_without_erasing_the_same_views_are_drawn_as_before_there_was_any() -> None:
+    augmentation = Augmentation(solarize_probability=0.2, blur_probability=0.2)
+    draw_parameters(augmentation, 8, 40, 40)
+    after = torch.rand(())
+    torch.manual_seed(0)
+    draw_parameters(replace(augmentation, erase_probability=0.3), 8, 40, 40)
+    assert torch.rand(()) != after
+    torch.manual_seed(0)
+    drawn = draw_parameters(augmentation, 8, 40, 40)
+    assert not any(getattr(drawn, name).any() for name in ("erase_top", "erase_height", "erase_value"))
+    assert torch.rand(()) == after

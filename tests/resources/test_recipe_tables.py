@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from catalog_assets.plan import Plan
+from ml.gpu_recipes import GPU_CLASSIFIERS, GPU_ENCODERS
 from ml.recipe_types import Mixing
 from ml.recipes import CLASSIFIER_RECIPES, ENCODER_RECIPES, IMAGENET_LITE0, PROBE, SIMCLR_MNV3
 from ml.search.budget import Budget
 from ml.search.recipe import SEARCH_RECIPES
 from resources.project_file import RECIPE_TABLES, ProjectError, ProjectFile
 from resources.recipe_tables import KINDS, RecipeSet
-from resources.recipes import PLANNED, PRESETS, planned, project_recipes
+from resources.recipes import PLANNED, PRESETS, WITHOUT_PROJECT, planned, project_recipes
 
 PHOTOS = '[encoders.photos]\nextends = "imagenet-lite0"\nresolution = 224\n'
 
@@ -90,14 +91,36 @@ def test_the_plan_names_presets_and_own_recipes(tmp_path: Path) -> None:
     assert Plan(**planned(project)).classifiers == ["imagenet-lite0-probe", "search-quick"]
 
 
+def test_a_preset_for_gpus_is_extended_like_any_other_and_brings_its_encoder(tmp_path: Path) -> None:
+    text = (
+        '[classifiers.own]\nextends = "convnext-t-224-finetune"\ndrop_path = 0.3\n'
+        "[classifiers.own.augmentation]\nerase_probability = 0.5\n"
+        "[classifiers.own.optimization]\nadaptive_clip = 0.02\n"
+    )
+    found = recipes(tmp_path, text)
+    preset = GPU_CLASSIFIERS["convnext-t-224-finetune"]
+    assert preset.augmentation is not None
+    assert found.classifiers["own"] == replace(
+        preset,
+        name="own",
+        drop_path=0.3,
+        augmentation=replace(preset.augmentation, erase_probability=0.5),
+        optimization=replace(preset.optimization, adaptive_clip=0.02),
+    )
+    assert set(found.encoders) == {"convnext-t-224"}
+
+
 def test_without_a_plan_every_recipe_of_the_file_is_planned(tmp_path: Path) -> None:
     path = tmp_path / "shelfsight.toml"
     path.write_text(PHOTOS)
     assert planned(ProjectFile.read(path)) == {kind: ["photos"] if kind == "encoders" else [] for kind in KINDS}
 
 
-def test_without_a_project_the_presets_are_the_recipes() -> None:
-    assert project_recipes(ProjectFile()) is PRESETS
+def test_without_a_project_the_recipes_are_those_of_the_demo_and_no_preset_for_gpus() -> None:
+    found = project_recipes(ProjectFile())
+    assert found is WITHOUT_PROJECT
+    assert not {*GPU_ENCODERS, *GPU_CLASSIFIERS} & {*found.encoders, *found.classifiers}
+    assert {recipe.encoder for recipe in found.classifiers.values()} <= set(found.encoders)
     assert PRESETS.encoders is ENCODER_RECIPES
     assert PRESETS.classifiers is CLASSIFIER_RECIPES
 
@@ -156,6 +179,41 @@ def test_a_plan_has_the_keys_of_the_file() -> None:
         (
             '[searches.a]\nextends = "quick"\n[searches.a.space]\nencoders = ["b"]',
             r"\[searches\.a\] has 'b' in space\.encoders, but there is no such recipe",
+        ),
+        (
+            '[encoders.a]\nextends = "simclr-imagenet-lite0"\nparent = "b"\n[encoders.b]\nextends = "a"\nparent = "a"',
+            r"\[encoders\.a\] is made from itself \(\[encoders\.a\] -> \[encoders\.b\] -> \[encoders\.a\]\)",
+        ),
+        (
+            '[ensembles.a]\nmembers = ["b"]\n[ensembles.b]\nmembers = ["a"]',
+            r"\[ensembles\.a\] is made from itself .*change the parent, teacher or members",
+        ),
+        (
+            '[students.a]\nextends = "student-mnv3"\ndistillation = {teacher = "a"}',
+            r"\[students\.a\] is made from itself \(\[students\.a\] -> \[students\.a\]\)",
+        ),
+        (PHOTOS + PHOTOS, r"is not TOML: Cannot declare .* two tables are named \[encoders\.photos\], so rename one"),
+        (PHOTOS + "seed = 1\nseed = 2", r"is not TOML: Cannot overwrite .*a key is set twice, so remove one"),
+        (PHOTOS + "resolution = [", r"is not TOML: Invalid value"),
+        (
+            '[classifiers.a]\nextends = "vit-s16-224-finetune"\ndrop_path = 1.0',
+            r"\[classifiers\.a\]: classifier 'a' has drop_path 1\.0; give at least 0, below 1",
+        ),
+        (
+            '[classifiers.a]\nextends = "imagenet-lite0-probe"\ndrop_path = 0.1',
+            r"\[classifiers\.a\]: classifier 'a' is a probe with drop_path 0\.1; .*leave",
+        ),
+        (
+            '[classifiers.a]\nextends = "vit-s16-224-finetune"\noptimization = {epochs = 0}',
+            r"\[classifiers\.a\] has optimization = .*: optimization has epochs 0; give at least 1",
+        ),
+        (
+            '[classifiers.a]\nextends = "vit-s16-224-finetune"\naugmentation = {erase_scale = [0.5, 0.2]}',
+            r"augmentation has erase_scale \(0\.5, 0\.2\); give two numbers above 0, the smaller first",
+        ),
+        (
+            '[classifiers.a]\nextends = "vit-s16-224-finetune"\noptimization = {optimizer = "sgdm"}',
+            r"has optimization\.optimizer = 'sgdm': input should be 'adamw', 'sgd', 'rmsprop' or 'lars'",
         ),
         ("[plan]\nencoder = []", r"\[plan\] has the unknown key 'encoder'; similar names: encoders"),
         ('[plan]\nencoders = "imagenet-lite0"', r"\[plan\] has encoders = 'imagenet-lite0'; write a list of names"),

@@ -9,7 +9,7 @@ import pytest
 
 from catalog_assets.definitions import definitions
 from catalog_assets.flow import QUIET
-from ml.recipes import CLASSIFIER_RECIPES
+from ml.recipes import DEMO_CLASSIFIERS
 from resources.settings import Settings
 from resources.store import Store
 from tests.conftest import TinyCatalog
@@ -24,8 +24,8 @@ def store(tiny_catalog: TinyCatalog, module_folder: Path) -> Store:
         defs = definitions(Settings.read(store=str(root)))
         for name in RECIPES:
             # Five percent of the tiny catalog's labels are ten.
-            recipe = replace(CLASSIFIER_RECIPES[name], label_fraction=0.2)
-            patched.setitem(CLASSIFIER_RECIPES, name, recipe)
+            recipe = replace(DEMO_CLASSIFIERS[name], label_fraction=0.2)
+            patched.setitem(DEMO_CLASSIFIERS, name, recipe)
             for job in ("train", "evaluate"):
                 defs.resolve_job_def(job).execute_in_process(
                     instance=instance, partition_key=name, run_config=QUIET, raise_on_error=True
@@ -46,7 +46,7 @@ def test_every_prediction_is_one_path_of_the_taxonomy(store: Store, name: str) -
 def test_the_record_has_the_recipe_that_was_trained(store: Store, name: str) -> None:
     record = store.read_json("classifiers", name, "classifier.json")
     assert record is not None
-    recipe = CLASSIFIER_RECIPES[name]
+    recipe = DEMO_CLASSIFIERS[name]
     trained = record["recipe"]
     assert (trained["heads"], trained["loss"], trained["tuned_share"]) == (
         recipe.heads,

@@ -11,7 +11,7 @@ import torch
 
 from ml.artifacts import WEIGHTS_FILE
 from ml.encoders.encoder import METADATA_FILE, Encoder, build, embed
-from ml.encoders.imagenet import load_imagenet
+from ml.encoders.pretrained_weights import load_pretrained
 from tests.ml.tiny import TINY_ENCODER, striped
 
 CPU = torch.device("cpu")
@@ -133,5 +133,5 @@ def spread_between_kinds(encoder: Encoder) -> float:
 def test_without_package_or_hub_the_error_names_both_ways(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(RuntimeError, match=r"no ImageNet weights for 'resnet10t'.*hub.*efficientnet-lite0-py"):
-        load_imagenet("resnet10t", 64)
+    with pytest.raises(RuntimeError, match=r"no pretrained weights for 'resnet10t'.*hub.*efficientnet-lite0-py"):
+        load_pretrained("resnet10t", 64)

