@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ml.recipe_types import Fit
+
 Pixels = NDArray[np.uint8]
+
+PADDING = (255, 255, 255)  # white, as the background of most product images
 
 
 class PixelsLike(Protocol):
@@ -58,13 +62,14 @@ class PixelSubset:
         return self.pixels[self.positions[rows]]
 
 
-def decode_pixels(images: Sequence[bytes], resolution: int, num_threads: int = 2) -> Pixels:
-    """Decodes images, crops them to a centered square and resizes them (bicubic, anti-aliased).
+def decode_pixels(images: Sequence[bytes], resolution: int, num_threads: int = 2, *, fit: Fit = "crop") -> Pixels:
+    """Decodes images, makes them square and resizes them (bicubic, anti-aliased).
 
     Args:
         images: Encoded images in any format that Pillow reads.
         resolution: Side of the result in pixels.
         num_threads: Decoding threads; Pillow releases the GIL.
+        fit: Conversion of images that are not square, see `EncoderRecipe`.
 
     Returns:
         RGB images (num_images, 3, resolution, resolution), uint8.
@@ -76,7 +81,7 @@ def decode_pixels(images: Sequence[bytes], resolution: int, num_threads: int = 2
 
     def fill(position: int) -> None:
         try:
-            pixels[position] = _square(images[position], resolution).transpose(2, 0, 1)
+            pixels[position] = _square(images[position], resolution, fit).transpose(2, 0, 1)
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow raises on bad bytes
             raise ValueError(f"image {position} of {len(images)} cannot be decoded: {error}") from error
 
@@ -86,15 +91,32 @@ def decode_pixels(images: Sequence[bytes], resolution: int, num_threads: int = 2
     return pixels
 
 
-def _square(data: bytes, side: int) -> Pixels:
-    """Decodes one image to (side, side, 3), cropped to its center."""
+def _square(data: bytes, side: int, fit: Fit) -> Pixels:
+    """Decodes one image to (side, side, 3)."""
     with Image.open(io.BytesIO(data)) as image:
         image.draft("RGB", (side, side))  # libjpeg decodes a large JPEG at 1/2, 1/4 or 1/8 size almost for free
-        width, height = image.size
-        short = min(width, height)
-        left, top = (width - short) / 2, (height - short) / 2
-        box = (left, top, left + short, top + short)
-        return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC, box=box))
+        colored = image.convert("RGB")
+    if fit == "pad":
+        return np.asarray(_padded(colored, side))
+    width, height = colored.size
+    box = (0.0, 0.0, float(width), float(height)) if fit == "squash" else _central_square(width, height)
+    return np.asarray(colored.resize((side, side), Image.Resampling.BICUBIC, box=box))
+
+
+def _central_square(width: int, height: int) -> tuple[float, float, float, float]:
+    short = min(width, height)
+    left, top = (width - short) / 2, (height - short) / 2
+    return left, top, left + short, top + short
+
+
+def _padded(image: Image.Image, side: int) -> Image.Image:
+    """Resizes an image to the longer side and centers it on a square of `PADDING`."""
+    scale = side / max(image.size)
+    width, height = (max(1, round(each * scale)) for each in image.size)
+    square = Image.new("RGB", (side, side), PADDING)
+    resized = image.resize((width, height), Image.Resampling.BICUBIC)
+    square.paste(resized, ((side - width) // 2, (side - height) // 2))
+    return square
 
 
 def fingerprint_arrays(*arrays: NDArray[Any] | PixelsLike) -> str:

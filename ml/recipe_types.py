@@ -12,6 +12,9 @@ from typing import Literal
 
 from ml.recipe_parts import Augmentation, Optimization, Range
 
+Fit = Literal["crop", "pad", "squash"]
+FORMER_FIT: Fit = "crop"  # of encoders and deployments that recorded none
+
 __all__ = [
     "DEFAULT_EXECUTION",
     "AttributeRecipe",
@@ -88,6 +91,8 @@ class EncoderRecipe:
         weights: "random", "imagenet" or "pretrained" (timm's weights of the backbone, on ImageNet or on whatever else
             its tag names), or the path of a checkpoint (see `ml.encoders.third_party_weights`).
         resolution: Side of the input images in pixels.
+        fit: Conversion of images that are not square: "crop" keeps the centered square, "pad" adds white on both sides,
+            "squash" changes the aspect ratio. Square images are the same in all of them.
         parent: Name of another encoder recipe whose trained weights are the starting weights; `weights` then records
             where the parent started.
         pretraining: None keeps the starting weights.
@@ -98,6 +103,7 @@ class EncoderRecipe:
     backbone: str
     weights: str
     resolution: int
+    fit: Fit = "crop"
     parent: str | None = None
     pretraining: Pretraining | None = None
     seed: int = 0
@@ -196,6 +202,9 @@ class ClassifierRecipe:
         drop_path: Probability that the last residual block is skipped for an image in training; it grows linearly from
             the first block (stochastic depth, Huang et al. 2016, arXiv:1603.09382). Fine-tuning only.
         augmentation: None trains on images without augmentation.
+        view_resolution: Side of the augmented images in pixels; None is the encoder's resolution. Less trains faster,
+            and since random crops enlarge what they show, objects have about the size that they have at the encoder's
+            resolution (FixRes, Touvron et al. 2019, arXiv:1906.06423).
         mixing: Mixup and CutMix; None disables both.
         patience: Number of validation evaluations without improvement after which training stops with the best weights;
             there are about ten evaluations in a run. None trains all epochs and keeps the last weights.
@@ -206,7 +215,7 @@ class ClassifierRecipe:
 
     Raises:
         ValueError: `tuned_share` or `label_fraction` is not in (0, 1], `drop_path` is not in [0, 1) or set for a probe,
-            or `patience` is below 1.
+            `patience` is below 1, or there is a `view_resolution` without augmentation.
     """
 
     name: str
@@ -223,6 +232,7 @@ class ClassifierRecipe:
     tuned_share: float = 1.0
     drop_path: float = 0.0
     augmentation: Augmentation | None = None
+    view_resolution: int | None = None
     mixing: Mixing | None = None
     patience: int | None = None
     distillation: Distillation | None = None
@@ -249,6 +259,11 @@ class ClassifierRecipe:
             )
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"classifier {self.name!r} has the patience {self.patience}; give at least 1, or None")
+        if self.view_resolution is not None and (self.augmentation is None or self.view_resolution < 1):
+            raise ValueError(
+                f"classifier {self.name!r} has the view_resolution {self.view_resolution}; give at least 1 and an "
+                "augmentation, which draws the views, or None"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

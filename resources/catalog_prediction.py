@@ -45,7 +45,7 @@ def predict(
             ids.append([product_id for product_id, _ in batch])
             yield [data for _, data in batch]
 
-    decoded = decode_ahead(encoded(), deployment.resolution, num_threads)
+    decoded = decode_ahead(encoded(), deployment.resolution, num_threads, fit=deployment.fit)
     while True:
         try:
             pixels = next(decoded, None)

@@ -25,7 +25,9 @@ def configured(settings: Settings) -> dict[str, object]:
     return {
         "store": store,
         "tables": TableIO(store=store),
-        "stored_images": StoredImages(store=store, max_pixels_gib=settings.max_pixels_gib),
+        "stored_images": StoredImages(
+            store=store, max_pixels_gib=settings.max_pixels_gib, short_side_px=settings.images_short_side_px
+        ),
         **engine(settings, str(store.reference)),
         "compute": Compute(device=settings.device, num_ranks=settings.ranks, launcher=settings.launcher),
         "alerts": Alerts(webhook=_secret(settings, "webhook", "")),
@@ -55,6 +57,9 @@ def engine(settings: Settings, reference: str) -> dict[str, object]:
         "requests_per_s_per_host": settings.requests_per_s_per_host,
         "reference": reference,
         "honor_robots": settings.honor_robots,
+        "short_side_px": settings.images_short_side_px,
+        "quality": settings.images_quality,
+        "max_pixels": settings.images_max_pixels,
     }
     if settings.engine == "local":
         return {

@@ -25,6 +25,9 @@ class ImageDownloader(dg.ConfigurableResource):  # type: ignore[type-arg]
     requests_per_s_per_host: float = 0.0  # 0: no rate limit
     honor_robots: bool = False  # robots.txt and X-Robots-Tag
     shard_rows: int = 1_000
+    short_side_px: int = 256  # of stored images, at most
+    quality: int = 90  # of stored images, as JPEG
+    max_pixels: int = 50_000_000  # of accepted images
     reference: str = ""  # the folder whose hosts.toml has the limits of single shops; "": none
 
     def download(
@@ -70,6 +73,9 @@ class ImageDownloader(dg.ConfigurableResource):  # type: ignore[type-arg]
             allowed_networks=tuple(part.strip() for part in self.allowed_networks.split(",") if part.strip()),
             honor_robots=self.honor_robots,
             shard_rows=self.shard_rows,
+            short_side_px=self.short_side_px,
+            quality=self.quality,
+            max_pixels=self.max_pixels,
             politeness=politeness,
             host_limits=read_host_limits(UPath(self.reference), politeness) if self.reference else {},
         )

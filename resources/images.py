@@ -20,8 +20,10 @@ from resources.store import Store
 
 if TYPE_CHECKING:
     from ml.pixels import PixelsLike
+    from ml.recipe_types import Fit
 
 COPIED_AT_ONCE = 4_096  # rows
+KEY_LENGTH = 16  # of the hash that names an array
 
 
 class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -29,6 +31,7 @@ class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     store: dg.ResourceDependency[Store]
     max_pixels_gib: float = 64.0  # of disk, for one resolution
+    short_side_px: int = 256  # of images that are stored now, at most
 
     def read(self, rows: pl.DataFrame) -> list[bytes]:
         """Reads the encoded images of these rows, in their order."""
@@ -48,34 +51,33 @@ class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
                 thumbnails[positions] = list(threads.map(_thumbnail, data))
         return thumbnails
 
-    def pixels(self, rows: pl.DataFrame, resolution: int) -> "PixelsLike":
+    def pixels(self, rows: pl.DataFrame, resolution: int, fit: "Fit") -> "PixelsLike":
         """Returns the pixels of these rows, (n, 3, resolution, resolution), memory-mapped and decoded at most once.
 
-        The array is keyed by the images. It replaces the array of another set at this resolution, whose pixels of
-        common images are copied. Pixels of more than `max_pixels_gib` are decoded from the shards at every access.
+        The array is keyed by the images. It replaces the array of another set at this resolution and fit, whose pixels
+        of common images are copied. Pixels of more than `max_pixels_gib` are decoded from the shards at every access.
         """
         num_bytes = len(rows) * 3 * resolution**2
         if num_bytes > self.max_pixels_gib * 2**30:
-            return self._streamed(rows, resolution)
-        key = hashlib.sha256("\n".join(rows["product_id"] + rows["sha256"]).encode()).hexdigest()[:16]
+            return self._streamed(rows, resolution, fit)
+        key = hashlib.sha256("\n".join(rows["product_id"] + rows["sha256"]).encode()).hexdigest()[:KEY_LENGTH]
         cache = self.store.scratch / "cache" / "pixels"
-        path = cache / f"{resolution}px-{key}.npy"
+        kind = f"{resolution}px-{fit}"
+        path = cache / f"{kind}-{key}.npy"
         if not path.exists():
             cache.mkdir(parents=True, exist_ok=True)
-            former = sorted(other for other in cache.glob(f"{resolution}px-*.npy") if other != path)
-            self._build(rows, resolution, path, former)
+            former = sorted({*cache.glob(f"{kind}-*.npy"), *_of_earlier_version(cache, resolution, fit)} - {path})
+            self._build(rows, _Frame(resolution, fit), path, former)
             for superseded in former:
                 superseded.unlink()
                 superseded.with_suffix(".parquet").unlink(missing_ok=True)
         mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r")
         return mapped
 
-    def _build(self, rows: pl.DataFrame, resolution: int, path: Path, former: Sequence[Path]) -> None:
+    def _build(self, rows: pl.DataFrame, frame: "_Frame", path: Path, former: Sequence[Path]) -> None:
         """Writes the array of these rows, and beside it the SHA-256 of each image."""
-        from ml.pixels import decode_pixels
-
         unfinished = path.with_name(f".{path.name}")
-        shape = (len(rows), 3, resolution, resolution)
+        shape = (len(rows), 3, frame.resolution, frame.resolution)
         array = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
         missing = np.ones(len(rows), dtype=bool)
         for earlier in former:
@@ -92,12 +94,12 @@ class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
             missing[copied] = False
         wanted = np.flatnonzero(missing)
         for positions, data in self._by_shard(rows[wanted]):
-            array[wanted[positions]] = decode_pixels(data, resolution, num_threads=num_cores())
+            array[wanted[positions]] = frame.decoded(data)
         array.flush()
         rows.select("sha256").write_parquet(path.with_suffix(".parquet"))
         unfinished.rename(path)
 
-    def _streamed(self, rows: pl.DataFrame, resolution: int) -> "StreamedPixels":
+    def _streamed(self, rows: pl.DataFrame, resolution: int, fit: "Fit") -> "StreamedPixels":
         """Finds the offset of each row's encoded image in its shard, whose images are stored uncompressed."""
         offsets, lengths, files = (np.zeros(len(rows), dtype=np.int64) for _ in range(3))
         shards: list[_Shard] = []
@@ -110,7 +112,7 @@ class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
                 offsets[position], lengths[position] = content.index(image), len(image)
                 files[position] = len(shards)
             shards.append(_Shard(path, path.stat().st_mtime_ns))
-        return StreamedPixels(shards, files, offsets, lengths, resolution)
+        return StreamedPixels(shards, files, offsets, lengths, _Frame(resolution, fit))
 
     def _by_shard(self, rows: pl.DataFrame) -> Iterator[tuple[NDArray[Any], list[bytes]]]:
         """Yields positions and images, one shard after another; raises LookupError for an image that is in no shard."""
@@ -118,6 +120,20 @@ class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
         for (delivery, shard), part in wanted.group_by("delivery", "shard", maintain_order=True):
             images = self.store.folder("images", str(delivery))
             yield part["position"].to_numpy(), shard_images(images, str(shard), part["product_id"])
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The side of square pixels, and the conversion of images that are not square."""
+
+    resolution: int
+    fit: "Fit"
+
+    def decoded(self, images: Sequence[bytes]) -> NDArray[np.uint8]:
+        """Decodes images in threads, (n, 3, resolution, resolution)."""
+        from ml.pixels import decode_pixels
+
+        return decode_pixels(images, self.resolution, num_threads=num_cores(), fit=self.fit)
 
 
 @dataclass(frozen=True)
@@ -134,12 +150,12 @@ class StreamedPixels:
     files: NDArray[np.int64]  # (n,), an index into shards
     offsets: NDArray[np.int64]  # (n,), bytes
     lengths: NDArray[np.int64]
-    resolution: int
+    frame: _Frame
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the array: (n, 3, resolution, resolution)."""
-        return (len(self), 3, self.resolution, self.resolution)
+        return (len(self), 3, self.frame.resolution, self.frame.resolution)
 
     @property
     def dtype(self) -> np.dtype[np.uint8]:
@@ -151,8 +167,6 @@ class StreamedPixels:
 
     def __getitem__(self, rows: Any, /) -> NDArray[np.uint8]:
         """Decodes a slice, or an array of positions; raises LookupError where a shard was rewritten meanwhile."""
-        from ml.pixels import decode_pixels
-
         positions = np.arange(len(self))[rows]
         images = [b""] * len(positions)
         for number in np.unique(self.files[positions]):
@@ -163,7 +177,14 @@ class StreamedPixels:
                 for index in np.flatnonzero(self.files[positions] == number):
                     position = positions[index]
                     images[index] = os.pread(file.fileno(), int(self.lengths[position]), int(self.offsets[position]))
-        return decode_pixels(images, self.resolution, num_threads=num_cores())
+        return self.frame.decoded(images)
+
+
+def _of_earlier_version(cache: Path, resolution: int, fit: "Fit") -> Iterator[Path]:
+    """Yields arrays of this resolution whose names lack the fit: an earlier version knew only one."""
+    from ml.recipe_types import FORMER_FIT
+
+    return cache.glob(f"{resolution}px-{'?' * KEY_LENGTH}.npy") if fit == FORMER_FIT else iter(())
 
 
 def _thumbnail(data: bytes) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """Settings: everything that differs between installations, typed and validated. Only this module reads the environment.
 
 Every field is a key of the project's `shelfsight.toml`, and the environment variable ``SHELFSIGHT_`` + its name in
-capitals, unless another name is given. A variable counts before the file.
+capitals, unless another name is given. A variable counts before the file. Fields that start with the name of a table
+(`TABLES`) are keys of that table: `images_quality` is `quality` in `[images]`.
 """
 
 import difflib
@@ -9,14 +10,17 @@ import ipaddress
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from resources.project_file import PROJECT_FILE, ProjectFile, find
+
+if TYPE_CHECKING:
+    from catalog.images.stored_image import ImageRules
 
 PREFIX = "SHELFSIGHT_"
 COVERAGES = (0.8, 0.9, 0.95)
@@ -26,9 +30,11 @@ OTHER_VARIABLES = {
     "SHELFSIGHT_POSTGRES_PASSWORD": "deploy/compose.yaml",
     "SHELFSIGHT_SCREENSHOTS": "tests/end_to_end",
     "SHELFSIGHT_PHOTOGRAPHS": "benchmarks",
+    "SHELFSIGHT_GROCERIES": "benchmarks",
     "SHELFSIGHT_TAXONOMY": "benchmarks",
     "SHELFSIGHT_PROJECT": "resources/settings.py",
 }
+TABLES = ("images",)  # of the project's file, with settings
 # Relative to the project's folder.
 PATHS = ("store", "inbox", "reference", "scratch", "spark_environment", "dagster_home", "demo_data")
 # Kubernetes describes every service to its pods, and the Helm chart names that of the code location `shelfsight`.
@@ -98,6 +104,19 @@ class Settings(BaseSettings):
     timeout_s: Annotated[float, Field(gt=0)] = Field(default=20.0, description="seconds that one image may take")
     max_group_images: Annotated[int, Field(gt=0)] = Field(
         default=100, description="different images in one near-duplicate group; a larger group stops the dataset"
+    )
+
+    # -- stored images --
+    images_short_side_px: Annotated[int, Field(ge=32, le=4_096)] = Field(
+        default=256,
+        description="longest short side of stored images; larger ones are reduced to it. No encoder can have a higher "
+        "resolution",
+    )
+    images_quality: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=90, description="JPEG quality of stored images that are reduced or converted"
+    )
+    images_max_pixels: Annotated[int, Field(gt=0)] = Field(
+        default=50_000_000, description="pixels of an image, above which it is refused"
     )
 
     # -- engine --
@@ -208,6 +227,15 @@ class Settings(BaseSettings):
 
         return absolute(self.store)
 
+    @property
+    def image_rules(self) -> "ImageRules":
+        """The limits of accepted images, and the size and quality of stored ones."""
+        from catalog.images.stored_image import ImageRules
+
+        return ImageRules(
+            short_side_px=self.images_short_side_px, quality=self.images_quality, max_pixels=self.images_max_pixels
+        )
+
 
 def project_file() -> ProjectFile:
     """Returns the file of the project: that of SHELFSIGHT_PROJECT, or of the working directory, or an empty one.
@@ -221,6 +249,12 @@ def project_file() -> ProjectFile:
         return ProjectFile.read(place / PROJECT_FILE if place.is_dir() else place)
     found = find(Path.cwd())
     return ProjectFile() if found is None else ProjectFile.read(found)
+
+
+def key_of(field: str) -> str:
+    """The key of a field in the project's file, such as `store` or `images.quality`."""
+    table = next((table for table in TABLES if field.startswith(f"{table}_")), None)
+    return field if table is None else f"{table}.{field.removeprefix(f'{table}_')}"
 
 
 def variable_of(field: str) -> str:
@@ -268,25 +302,38 @@ def _written(project: ProjectFile) -> dict[str, Any]:
     assert project.folder is not None  # noqa: S101 for the type checker
     written: dict[str, Any] = {"store": str(project.folder / "store")}
     problems = []
-    for key, value in project.settings.items():
-        field = Settings.model_fields.get(key)
-        if field is None:
-            near = _near(key, Settings.model_fields)
+    names = {key_of(name): name for name in Settings.model_fields}
+    for key, value in _by_key(project):
+        name = names.get(key)
+        if name is None:
+            near = _near(key, names)
             hint = f"did you mean {' or '.join(near)}?" if near else "remove it"
             problems.append(f"{project.path} has the unknown key {key!r}; {hint}")
             continue
         try:
+            field = Settings.model_fields[name]
             annotation: Any = field.annotation
             typed: TypeAdapter[Any] = TypeAdapter(annotation)
             typed.validate_json(json.dumps(value, default=str), strict=True)
         except ValidationError as error:
             message = error.errors()[0]["msg"]
             problems.append(f"{project.path} has {key} = {value!r}: {message[0].lower()}{message[1:]}")
-        is_place = key in PATHS and isinstance(value, str) and value and "://" not in value
-        written[key] = str(project.folder / Path(value).expanduser()) if is_place else value
+        is_place = name in PATHS and isinstance(value, str) and value and "://" not in value
+        written[name] = str(project.folder / Path(value).expanduser()) if is_place else value
     if problems:
         raise SettingsError("; ".join(problems))
     return written
+
+
+def _by_key(project: ProjectFile) -> Iterator[tuple[str, Any]]:
+    """Yields the settings of a project's file; those of a table have its name before theirs."""
+    for key, value in project.settings.items():
+        if key not in TABLES:
+            yield key, value
+        elif isinstance(value, dict):
+            yield from ((f"{key}.{each}", setting) for each, setting in value.items())
+        else:
+            raise SettingsError(f"{project.path} has {key} = {value!r}; write a table, [{key}]")
 
 
 def _unknown(name: str, value: str, known: Iterable[str]) -> str:
@@ -310,5 +357,5 @@ def _explained(problem: Any, project: ProjectFile, from_file: Collection[str]) -
     described = Settings.model_fields[names[variable]].description
     message = str(problem["msg"]).removeprefix("Value error, ")
     is_written = bool({field, names.get(variable)} & set(from_file))
-    named = f"{project.path} has {names[variable]} =" if is_written else f"{variable} is"
+    named = f"{project.path} has {key_of(names[variable])} =" if is_written else f"{variable} is"
     return f"{named} {problem['input']!r}: {message[0].lower()}{message[1:]} ({described})"

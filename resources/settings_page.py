@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from resources.settings import COVERAGES, Settings, variable_of
+from resources.settings import COVERAGES, Settings, key_of, variable_of
 
 KINDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
 
@@ -14,7 +14,7 @@ def settings_markdown() -> str:
     lines = ["| name | variable | type | default | description |", "|---|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = "`~/.cache/shelfsight`" if name == "scratch" else _shown(field.get_default(call_default_factory=True))
-        cells = (f"`{name}`", f"`{variable_of(name)}`", _type_of(name), default, field.description or "")
+        cells = (f"`{key_of(name)}`", f"`{variable_of(name)}`", _type_of(name), default, field.description or "")
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -27,6 +27,7 @@ import polars as pl
 from upath import UPath
 
 from catalog.feeds.deliveries import Delivery
+from catalog.images.outcomes import OUTCOMES_SCHEMA
 from catalog.products.partners import PartnerSettings, read_partner, read_partners
 from catalog.storage.files import is_remote, replace_file, store_path, write_parquet
 from catalog.storage.tables import table_of
@@ -37,6 +38,8 @@ from catalog.taxonomy.tree import Taxonomy
 from resources.artifacts import local_copies
 from resources.places import inbox_root, reference_root
 from resources.settings import Settings
+
+EVOLVED = {"outcomes": OUTCOMES_SCHEMA}  # a partition of an earlier version may lack columns; they are null
 
 
 class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -125,6 +128,9 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         return pl.scan_parquet(
             [str(file) for file in files],
             glob=False,  # a folder may be called "spring [old]"
+            schema=EVOLVED.get(table),
+            missing_columns="insert" if table in EVOLVED else "raise",
+            extra_columns="ignore" if table in EVOLVED else "raise",
             hive_partitioning=bool(keys),
             hive_schema=dict.fromkeys(keys, pl.String) if keys else None,
         )

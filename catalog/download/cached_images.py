@@ -12,26 +12,27 @@ from upath import UPath
 
 from catalog.download.downloader import DownloadResult, LinkResult
 from catalog.download.fetched import Fetched, Validators
-from catalog.images.outcomes import OUTCOMES_SCHEMA
+from catalog.images.outcomes import OUTCOMES_SCHEMA, is_reduced
 from catalog.images.shard_files import IMAGES_SCHEMA
 from catalog.images.statuses import Status
-from catalog.images.stored_image import StoredImage
+from catalog.images.stored_image import FORMER_SHORT_SIDE_PX, StoredImage
 
 
-def cached_images(outcomes: pl.LazyFrame, links: pl.Series, images: UPath) -> pl.DataFrame:
+def cached_images(outcomes: pl.LazyFrame, links: pl.Series, images: UPath, min_limit_px: int = 0) -> pl.DataFrame:
     """Finds the newest stored image of each link.
 
     Args:
         outcomes: outcomes of other deliveries, with the column `delivery`.
         links: the links to look up; nulls are skipped.
         images: the folder of the whole images table.
+        min_limit_px: leaves out images that were reduced to a lower limit.
 
     Returns:
         One row per link that has an image: OUTCOMES_SCHEMA and `path`, the shard file that contains the image.
     """
     wanted = pl.LazyFrame({"image_url": links.drop_nulls().unique()})
     found = (
-        outcomes.filter(pl.col("status") == Status.OK)
+        outcomes.filter((pl.col("status") == Status.OK) & ~is_reduced(min_limit_px))
         .join(wanted, on="image_url", how="semi")
         .sort("fetched_at")
         .unique("image_url", keep="last")
@@ -77,5 +78,6 @@ def _result(row: Mapping[str, Any], data: bytes) -> DownloadResult:
         final_url=row["final_url"],
         validators=Validators(row["etag"], row["last_modified"]),
     )
-    image = StoredImage(data, row["width"], row["height"], row["sha256"], row["dhash"])
+    limit_px = row["short_side_limit_px"] or FORMER_SHORT_SIDE_PX
+    image = StoredImage(data, row["width"], row["height"], row["sha256"], row["dhash"], limit_px)
     return DownloadResult(status=Status.OK, fetched=fetched, image=image, fetched_at=row["fetched_at"])

@@ -57,12 +57,14 @@ class DownloadOptions:
 
     `engine` runs the download; every engine leaves the same files. `cached` has images of other deliveries (see
     `cached_images`); their links are copied, not fetched. With `refresh`, links that have an outcome are fetched again,
-    conditionally where the server names versions, and nothing is copied.
+    conditionally where the server names versions, and nothing is copied. With `enlarge`, images are fetched again that
+    were reduced to a lower short side than that of the settings; a smaller original is none of them.
     """
 
     engine: Engine = run_in_process
     cached: pl.DataFrame | None = None
     refresh: bool = False
+    enlarge: bool = False
 
 
 def download_delivery(
@@ -92,7 +94,12 @@ def download_delivery(
         StoreNotWritableError: a file cannot be written.
     """
     plans = plan_shards(
-        products, images=images, outcomes=outcomes, shard_rows=settings.shard_rows, refresh=options.refresh
+        products,
+        images=images,
+        outcomes=outcomes,
+        shard_rows=settings.shard_rows,
+        refresh=options.refresh,
+        enlarge_to_px=settings.short_side_px if options.enlarge else 0,
     )
     counter = _ProgressCounter(plans, on_progress)
     unfinished = [plan for plan in plans if not plan.is_finished]

@@ -46,6 +46,7 @@ class DownloadResult:
             height=image.height if image else None,
             sha256=image.sha256 if image else None,
             dhash=image.dhash if image else None,
+            short_side_limit_px=image.short_side_limit_px if image else None,
             shard=shard if image else None,
             etag=self.fetched.validators.etag,
             last_modified=self.fetched.validators.last_modified,

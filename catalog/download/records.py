@@ -25,9 +25,13 @@ def record_of(url: str | None, result: DownloadResult) -> str:
             "etag": fetched.validators.etag,
             "last_modified": fetched.validators.last_modified,
             "fetched_at": result.fetched_at.isoformat(),
-            "image": (image.width, image.height, image.sha256, image.dhash) if image else None,
+            "image": _described(image) if image else None,
         }
     )
+
+
+def _described(image: StoredImage) -> tuple[int, int, str, int, int]:
+    return image.width, image.height, image.sha256, image.dhash, image.short_side_limit_px
 
 
 def result_of(record: str | bytes, data: bytes) -> tuple[str | None, DownloadResult]:

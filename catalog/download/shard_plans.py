@@ -12,7 +12,7 @@ from upath import UPath
 
 from catalog.download.downloader import DownloadResult
 from catalog.download.fetched import Validators
-from catalog.images.outcomes import OUTCOMES_SCHEMA, outcomes_table
+from catalog.images.outcomes import OUTCOMES_SCHEMA, is_reduced, outcomes_table
 from catalog.images.shard_files import IMAGES_SCHEMA, ShardFiles, images_table
 from catalog.images.statuses import RETRYABLE, Status, values
 
@@ -26,7 +26,8 @@ class ShardPlan:
     """The work that one shard needs.
 
     `products` are all of the shard, in order (product_id, image_url). `existing` has the outcomes that stay unless
-    better ones come. `todo` is to be downloaded (product_id, image_url, etag, last_modified).
+    better ones come. `todo` is to be downloaded (product_id, image_url, etag, last_modified). With `keeps_images`, an
+    image stays whatever its link ends in now, unless in another image.
     """
 
     files: ShardFiles
@@ -34,12 +35,13 @@ class ShardPlan:
     existing: pl.DataFrame
     todo: pl.DataFrame
     is_finished: bool
+    keeps_images: bool = False
 
     def write(self, results: Mapping[str | None, DownloadResult]) -> None:
         """Writes the shard: the results of all links of `todo`, merged with what exists.
 
-        A refetched image stays as it is where the refetch failed (a retryable status) or nothing has changed (OK
-        without an image). Raises LookupError where an existing image is no longer in its file.
+        A refetched image stays as it is where the refetch failed (a retryable status, or any with `keeps_images`) or
+        nothing has changed (OK without an image). Raises LookupError where an existing image is no longer in its file.
         """
         links, shard = list(links_of(self.todo)), self.files.name
         fetched = outcomes_table(
@@ -55,7 +57,8 @@ class ShardPlan:
     def _merged(self, fetched: pl.DataFrame) -> pl.DataFrame:
         """The outcome of each product of the shard that has one, in order."""
         existing_ok = self.existing.filter(pl.col("status") == Status.OK)["product_id"]
-        is_in_vain = pl.col("status").is_in(_RETRYABLE) & pl.col("product_id").is_in(existing_ok.implode())
+        is_failed = pl.col("status") != Status.OK if self.keeps_images else pl.col("status").is_in(_RETRYABLE)
+        is_in_vain = is_failed & pl.col("product_id").is_in(existing_ok.implode())
         is_unchanged = (pl.col("status") == Status.OK) & pl.col("sha256").is_null()
         unchanged = fetched.filter(is_unchanged).select("product_id", "fetched_at")
         new = fetched.filter(~is_in_vain & ~is_unchanged)
@@ -79,7 +82,13 @@ class ShardPlan:
 
 
 def plan_shards(
-    products: pl.DataFrame, *, images: UPath, outcomes: UPath, shard_rows: int, refresh: bool
+    products: pl.DataFrame,
+    *,
+    images: UPath,
+    outcomes: UPath,
+    shard_rows: int,
+    refresh: bool = False,
+    enlarge_to_px: int = 0,
 ) -> list[ShardPlan]:
     """Plans the shards of a delivery, each of `shard_rows` products in their order.
 
@@ -89,6 +98,7 @@ def plan_shards(
         outcomes: the delivery's folder of the outcomes table.
         shard_rows: products per shard.
         refresh: fetch links that have an outcome again, conditionally where the server names versions.
+        enlarge_to_px: fetch images again that were reduced to a lower short side than this one.
 
     Raises:
         ValueError: a product_id appears twice.
@@ -101,23 +111,30 @@ def plan_shards(
         duplicate = duplicates["product_id"][0]
         raise ValueError(f"product_id {duplicate!r} appears twice; reject or rename one of its rows")
     slices: Sequence[pl.DataFrame] = list(wanted.iter_slices(shard_rows)) if wanted.height else []
-    return [_plan(ShardFiles(images, outcomes, index), part, refresh) for index, part in enumerate(slices)]
+    files = [ShardFiles(images, outcomes, index) for index in range(len(slices))]
+    return [_plan(each, part, refresh, enlarge_to_px) for each, part in zip(files, slices, strict=True)]
 
 
-def _plan(files: ShardFiles, wanted: pl.DataFrame, refresh: bool) -> ShardPlan:
+def _plan(files: ShardFiles, wanted: pl.DataFrame, refresh: bool, enlarge_to_px: int) -> ShardPlan:
     recorded = files.read_outcomes()
     still_wanted = recorded.join(wanted, on=_KEY, how="semi", nulls_equal=True)
     existing = still_wanted.filter(~pl.col("status").is_in(_RETRYABLE))
     present = wanted.filter(~pl.col("is_removed"))
+    is_to_enlarge = is_reduced(enlarge_to_px)
     if refresh:
-        versions = existing.filter(pl.col("status") == Status.OK).select(*_KEY, *_VALIDATORS)
+        # A reduced image is fetched unconditionally: its server has no newer version of it, but a larger one.
+        is_version = (pl.col("status") == Status.OK) & ~is_to_enlarge
+        versions = existing.filter(is_version).select(*_KEY, *_VALIDATORS)
         todo = present.join(versions, on=_KEY, how="left", nulls_equal=True, maintain_order="left")
     else:
-        todo = present.join(existing, on=_KEY, how="anti", nulls_equal=True, maintain_order="left")
+        todo = present.join(
+            existing.filter(~is_to_enlarge), on=_KEY, how="anti", nulls_equal=True, maintain_order="left"
+        )
         todo = todo.with_columns(pl.lit(None, pl.String).alias(name) for name in _VALIDATORS)
     # A record of more products than are wanted is rewritten without them.
     is_finished = todo.is_empty() and recorded.height == existing.height
-    return ShardPlan(files, wanted.select(_KEY), existing, todo.select(*_KEY, *_VALIDATORS), is_finished)
+    todo = todo.select(*_KEY, *_VALIDATORS)
+    return ShardPlan(files, wanted.select(_KEY), existing, todo, is_finished, keeps_images=not refresh)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ def decode(data: bytes, rules: ImageRules) -> StoredImage | Status:
     else:
         image = _resized(image, rules.short_side_px)
         stored = _encoded(image, rules.quality)
-    return StoredImage(stored, image.width, image.height, hashlib.sha256(stored).hexdigest(), dhash(image))
+    sha256 = hashlib.sha256(stored).hexdigest()
+    return StoredImage(stored, image.width, image.height, sha256, dhash(image), rules.short_side_px)
 
 
 def dhash(image: Image.Image) -> int:

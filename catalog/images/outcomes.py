@@ -9,6 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from catalog.images.statuses import RETRYABLE, Status, values
+from catalog.images.stored_image import FORMER_SHORT_SIDE_PX
 
 OUTCOMES_SCHEMA = pl.Schema(
     {
@@ -23,6 +24,7 @@ OUTCOMES_SCHEMA = pl.Schema(
         "height": pl.Int32(),
         "sha256": pl.String(),
         "dhash": pl.UInt64(),
+        "short_side_limit_px": pl.Int32(),
         "shard": pl.String(),
         "etag": pl.String(),
         "last_modified": pl.String(),
@@ -47,6 +49,7 @@ class Outcome:
     height: int | None
     sha256: str | None
     dhash: int | None
+    short_side_limit_px: int | None  # the setting with which the image was stored
     shard: str | None
     etag: str | None  # the server's names for this version of the image, for conditional requests
     last_modified: str | None
@@ -61,6 +64,13 @@ def outcomes_table(outcomes: Iterable[Outcome]) -> pl.DataFrame:
     """Returns the outcomes as a table of OUTCOMES_SCHEMA, in their order."""
     rows = [tuple(getattr(outcome, name) for name in _COLUMNS) for outcome in outcomes]
     return pl.DataFrame(rows, schema=OUTCOMES_SCHEMA, orient="row")
+
+
+def is_reduced(resolution: int) -> pl.Expr:
+    """Selects images that were reduced to a limit below this resolution; one whose original was smaller was not."""
+    limit = pl.col("short_side_limit_px").fill_null(FORMER_SHORT_SIDE_PX)
+    short_side = pl.min_horizontal("width", "height")
+    return (pl.col("status") == Status.OK) & (limit < resolution) & (short_side >= limit)
 
 
 def health(outcomes: pl.DataFrame) -> pl.DataFrame:

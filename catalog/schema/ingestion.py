@@ -122,6 +122,7 @@ INGESTION = {
             height="Height of the stored image in pixels.",
             sha256="SHA-256 of the stored image.",
             dhash="Difference hash of the stored image, 64 bits.",
+            short_side_limit_px="Setting `images.short_side_px` with which the image was stored; null: 256.",
             shard="Shard file of the stored image.",
             etag="ETag of the response, for conditional requests.",
             last_modified="Last-Modified of the response, for conditional requests.",

@@ -12,6 +12,7 @@ from catalog_assets.classifiers.trained_recipes import trained_recipe
 from catalog_assets.encoders.encoders import embeddings, encoders
 from catalog_assets.idioms.history import data_version
 from catalog_assets.idioms.retries import DEVICE, retried
+from catalog_assets.idioms.stored_size import refuse_above_stored_size
 from catalog_assets.partitions import classifier_recipes, encoder_of_classifier, search_of_classifier
 from ml.recipe_types import ClassifierRecipe, fingerprint
 from resources.artifacts.embeddings import StoredEmbeddings
@@ -55,6 +56,7 @@ def classifiers(
 
     require_trainable(recipe, RECIPES.encoder(recipe.encoder))
     rows = dataset.collect()
+    refuse_above_stored_size(RECIPES.encoder(recipe.encoder), rows, store, stored_images)
     encoder = Encoder.load(store.sync_down("encoders", recipe.encoder))
     training = _training(recipe, rows, store, stored_images)
     validation = _examples(recipe, rows, (pl.col("split") == "val") & labeled, store, stored_images)
@@ -115,8 +117,8 @@ def inputs_of(
     positions = np.flatnonzero(rows.select(chosen.fill_null(value=False)).to_series().to_numpy())
     chosen_rows = rows[positions]
     if recipe.mode == "finetune":
-        resolution = RECIPES.encoder(recipe.encoder).resolution
-        return chosen_rows, stored_images.pixels(rows, resolution)[positions]
+        encoder = RECIPES.encoder(recipe.encoder)
+        return chosen_rows, stored_images.pixels(rows, encoder.resolution, encoder.fit)[positions]
     return chosen_rows, StoredEmbeddings(store, recipe.encoder).of(chosen_rows)
 
 

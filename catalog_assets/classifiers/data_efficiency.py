@@ -87,13 +87,18 @@ def _gain_over_random(name: str, share: str, outcomes: Outcomes) -> Estimate | N
     own, frame = RECIPES.encoder(name), outcomes[name][share]
     for other, by_share in outcomes.items():
         recipe = RECIPES.encoder(other)
-        is_same_network = (recipe.backbone, recipe.resolution) == (own.backbone, own.resolution)
+        is_same_network = _network(recipe) == _network(own)
         if other != name and _is_random(recipe) and is_same_network and share in by_share:
             random = by_share[share]
             # Other products are those of another version of the dataset.
             if random["product_id"].to_list() == frame["product_id"].to_list():
                 return crossed_estimate(_by_seed(frame, "top1") - _by_seed(random, "top1"))
     return None
+
+
+def _network(recipe: EncoderRecipe) -> tuple[str, int, str]:
+    """The network of an encoder and its input; encoders that share it differ by their weights alone."""
+    return recipe.backbone, recipe.resolution, recipe.fit
 
 
 def _is_random(recipe: EncoderRecipe) -> bool:

@@ -67,7 +67,8 @@ def _search_data(
     matrix = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(len(rows), vectors.shape[1]))
     matrix[used] = vectors
     matrix.flush()
-    pixels: Any = stored_images.pixels(rows, RECIPES.encoder(name).resolution)
+    encoder = RECIPES.encoder(name)
+    pixels: Any = stored_images.pixels(rows, encoder.resolution, encoder.fit)
     return SearchData(
         encoder=store.sync_down("encoders", name),
         embeddings=path,

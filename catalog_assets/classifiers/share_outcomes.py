@@ -57,7 +57,8 @@ def share_outcomes(
     held_out = np.flatnonzero(rows.select((pl.col("split") == split) & labeled).to_series().to_numpy())
     if not len(held_out):
         raise dg.Failure(f"no labeled product is in the split {split!r} to evaluate on; add a delivery with labels")
-    pixels = stored_images.pixels(rows, RECIPES.encoder(name).resolution)
+    encoder_recipe = RECIPES.encoder(name)
+    pixels = stored_images.pixels(rows, encoder_recipe.resolution, encoder_recipe.fit)
     frames = []
     with (
         tracking.run(context, {"encoder": name, "share": share, "seeds": len(SEEDS)}) as log,

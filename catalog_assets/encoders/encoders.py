@@ -14,6 +14,7 @@ from catalog_assets.encoders.pretraining import Pretraining, encoder_sha256
 from catalog_assets.idioms.conditions import refresh_when_upstream_changes
 from catalog_assets.idioms.partitioned_checks import partitioned_check
 from catalog_assets.idioms.retries import DEVICE, retried
+from catalog_assets.idioms.stored_size import refuse_above_stored_size
 from catalog_assets.idioms.versions import content_version
 from catalog_assets.partitions import encoder_recipes
 from ml.recipe_types import fingerprint
@@ -56,6 +57,7 @@ def encoders(
 
     require_buildable(recipe, RECIPES.encoder(recipe.parent) if recipe.parent else None)
     rows = dataset.select("product_id", "delivery", "shard", "sha256", "split", "group_id", "level_4").collect()
+    refuse_above_stored_size(recipe, rows, store, stored_images)
     task = Pretraining(store, stored_images, recipe, rows)
     training = rows[task.in_training].select("product_id", "delivery", "shard", "sha256", "split")
     num_images = len(training) if recipe.pretraining is not None else 0
@@ -139,6 +141,7 @@ def embeddings(
 
     name = context.partition_key
     rows = dataset.select("product_id", "delivery", "shard", "sha256").collect()
+    refuse_above_stored_size(RECIPES.encoder(name), rows, store, stored_images)
     record = store.read_json("encoders", name, "encoder.json")
     if record is None:
         raise dg.Failure(f"encoder {name!r} is not in the store; materialize encoders[{name}] first")
@@ -152,7 +155,7 @@ def embeddings(
     with compute.session() as session:
         if len(missing):
             encoder = Encoder.load(store.sync_down("encoders", name))
-            pixels = stored_images.pixels(rows, encoder.resolution)
+            pixels = stored_images.pixels(rows, encoder.resolution, encoder.fit)
             vectors[missing] = embed(
                 encoder, PixelSubset(pixels, missing), session.device, on_progress=_every_tenth(context, name)
             )

@@ -80,7 +80,7 @@ class Pretraining:
         side = self.recipe.resolution
         if self.recipe.pretraining is None:
             return np.empty((0, 3, side, side), dtype=np.uint8)
-        return self.stored_images.pixels(self.rows, side)
+        return self.stored_images.pixels(self.rows, side, self.recipe.fit)
 
     def run(self, device: "torch.device", on_epoch: OnEpoch | None) -> "Pretrained":
         """Pretrains on this device; within a process group, as one of its ranks."""

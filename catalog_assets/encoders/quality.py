@@ -18,7 +18,6 @@ from ml.recipe_types import Augmentation
 from resources.artifacts.embeddings import StoredEmbeddings
 from resources.compute import Compute
 from resources.images import StoredImages
-from resources.recipes import RECIPES
 from resources.store import Store
 
 if TYPE_CHECKING:
@@ -132,8 +131,8 @@ def _collapse(
     from ml.encoders.encoder import Encoder
     from ml.pixels import decode_pixels
 
-    pixels = decode_pixels(viewed, RECIPES.encoder(encoder).resolution)
     loaded = Encoder.load(store.sync_down("encoders", encoder))
+    pixels = decode_pixels(viewed, loaded.resolution, fit=loaded.fit)
     return collapse_metrics(vectors, embed_two_views(loaded, pixels, Augmentation(), device))
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from catalog.images.outcomes import health
+from catalog.images.outcomes import health, is_reduced
 from catalog_assets.idioms.markdown import table
 from catalog_assets.idioms.partitioned_checks import partitioned_check
 from catalog_assets.idioms.retries import NETWORK, retried
@@ -27,6 +27,10 @@ class DownloadConfig(dg.Config):
 
     refresh: bool = Field(
         default=False, description="Fetch every image again, conditionally where the shop names versions."
+    )
+    enlarge: bool = Field(
+        default=False,
+        description="Fetch the images again that a smaller images.short_side_px than today's has reduced.",
     )
 
 
@@ -82,14 +86,21 @@ def download(
         wanted,
         images=store.folder("images", delivery),
         outcomes=store.folder("outcomes", delivery),
-        options=_options(store, delivery, wanted["image_url"], refresh=config.refresh),
+        options=_options(store, delivery, wanted["image_url"], config, image_downloader.short_side_px),
         on_progress=report,
     )
     images = outcomes.filter(status="ok")
     yield dg.MaterializeResult(
         asset_key="images",
         data_version=content_version(images.select("product_id", "sha256")),
-        metadata={"dagster/row_count": len(images), "bytes": int(images["bytes"].sum())},
+        metadata={
+            "dagster/row_count": len(images),
+            "bytes": int(images["bytes"].sum()),
+            "short_side_px": image_downloader.short_side_px,
+            "quality": image_downloader.quality,
+            "max_pixels": image_downloader.max_pixels,
+            "stored with a smaller short_side_px": len(images.filter(is_reduced(image_downloader.short_side_px))),
+        },
     )
     yield dg.MaterializeResult(
         asset_key="outcomes",
@@ -110,13 +121,17 @@ def download(
     )
 
 
-def _options(store: Store, delivery: str, links: pl.Series, *, refresh: bool) -> "DownloadOptions":
-    """With the images of the partner's other deliveries, unless everything is fetched again."""
+def _options(
+    store: Store, delivery: str, links: pl.Series, config: DownloadConfig, short_side_px: int
+) -> "DownloadOptions":
+    """With the images of the partner's other deliveries, unless everything, or what is too small, is fetched again."""
     from catalog.download.cached_images import cached_images
     from catalog.download.delivery import DownloadOptions
 
     partner = delivery.split(".", maxsplit=1)[0]
     others = [key for key in store.partitions("outcomes") if key.startswith(f"{partner}.") and key != delivery]
-    if refresh or not others:
-        return DownloadOptions(refresh=refresh)
-    return DownloadOptions(cached=cached_images(store.scan("outcomes", others), links, store.folder("images")))
+    if config.refresh or not others:
+        return DownloadOptions(refresh=config.refresh, enlarge=config.enlarge)
+    min_limit_px = short_side_px if config.enlarge else 0
+    cached = cached_images(store.scan("outcomes", others), links, store.folder("images"), min_limit_px)
+    return DownloadOptions(cached=cached, enlarge=config.enlarge)

@@ -14,6 +14,13 @@ ingest = dg.define_asset_job(
     description="Parse one delivery's feed and download its images.",
 )
 
+enlarge = dg.define_asset_job(
+    "enlarge",
+    selection=dg.AssetSelection.assets("images", "outcomes"),
+    config={"ops": {"download": {"config": {"enlarge": True}}}},
+    description="Fetch one delivery's images again that a smaller images.short_side_px reduced.",
+)
+
 parse_only = dg.define_asset_job(
     "parse",
     selection=dg.AssetSelection.assets("products", "rejected"),
@@ -26,4 +33,4 @@ probe = dg.define_asset_job(
     description="Request a sample of the links still to be fetched, and forecast the whole download.",
 )
 
-JOBS = [prepare, ingest, parse_only, probe]
+JOBS = [prepare, ingest, enlarge, parse_only, probe]

@@ -73,7 +73,7 @@ def deployment(
         raise dg.Failure("there is no champion to deploy; materialize the asset 'champion' first")
     classifier = Classifier.load(promoted_folder(store, champion["sha256"]))
     rows = dataset.collect().with_row_index("position")
-    pixels = stored_images.pixels(rows, classifier.encoder.resolution)
+    pixels = stored_images.pixels(rows, classifier.encoder.resolution, classifier.encoder.fit)
     chosen = rows.filter((pl.col("split") == CALIBRATED_ON) & labeled)
     validation = Validation(
         pixels=PixelSubset(pixels, chosen["position"].to_numpy().astype(np.intp)),

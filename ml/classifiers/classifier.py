@@ -120,7 +120,7 @@ class Classifier(nn.Module):
         encoder = facts["encoder"]
         backbone = create_backbone(encoder["backbone"], encoder["resolution"])
         classifier = cls(
-            Encoder(encoder["backbone"], backbone, encoder["resolution"], encoder["origin"]),
+            Encoder.described(encoder, backbone),
             Hierarchy(
                 ids=tuple(tuple(level) for level in facts["level_ids"]),
                 parents=tuple(tuple(level) for level in facts["level_parents"]),

@@ -110,6 +110,7 @@ def deploy(
     written: dict[str, Any] = {
         **facts,
         "resolution": classifier.encoder.resolution,
+        "fit": classifier.encoder.fit,
         "level_ids": classifier.hierarchy.ids,
         "level_parents": classifier.hierarchy.parents,
         "temperature": temperature,

@@ -13,6 +13,7 @@ from ml.deployment.categories import CategoryPredictions, categorize
 from ml.deployment.variants import LogProbabilities, Machine, Runner, variant_named
 from ml.file_digests import file_sha256
 from ml.pixels import PixelsLike
+from ml.recipe_types import FORMER_FIT, Fit
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -23,11 +24,15 @@ POINTER = ("deployment", "current.json")  # below a store's root: names the depl
 
 
 class Deployment:
-    """A deployed classifier: pixels (num, 3, resolution, resolution), uint8, to categories."""
+    """A deployed classifier: pixels (num, 3, resolution, resolution), uint8, to categories.
+
+    `fit` is the conversion of images that are not square, for `decode_pixels`.
+    """
 
     def __init__(self, facts: Mapping[str, Any], runner: Runner) -> None:
         self.facts, self._runner = facts, runner
         self.resolution: int = facts["resolution"]
+        self.fit: Fit = facts.get("fit", FORMER_FIT)
         self.hierarchy = hierarchy_of(facts)
 
     @classmethod

@@ -16,7 +16,7 @@ from ml.encoders.pretrained_weights import load_pretrained
 from ml.encoders.third_party_weights import load_third_party_weights
 from ml.memory import keep_freed_memory
 from ml.pixels import PixelsLike
-from ml.recipe_types import EncoderRecipe
+from ml.recipe_types import FORMER_FIT, EncoderRecipe, Fit
 
 METADATA_FILE = "encoder.json"
 
@@ -30,14 +30,15 @@ class Encoder(nn.Module):
         resolution: Side of the input images in pixels.
         origin: Source of the weights: "random", "imagenet" or "pretrained" by timm's sources, "imported" from a
             checkpoint, or the method that pretrained them.
+        fit: Conversion of input images that are not square.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, backbone: nn.Module, resolution: int, origin: str) -> None:
+    def __init__(self, name: str, backbone: nn.Module, resolution: int, origin: str, *, fit: Fit = FORMER_FIT) -> None:
         super().__init__()
-        self.name, self.resolution, self.origin = name, resolution, origin
+        self.name, self.resolution, self.origin, self.fit = name, resolution, origin, fit
         # The memory format is fixed here, because results of another format differ by rounding.
         self.backbone = backbone
         self.set_memory_format(channels_last=True)
@@ -72,6 +73,7 @@ class Encoder(nn.Module):
         return {
             "backbone": self.name,
             "resolution": self.resolution,
+            "fit": self.fit,
             "origin": self.origin,
             "dim": self.dim,
             **asdict(self.normalization),
@@ -100,7 +102,18 @@ class Encoder(nn.Module):
         tensors, metadata = load_artifact(folder, METADATA_FILE)
         backbone = create_backbone(metadata["backbone"], metadata["resolution"])
         backbone.load_state_dict(tensors)
-        return cls(metadata["backbone"], backbone, metadata["resolution"], metadata["origin"]).eval()
+        return cls.described(metadata, backbone).eval()
+
+    @classmethod
+    def described(cls, metadata: Mapping[str, Any], backbone: nn.Module) -> "Encoder":
+        """Returns the encoder that `metadata` describes, over a backbone; without a fit it is of an older version."""
+        return cls(
+            metadata["backbone"],
+            backbone,
+            metadata["resolution"],
+            metadata["origin"],
+            fit=metadata.get("fit", FORMER_FIT),
+        )
 
 
 def build(recipe: EncoderRecipe, parent: Encoder | None = None) -> Encoder:
@@ -127,13 +140,13 @@ def build(recipe: EncoderRecipe, parent: Encoder | None = None) -> Encoder:
                 f"{given} was given"
             )
         backbone.load_state_dict(parent.backbone.state_dict())
-        return Encoder(recipe.backbone, backbone, recipe.resolution, parent.origin)
+        return Encoder(recipe.backbone, backbone, recipe.resolution, parent.origin, fit=recipe.fit)
     if recipe.weights_file is not None:
         backbone = load_third_party_weights(recipe.weights_file, recipe.backbone, recipe.resolution)
-        return Encoder(recipe.backbone, backbone, recipe.resolution, "imported")
+        return Encoder(recipe.backbone, backbone, recipe.resolution, "imported", fit=recipe.fit)
     if recipe.is_pretrained_by_timm:
         backbone = load_pretrained(recipe.backbone, recipe.resolution)
-    return Encoder(recipe.backbone, backbone, recipe.resolution, recipe.weights)
+    return Encoder(recipe.backbone, backbone, recipe.resolution, recipe.weights, fit=recipe.fit)
 
 
 def with_drop_path(encoder: Encoder, drop_path: float) -> Encoder:
@@ -145,7 +158,7 @@ def with_drop_path(encoder: Encoder, drop_path: float) -> Encoder:
     with torch.random.fork_rng(devices=[]):
         backbone = create_backbone(encoder.name, encoder.resolution, drop_path=drop_path)
     backbone.load_state_dict(encoder.backbone.state_dict())
-    return Encoder(encoder.name, backbone, encoder.resolution, encoder.origin)
+    return Encoder(encoder.name, backbone, encoder.resolution, encoder.origin, fit=encoder.fit)
 
 
 def embed(

@@ -72,7 +72,7 @@ class SearchRecipe:
 ALL_LABELS = replace(FINETUNE_5PCT, name="search", label_fraction=1.0)
 LIBRARY = SearchRecipe(
     name="library",
-    space=Space(encoders=tuple(name for name in DEMO_ENCODERS if not name.endswith("-224"))),
+    space=Space(encoders=tuple(name for name, recipe in DEMO_ENCODERS.items() if recipe.resolution < 224)),
     budget=Budget(seconds=4 * 3600.0),
     base=ALL_LABELS,
     goal=0.95,

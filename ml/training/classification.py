@@ -94,7 +94,7 @@ class ClassificationTask:
             torch.from_numpy(level[rows]).to(device) for level in self._train.teacher_log_probabilities or ()
         ]
         if self._recipe.augmentation is not None:
-            inputs = random_view(inputs, self._recipe.augmentation)
+            inputs = random_view(inputs, self._recipe.augmentation, self._recipe.view_resolution)
         if self._recipe.mixing is None:
             embeddings = self._classifier.embed(inputs) if inputs.ndim == 4 else inputs
             scores = self._classifier(embeddings)

@@ -79,7 +79,7 @@ class SimilarProducts:
         encoder = Encoder.load(self._store.sync_down("encoders", self._encoder))
         data = image.read_bytes() if isinstance(image, Path) else image
         try:
-            pixels = decode_pixels([data], encoder.resolution)
+            pixels = decode_pixels([data], encoder.resolution, fit=encoder.fit)
         except ValueError as error:
             named = f"{str(image)!r}" if isinstance(image, Path) else f"of {len(data)} bytes"
             raise ValueError(f"the image {named} cannot be decoded ({error}); give a JPEG, PNG or WebP") from error

@@ -38,7 +38,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined
         deployment = self._deployment
         images = [_bytes(each) for each in model_input["image"]]
         coverage = float((params or {}).get("coverage", COVERAGE))
-        predictions = deployment.predict(decode_pixels(images, deployment.resolution), coverage)
+        predictions = deployment.predict(decode_pixels(images, deployment.resolution, fit=deployment.fit), coverage)
         return pd.DataFrame(
             {
                 "category_id": predictions.categories,

@@ -12,6 +12,7 @@ from resources.recipe_tables import FOUND_BY
 from resources.recipes import RECIPES
 from resources.settings import Settings, project_file
 from resources.store import Store
+from resources.stored_size import above_setting
 
 
 def check(settings: Settings) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def check(settings: Settings) -> dict[str, Any]:
         "product types to confirm": _unconfirmed(store),
         "problems": [
             *_recipe_problems(),
+            *_sizes_above(settings.images_short_side_px if project.path else None),
             *_reference_problems(store),
             *_problem(lambda: [format_of(feed.name) for feed in feeds]),
         ],
@@ -56,6 +58,15 @@ def _classifiers() -> Iterator[tuple[str, ClassifierRecipe, int]]:
     yield from ((f"[classifiers.{name}]", recipe, len(LEVEL_COLUMNS)) for name, recipe in RECIPES.classifiers.items())
     yield from ((f"[students.{name}]", recipe, len(LEVEL_COLUMNS)) for name, recipe in RECIPES.students.items())
     yield from ((f"[attributes.{name}]", recipe.classifier, 1) for name, recipe in RECIPES.attributes.items())
+
+
+def _sizes_above(short_side_px: int | None) -> Iterator[str]:
+    """Yields a project's encoder whose resolution is above that of stored images; presets alone are no project's."""
+    if short_side_px is None:
+        return
+    for name, recipe in RECIPES.encoders.items():
+        if problem := above_setting(recipe, short_side_px):
+            yield f"[encoders.{name}] {problem}"
 
 
 def _reference_problems(store: Store) -> Iterator[str]:

@@ -13,6 +13,7 @@ from ml.deployment.deployment import Deployment
 from ml.deployment.variants import Machine
 from ml.pixels import decode_pixels
 from resources.artifacts.deployments import current_deployment
+from resources.settings import Settings
 
 
 def classify(store: str, images: Sequence[str], coverage: float) -> list[dict[str, Any]]:
@@ -23,8 +24,9 @@ def classify(store: str, images: Sequence[str], coverage: float) -> list[dict[st
         ValueError: an image cannot be fetched or decoded, or the deployment has no threshold for the coverage.
     """
     deployment = Deployment.load(current_deployment(store), Machine(num_threads=os.cpu_count() or 1, batch_size=1))
-    stored = [_stored(each) for each in images]
-    predictions = deployment.predict(decode_pixels(stored, deployment.resolution), coverage)
+    rules = Settings.read().image_rules
+    stored = [_stored(each, rules) for each in images]
+    predictions = deployment.predict(decode_pixels(stored, deployment.resolution, fit=deployment.fit), coverage)
     paths = _paths(store)
     records = []
     for number, image in enumerate(images):
@@ -43,10 +45,10 @@ def classify(store: str, images: Sequence[str], coverage: float) -> list[dict[st
     return records
 
 
-def _stored(image: str) -> bytes:
+def _stored(image: str, rules: ImageRules) -> bytes:
     """Returns an image as a download would store it."""
     data = _fetched(image) if image.startswith(("http://", "https://")) else Path(image).read_bytes()
-    decoded = decode(data, ImageRules())
+    decoded = decode(data, rules)
     if isinstance(decoded, StoredImage):
         return decoded.data
     raise ValueError(f"{image!r} is not an image to classify: {decoded}; pass a JPEG, PNG, WebP, GIF, TIFF or AVIF")
@@ -56,7 +58,6 @@ def _fetched(url: str) -> bytes:
     """Fetches a link with the same guards as a download."""
     from catalog.download.fetching import Fetcher
     from catalog.download.settings import FetchSettings
-    from resources.settings import Settings
 
     allowed = Settings.read().allowed_networks
     settings = FetchSettings(

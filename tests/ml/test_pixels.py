@@ -1,6 +1,7 @@
 """Pixels: decoding of images, and refused input."""
 
 import io
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ml.pixels import decode_pixels, fingerprint_arrays
+from ml.recipe_types import Fit
 
 
 def encoded(array: np.ndarray, kind: str = "PNG") -> bytes:
@@ -30,6 +32,35 @@ def test_a_long_image_keeps_its_proportions_and_loses_its_ends() -> None:
     image = np.zeros((20, 60, 3), dtype=np.uint8)
     image[:, 20:40] = 200  # the middle third is the square that stays
     assert (decode_pixels([encoded(image)], 20)[0] == 200).all()
+
+
+def test_padding_keeps_the_whole_image_in_its_proportions_between_white() -> None:
+    image = np.full((20, 60, 3), 40, dtype=np.uint8)
+    pixels = decode_pixels([encoded(image)], 30, fit="pad")[0]
+    assert (pixels[:, 10:20] == 40).all()
+    assert (pixels[:, :10] == 255).all()
+    assert (pixels[:, 20:] == 255).all()
+
+
+def test_squashing_keeps_the_whole_image_and_not_its_proportions() -> None:
+    image = np.repeat(np.array([0, 100, 200], dtype=np.uint8), 20)[None, :, None].repeat(20, axis=0).repeat(3, axis=2)
+    pixels = decode_pixels([encoded(image)], 30, fit="squash")[0]
+    assert (pixels[:, :, [5, 15, 25]] == np.array([0, 100, 200], dtype=np.uint8)).all()
+
+
+@given(side=st.integers(1, 90), resolution=st.sampled_from([1, 8, 33]), seed=st.integers(0, 9))
+@settings(max_examples=25, deadline=None)
+def test_square_images_have_the_same_pixels_in_every_fit(side: int, resolution: int, seed: int) -> None:
+    image = encoded(noise(side, side, seed))
+    crop, pad, squash = (decode_pixels([image], resolution, fit=fit) for fit in get_args(Fit))
+    assert np.array_equal(crop, pad)
+    assert np.array_equal(crop, squash)
+
+
+@pytest.mark.parametrize("size", [(1, 500), (500, 1)])
+def test_the_narrowest_image_has_pixels_in_every_fit(size: tuple[int, int]) -> None:
+    for fit in get_args(Fit):
+        assert decode_pixels([encoded(noise(*size))], 16, fit=fit).shape == (1, 3, 16, 16)
 
 
 @given(height=st.integers(1, 90), width=st.integers(1, 90), resolution=st.sampled_from([1, 8, 33]))

@@ -49,6 +49,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 def test_the_fingerprint_follows_every_setting_and_nothing_else() -> None:
     assert fingerprint(SIMCLR_MNV3) == fingerprint(replace(SIMCLR_MNV3))
     assert fingerprint(SIMCLR_MNV3) != fingerprint(replace(SIMCLR_MNV3, seed=1))
+    assert fingerprint(SIMCLR_MNV3) != fingerprint(replace(SIMCLR_MNV3, fit="pad"))
     pretraining = SIMCLR_MNV3.pretraining
     assert pretraining is not None
     nested = replace(SIMCLR_MNV3, pretraining=replace(pretraining, options={"temperature": 0.9}))
@@ -58,6 +59,13 @@ def test_the_fingerprint_follows_every_setting_and_nothing_else() -> None:
 def test_random_and_self_supervised_weights_are_fine_tuned_by_the_same_recipe() -> None:
     random = PRESETS.classifier("random-mnv3-finetune-5pct")
     assert replace(random, name=FINETUNE_5PCT.name, encoder=FINETUNE_5PCT.encoder) == FINETUNE_5PCT
+
+
+def test_the_resolution_of_views_needs_an_augmentation_that_draws_them() -> None:
+    assert replace(FINETUNE_5PCT, view_resolution=32).view_resolution == 32
+    for change in ({"view_resolution": 0}, {"view_resolution": 32, "augmentation": None}):
+        with pytest.raises(ValueError, match=r"view_resolution .*; give at least 1 and an augmentation"):
+            replace(FINETUNE_5PCT, **change)
 
 
 def test_a_recipe_cannot_be_changed() -> None:

@@ -12,6 +12,7 @@ import torch
 
 from ml import pixels as ml_pixels
 from ml.pixels import PixelSubset, decode_pixels
+from ml.recipe_types import Fit
 from ml.training.pretraining import pretrain
 from resources.images import StoredImages, StreamedPixels
 from resources.store import Store
@@ -33,13 +34,13 @@ def rows(store: Store) -> pl.DataFrame:
 
 
 def streamed(store: Store, rows: pl.DataFrame) -> StreamedPixels:
-    pixels = StoredImages(store=store, max_pixels_gib=0.0).pixels(rows, RESOLUTION)
+    pixels = StoredImages(store=store, max_pixels_gib=0.0).pixels(rows, RESOLUTION, "crop")
     assert isinstance(pixels, StreamedPixels)
     return pixels
 
 
 def test_streamed_pixels_are_those_of_the_mapped_array(store: Store, rows: pl.DataFrame) -> None:
-    mapped = StoredImages(store=store).pixels(rows, RESOLUTION)
+    mapped = StoredImages(store=store).pixels(rows, RESOLUTION, "crop")
     assert isinstance(mapped, np.memmap)
     stream = streamed(store, rows)
     assert stream.shape == mapped.shape
@@ -53,7 +54,7 @@ def test_streamed_pixels_are_those_of_the_mapped_array(store: Store, rows: pl.Da
 
 def test_a_pretraining_on_streamed_pixels_gives_the_same_weights(store: Store, rows: pl.DataFrame) -> None:
     chosen = np.flatnonzero((rows["split"] == "train").to_numpy())[:64]
-    mapped = StoredImages(store=store).pixels(rows, RESOLUTION)
+    mapped = StoredImages(store=store).pixels(rows, RESOLUTION, "crop")
     sources = (mapped[chosen], PixelSubset(mapped, chosen), PixelSubset(streamed(store, rows), chosen))
     recipe = replace(TINY_SIMCLR, seed=3)
     first, *others = [pretrain(recipe, source, torch.device("cpu")).encoder.state_dict() for source in sources]
@@ -66,15 +67,15 @@ def test_a_larger_dataset_decodes_only_what_is_new(
 ) -> None:
     stored_images = StoredImages(store=store)
     earlier = rows.sample(len(rows) - 40, seed=1, shuffle=True)
-    stored_images.pixels(earlier, RESOLUTION)
+    stored_images.pixels(earlier, RESOLUTION, "crop")
     decoded: list[int] = []
 
-    def counting(data: list[bytes], resolution: int, num_threads: int) -> np.ndarray:
+    def counting(data: list[bytes], resolution: int, num_threads: int, *, fit: Fit) -> np.ndarray:
         decoded.append(len(data))
-        return decode_pixels(data, resolution, num_threads)
+        return decode_pixels(data, resolution, num_threads, fit=fit)
 
     monkeypatch.setattr(ml_pixels, "decode_pixels", counting)
-    pixels = stored_images.pixels(rows, RESOLUTION)
+    pixels = stored_images.pixels(rows, RESOLUTION, "crop")
     new = rows.filter(~pl.col("sha256").is_in(earlier["sha256"].implode()))
     assert sum(decoded) == len(new)
     assert np.array_equal(pixels[:], decode_pixels(stored_images.read(rows), RESOLUTION))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from resources.project_file import PROJECT_FILE, ProjectError, ProjectFile, find
-from resources.settings import PATHS, Settings, SettingsError, project_file, variable_of
+from resources.settings import PATHS, Settings, SettingsError, key_of, project_file, variable_of
 from tests.resources.test_settings import VALUES
 
 
@@ -32,7 +32,7 @@ def toml(value: object) -> str:
 @pytest.mark.parametrize("field", Settings.model_fields)
 def test_every_setting_is_a_key_with_the_meaning_of_its_variable(field: str, project: Path) -> None:
     value = VALUES[field][1]
-    project.write_text(f"{field} = {toml(value)}\n")
+    project.write_text(f"{key_of(field)} = {toml(value)}\n")
     read = getattr(Settings.read(), field)
     if field in PATHS and "://" not in str(value):
         assert read == type(value)(project.parent / str(value))  # type: ignore[call-arg]
@@ -120,3 +120,20 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("SHELFSIGHT_PROJECT", str(tmp_path / "gone" / PROJECT_FILE))
     with pytest.raises(ProjectError, match=r"there is no .*shelfsight\.toml; write one"):
         project_file()
+
+
+def test_settings_of_a_table_are_its_keys_and_named_with_it(project: Path) -> None:
+    project.write_text("[images]\nshort_side_px = 320\nquality = 85\n")
+    read = Settings.read()
+    assert (read.image_rules.short_side_px, read.image_rules.quality) == (320, 85)
+    assert read.image_rules.max_pixels == 50_000_000
+    for content, problem in {
+        "images_quality = 85": "unknown key 'images_quality'; did you mean images.quality",
+        "[images]\nshort_side = 320": "unknown key 'images.short_side'; did you mean images.short_side_px",
+        "[images]\nshort_side_px = '320'": "images.short_side_px = '320'",
+        "[images]\nquality = 101": "images.quality = 101: input should be less than or equal to 100",
+        "images = 320": r"images = 320; write a table, \[images\]",
+    }.items():
+        project.write_text(content)
+        with pytest.raises(SettingsError, match=problem):
+            Settings.read()

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from catalog.feeds.deliveries import MAX_DELIVERY_ROWS
-from resources.settings import COVERAGES, OTHER_VARIABLES, PREFIX, Settings, SettingsError, refuse_unknown, variable_of
+from resources.settings import (
+    COVERAGES,
+    OTHER_VARIABLES,
+    PREFIX,
+    Settings,
+    SettingsError,
+    key_of,
+    refuse_unknown,
+    variable_of,
+)
 from resources.settings_page import settings_markdown
 from tests.conftest import REPOSITORY
 
@@ -30,6 +39,9 @@ VALUES: dict[str, tuple[str, object]] = {
     "honor_robots": ("1", True),
     "timeout_s": ("1.5", 1.5),
     "max_group_images": ("12", 12),
+    "images_short_side_px": ("320", 320),
+    "images_quality": ("85", 85),
+    "images_max_pixels": ("1000000", 1_000_000),
     "engine": ("spark", "spark"),
     "spark_master": ("spark://host:7077", "spark://host:7077"),
     "spark_environment": ("environment.tar.gz", "environment.tar.gz"),
@@ -63,6 +75,8 @@ BAD = [
     ("device_pod", "[1]", "valid dictionary", "JSON"),
     ("allowed_networks", "10.0.0.1/8", "host bits set", "10.0.0.0/8"),
     ("webhook", "hooks.example", "not a URL", "http or https"),
+    ("images_short_side_px", "16", "greater than or equal to 32", "short side of stored images"),
+    ("images_quality", "101", "less than or equal to 100", "JPEG quality"),
     ("mlflow_port", "65536", "less than or equal to 65535", "port of MLflow"),
 ]
 READS_ELSEWHERE = {  # they hand the whole environment on, or look which variables they may set
@@ -174,7 +188,7 @@ def test_the_page_shows_every_setting_with_variable_type_default_and_description
     assert head == "| name | variable | type | default | description |"
     cells = [re.split(r"(?<!\\) ?\| ?", row)[1:-1] for row in rows]
     assert [(row[0], row[1]) for row in cells] == [
-        (f"`{each}`", f"`{variable_of(each)}`") for each in Settings.model_fields
+        (f"`{key_of(each)}`", f"`{variable_of(each)}`") for each in Settings.model_fields
     ]
     assert all(all(row) for row in cells)
     shown = {row[0].strip("`"): (row[2], row[3]) for row in cells}

@@ -64,6 +64,21 @@ def test_short_side_is_as_configured_and_the_aspect_ratio_is_kept(size: tuple[in
     assert difference(image.data, exact) < 3
 
 
+def test_the_default_rules_store_the_same_bytes_in_every_version() -> None:
+    source = np.add.outer(np.arange(400) // 2, np.arange(600) // 3).astype(np.uint8)
+    png = encoded(Image.fromarray(np.stack([source, source[::-1], 255 - source], axis=2)), "PNG")
+    image = decoded(png, ImageRules(max_pixels=50_000_000, short_side_px=256, quality=90))
+    assert image == decoded(png, ImageRules())
+    assert image.sha256 == "6b67b9f65f5fef940a2bb0f57a63399ef87a2041fc1df441ae44a060dcb93e76"
+
+
+@pytest.mark.parametrize("short_side_px", [32, 300, 512])
+def test_an_image_records_the_limit_that_it_was_stored_with(short_side_px: int) -> None:
+    image = decoded(jpeg(600, 400), ImageRules(short_side_px=short_side_px))
+    assert image.short_side_limit_px == short_side_px
+    assert min(image.width, image.height) == min(400, short_side_px)
+
+
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_images_are_turned_upright_as_pillow_does(orientation: int, file_format: str) -> None:

@@ -1,9 +1,11 @@
 """The statuses of downloads, and the table of outcomes."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
-from catalog.images.outcomes import OUTCOMES_SCHEMA, Outcome, health, outcomes_table
+import pytest
+
+from catalog.images.outcomes import OUTCOMES_SCHEMA, Outcome, health, is_reduced, outcomes_table
 from catalog.images.statuses import Status
 
 
@@ -20,6 +22,7 @@ def outcome(product_id: str, status: Status) -> Outcome:
         height=None,
         sha256=None,
         dhash=2**64 - 1,
+        short_side_limit_px=None,
         shard=None,
         etag=None,
         last_modified=None,
@@ -50,6 +53,25 @@ def test_retryable_and_final_statuses_are_these() -> None:
         "corrupt",
         "disallowed",
     }
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "resolution", "expected"),
+    [
+        ((256, 341), 256, 300, True),
+        ((256, 341), None, 300, True),  # stored before the limit was recorded
+        ((240, 320), 256, 300, False),  # the original was smaller
+        ((256, 256), 320, 300, False),  # likewise
+        ((256, 341), 256, 256, False),
+        ((None, None), None, 300, False),
+    ],
+)
+def test_an_image_is_reduced_if_its_limit_was_below_the_resolution(
+    size: tuple[int | None, int | None], limit: int | None, resolution: int, *, expected: bool
+) -> None:
+    status = Status.OK if size[0] else Status.GONE
+    row = replace(outcome("a", status), width=size[0], height=size[1], short_side_limit_px=limit)
+    assert outcomes_table([row]).select(is_reduced(resolution)).item() is expected
 
 
 def test_table_has_a_column_for_every_field_and_fits_64_bits() -> None:

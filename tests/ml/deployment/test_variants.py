@@ -41,7 +41,8 @@ def validation_of(num: int) -> Validation:
 def trained() -> Classifier:
     images, labels = striped(96)
     recipe = replace(TINY_FINETUNE, optimization=replace(TINY_FINETUNE.optimization, epochs=20))
-    return train_classifier(recipe, build(TINY_ENCODER), Examples(inputs=images, labels=labels), CPU).classifier
+    encoder = build(replace(TINY_ENCODER, fit="pad"))
+    return train_classifier(recipe, encoder, Examples(inputs=images, labels=labels), CPU).classifier
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,14 @@ def test_the_fastest_accurate_variant_is_chosen_and_its_calibration_stored(deplo
     assert {each["variant"] for each in facts["variants"]} == set(ON_CPU)
     assert facts["classifier"] == "tiny"
     assert set(facts["thresholds"]) == {"0.8", "0.9"}
+
+
+def test_a_deployment_has_the_fit_of_its_encoder_and_one_of_an_earlier_version_crops(copied: Path) -> None:
+    assert Deployment.load(copied, MACHINE).fit == "pad"
+    facts = json.loads((copied / METADATA_FILE).read_text())
+    del facts["fit"]
+    (copied / METADATA_FILE).write_text(json.dumps(facts))
+    assert Deployment.load(copied, MACHINE).fit == "crop"
 
 
 def test_predictions_are_right_as_often_as_the_requested_coverage(deployed: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from ml.artifacts import WEIGHTS_FILE
 from ml.encoders.encoder import METADATA_FILE, Encoder, build, embed
 from ml.encoders.pretrained_weights import load_pretrained
+from ml.recipe_types import Fit
 from tests.ml.tiny import TINY_ENCODER, striped
 
 CPU = torch.device("cpu")
@@ -60,6 +62,18 @@ def test_a_saved_encoder_comes_back_with_identical_embeddings(tmp_path: Path, ba
     assert facts["recipe"] == "tiny"
     assert facts["sha256"] == fingerprint
     assert np.array_equal(embed(Encoder.load(tmp_path), PIXELS, CPU), embed(encoder, PIXELS, CPU))
+
+
+@pytest.mark.parametrize("fit", get_args(Fit))
+def test_the_fit_of_images_comes_back_with_the_encoder(tmp_path: Path, fit: Fit) -> None:
+    build(replace(TINY_ENCODER, fit=fit)).save(tmp_path, {})
+    assert Encoder.load(tmp_path).fit == fit
+
+
+def test_an_encoder_of_an_earlier_version_crops() -> None:
+    encoder = build(replace(TINY_ENCODER, fit="pad"))
+    metadata = {key: value for key, value in encoder.metadata().items() if key != "fit"}
+    assert Encoder.described(metadata, encoder.backbone).fit == "crop"
 
 
 def test_saving_leaves_two_files_and_replaces_the_old_ones(tmp_path: Path) -> None:

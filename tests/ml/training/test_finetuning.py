@@ -49,6 +49,15 @@ def test_fine_tuning_learns_and_reports_metrics() -> None:
     assert validated == list(range(4, 41, 4))
 
 
+def test_views_of_a_lower_resolution_train_and_whole_images_are_evaluated() -> None:
+    recipe = replace(TINY_FINETUNE, view_resolution=16, optimization=Optimization(epochs=1, batch_size=16, lr=3e-3))
+    encoder, sides = build(TINY_ENCODER), []
+    encoder.register_forward_pre_hook(lambda _, images: sides.append((encoder.training, *images[0].shape[2:])))
+    validation = Examples(inputs=PIXELS, labels=LABELS)
+    train_classifier(recipe, encoder, EXAMPLES, CPU, TrainingCallbacks(validation=validation))
+    assert set(sides) == {(True, 16, 16), (False, 32, 32)}
+
+
 def test_a_validation_label_that_training_never_saw_counts_as_missed() -> None:
     strange = LABELS.copy()
     strange[:, 3] = 77

@@ -125,6 +125,7 @@ def test_check_lists_every_problem_with_its_table(project: Path, capsys: pytest.
         '[encoders.a]\nextends = "imagenet-lite0"\nbackbone = "resnet5"\n'
         '[encoders.b]\nextends = "imagenet-lite0"\nweights = "gone.pt"\n'
         '[encoders.c]\nextends = "simclr-mnv3"\npretraining = {method = "simclrr"}\n'
+        '[encoders.large]\nextends = "imagenet-lite0"\nresolution = 288\n'
         '[classifiers.d]\nextends = "imagenet-lite0-probe"\nheads = "many"\nloss = "much"\n'
     )
     (project.parent / "inbox" / "hansen").mkdir(parents=True)
@@ -137,6 +138,7 @@ def test_check_lists_every_problem_with_its_table(project: Path, capsys: pytest.
     for words in (
         "[encoders.a]: unknown backbone 'resnet5'; timm knows similar names: resnet5",
         "[encoders.b] has weights = 'gone.pt', which is no file",
+        "[encoders.large] has the resolution 288 px, but images are stored with a short side of 256 px at most",
         "[encoders.c] has pretraining.method = 'simclrr'; similar names: simclr",
         "[classifiers.d] has heads = 'many'",
         "[classifiers.d] has loss = 'much'",
