@@ -27,6 +27,10 @@ SERVING = {
             "classifier": text("Deployed classifier."),
             "classifier_sha256": text("SHA-256 of its weights."),
             "version": text("Version of the prediction: weights, variant, coverage and calibration."),
+            "changed_at": Column(
+                pl.Datetime("us", "UTC"),
+                "Time at which `category_id` was first predicted for the product, or replaced another category.",
+            ),
         },
     ),
     "drift": TableDescription(

@@ -6,6 +6,7 @@ import errno
 import filecmp
 import hashlib
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -53,33 +54,34 @@ def absolute(root: str) -> str:
 
 
 @contextmanager
-def replace_file(path: UPath) -> Iterator[BinaryIO]:
+def replace_file(path: UPath, way_out: str = _STORE_WAY_OUT) -> Iterator[BinaryIO]:
     """Opens a binary file that replaces `path` when the block succeeds and is discarded when it raises.
 
-    Readers see either the old or the new file, never a partial one. Missing parent folders are created.
+    Readers see either the old or the new file, never a partial one. Missing parent folders are created. `way_out` ends
+    the message of an error.
 
     Raises:
         StoreNotWritableError: the path cannot be written.
     """
-    with _replace_remote(path) if is_remote(path) else _replace_local(Path(path.path)) as file:
+    with _replace_remote(path, way_out) if is_remote(path) else _replace_local(Path(path.path), way_out) as file:
         yield file
 
 
 @contextmanager
-def _replace_local(path: Path) -> Iterator[BinaryIO]:
+def _replace_local(path: Path, way_out: str) -> Iterator[BinaryIO]:
     # Hidden and without the suffix .parquet, so that a scan of the folder for tables skips it.
     temporary = path.with_name(f".{uuid4().hex}{_UNFINISHED_SUFFIX}")
-    with wrap_os_errors(path):
+    with wrap_os_errors(path, way_out):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = temporary.open("xb")
     try:
         # Outermost, because closing an unflushed file on a full disk raises once more.
-        with _wrap_disk_errors(path, _STORE_WAY_OUT), file:
+        with wrap_disk_errors(path, way_out), file:
             yield file
-            with wrap_os_errors(path):
+            with wrap_os_errors(path, way_out):
                 file.flush()
                 os.fsync(file.fileno())
-        with wrap_os_errors(path):
+        with wrap_os_errors(path, way_out):
             # Equal bytes leave the old file in place, and with it every reader that has it open.
             if path.exists() and filecmp.cmp(temporary, path, shallow=False):
                 temporary.unlink()
@@ -91,44 +93,53 @@ def _replace_local(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _replace_remote(path: UPath) -> Iterator[BinaryIO]:
+def _replace_remote(path: UPath, way_out: str) -> Iterator[BinaryIO]:
     # A remote file opened for writing is published by close(), even by the close() of a failing block.
     # So the content is completed in a local file first; uploading a complete file is atomic on an object store.
     scratch = Path(tempfile.gettempdir())
-    with _wrap_disk_errors(scratch, _SCRATCH_WAY_OUT), tempfile.NamedTemporaryFile(suffix=_UNFINISHED_SUFFIX) as file:
+    with wrap_disk_errors(scratch, _SCRATCH_WAY_OUT), tempfile.NamedTemporaryFile(suffix=_UNFINISHED_SUFFIX) as file:
         yield cast(BinaryIO, file)
         file.flush()
         try:
             path.fs.put_file(file.name, path.path)
         except Exception as error:  # object store clients raise their own types: botocore's are not OSErrors
-            raise _not_writable(path, error, _STORE_WAY_OUT) from error
+            raise _not_writable(path, error, way_out) from error
 
 
 @contextmanager
-def wrap_os_errors(path: Path | UPath) -> Iterator[None]:
+def wrap_os_errors(path: Path | UPath, way_out: str = _STORE_WAY_OUT) -> Iterator[None]:
     """Raises an OSError of the block as `StoreNotWritableError`: one line with the path and the way out."""
     try:
         yield
     except OSError as error:
-        raise _not_writable(path, error, _STORE_WAY_OUT) from error
+        raise _not_writable(path, error, way_out) from error
 
 
 @contextmanager
-def _wrap_disk_errors(path: Path, way_out: str) -> Iterator[None]:
+def wrap_disk_errors(path: Path, way_out: str) -> Iterator[None]:
     """Raises disk errors of the caller's block as `StoreNotWritableError`; all other errors pass unchanged."""
     try:
         yield
     except StoreNotWritableError:
         raise
     except OSError as error:
-        if error.errno not in _DISK_ERRORS:
+        number = _errno(error)
+        if number not in _DISK_ERRORS:
             raise
-        raise _not_writable(path, error, way_out) from error
+        raise _not_writable(path, OSError(number, os.strerror(number)), way_out) from error
     except pl.exceptions.ComputeError as error:  # Polars writes without Python; its message carries the OS error
         _, marker, reason = str(error).partition("IO error: ")
         if not marker:
             raise
         raise _not_writable(path, OSError(reason), way_out) from error
+
+
+def _errno(error: OSError) -> int:
+    """Returns the number of an error, 0 without one; Polars, which writes to files by itself, has it in the message."""
+    if error.errno is None:
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        return int(found[1]) if found else 0
+    return error.errno
 
 
 def _not_writable(path: Path | UPath, error: Exception, way_out: str) -> StoreNotWritableError:

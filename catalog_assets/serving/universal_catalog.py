@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,8 @@ from resources.predictor import CatalogPredictor, Predict
 from resources.store import Store
 
 TABLE = "universal_catalog"
+CHANGED_AT = "changed_at"
+CHANGES = pl.Schema({"product_id": pl.String(), "category_id": pl.Int64(), CHANGED_AT: pl.Datetime("us", "UTC")})
 DELIVERIES_A_RUN = 50  # of a backfill: a run costs seconds to start
 REPORT_EVERY_S = 2.0
 DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=2), warn_window=timedelta(hours=26))
@@ -34,7 +36,7 @@ DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=2), warn_windo
             description="Each product's category, as deep as the requested confidence allows, and alternatives.",
             group_name="serving",
             kinds={"openvino", "parquet"},
-            code_version="2",
+            code_version="3",
             automation_condition=when_images_change,
             freshness_policy=DAILY,
         )
@@ -116,10 +118,11 @@ class _DeliveryPredictor:
         predicted = self._predicted(delivery, wanted)
         seconds = time.perf_counter() - started
         frame = self._described(pl.concat([known.select(predicted.columns), predicted]), images, products)
+        frame = with_change_times(frame, self._former(delivery), datetime.now(UTC))
         by_depth = frame.group_by("depth").agg(num=pl.len(), probability=pl.col("probability").mean()).sort("depth")
         path = self._store.write(frame, TABLE, delivery)
         schema = dg.TableSchema(columns=[dg.TableColumn(name, str(dtype)) for name, dtype in frame.schema.items()])
-        return content_version(frame), {
+        return content_version(frame.drop(CHANGED_AT)), {
             "dagster/row_count": len(frame),
             "dagster/column_schema": schema,
             "dagster/uri": str(path),
@@ -135,6 +138,15 @@ class _DeliveryPredictor:
         if not self._store.holds(TABLE, delivery):
             return _none().with_columns(sha256=pl.lit(None, pl.String))
         return self._store.scan(TABLE, [delivery]).filter(version=self.version).collect()
+
+    def _former(self, delivery: str) -> pl.DataFrame:
+        """The categories that any deployment predicted before for a delivery, with their times where recorded."""
+        empty = pl.DataFrame(schema=CHANGES)
+        if not self._store.holds(TABLE, delivery):
+            return empty
+        rows = self._store.scan(TABLE, [delivery])
+        recorded = [name for name in CHANGES if name in rows.collect_schema()]
+        return pl.concat([empty, rows.select(recorded).collect()], how="diagonal")
 
     def _predicted(self, delivery: str, wanted: pl.DataFrame) -> pl.DataFrame:
         if wanted.is_empty():
@@ -161,6 +173,23 @@ class _DeliveryPredictor:
             .with_columns(pl.lit(value).alias(name) for name, value in {**made_by, "version": self.version}.items())
             .sort("product_id")
         )
+
+
+def with_change_times(rows: pl.DataFrame, former: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Adds the time since which each product has its category: its former row's if the category is the same, or `now`.
+
+    Args:
+        rows: product_id and category_id, among others.
+        former: the columns `CHANGES` of the rows that these replace.
+        now: time with a zone.
+    """
+    is_same = pl.col("_former_id").eq_missing(pl.col("category_id")) & pl.col(CHANGED_AT).is_not_null()
+    changed_at = pl.when(is_same).then(CHANGED_AT).otherwise(pl.lit(now, CHANGES[CHANGED_AT]))
+    return (
+        rows.join(former.rename({"category_id": "_former_id"}), on="product_id", how="left", maintain_order="left")
+        .with_columns(changed_at.alias(CHANGED_AT))
+        .drop("_former_id")
+    )
 
 
 def prediction_version(facts: Mapping[str, Any], catalog_predictor: CatalogPredictor) -> str:

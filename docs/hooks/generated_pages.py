@@ -19,6 +19,7 @@ API = {
     "Download": ["catalog.download.settings", "catalog.images.statuses", "catalog.images.outcomes"],
     "Dataset": ["catalog.dataset.build", "catalog.dataset.splits", "catalog.dataset.duplicates"],
     "Evaluation": ["catalog.evaluation.scores", "catalog.evaluation.comparison", "catalog.evaluation.promotion"],
+    "Exports": ["catalog.exports.catalog_export", "catalog.exports.dataset_export", "catalog.exports.current_catalog"],
     "Encoders": ["ml.encoders.encoder", "ml.recipe_types", "ml.recipe_parts", "ml.methods.method"],
     "Embeddings": ["ml.embeddings.quality", "ml.embeddings.similarity_index"],
     "Classifiers": ["ml.classifiers.classifier", "ml.classifiers.heads", "ml.classifiers.losses"],

@@ -11,6 +11,7 @@ import typer
 
 from shelfsight.cli.commands.check import check
 from shelfsight.cli.commands.classify import classify
+from shelfsight.cli.commands.export import export
 from shelfsight.cli.commands.feed import feed
 from shelfsight.cli.commands.init import init
 from shelfsight.cli.commands.query import query
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, Callable[..., None] | typer.Typer] = {
     "up": up,
     "check": check,
     "recipes": recipes,
+    "export": export,
 }
 NAME = "shelfsight"
 

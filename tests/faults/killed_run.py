@@ -1,11 +1,6 @@
 """Materializes assets of a store in a process that kills itself by SIGKILL at a moment: as a function is called."""
 
-import os
-import pkgutil
-import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
@@ -15,25 +10,7 @@ from catalog_assets.flow import QUIET
 from resources.configured import configured
 from resources.settings import Settings
 from tests.catalog_assets.serving.exported_by_copy import exported_by_copy
-
-
-def kill_at(function: str, when: str, num_calls: int) -> None:
-    """End this process before or after the n-th call of `module:name` or `module:class.name`."""
-    owner, _, name = function.replace(":", ".").rpartition(".")
-    place = pkgutil.resolve_name(owner)
-    called: Callable[..., Any] = getattr(place, name)
-    left = iter(range(num_calls - 1, -1, -1))
-
-    def deadly(*args: Any, **kwargs: Any) -> Any:
-        is_last = next(left) == 0
-        if is_last and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = called(*args, **kwargs)
-        if is_last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    setattr(place, name, deadly)
+from tests.faults.kill_at import kill_at
 
 
 def materialize(root: Path, assets: list[str], partition: str | None) -> dg.ExecuteInProcessResult:
