@@ -49,18 +49,7 @@ def configured(settings: Settings) -> dict[str, object]:
 
 def engine(settings: Settings, reference: str) -> dict[str, object]:
     """The resources that parse feeds, download images and predict categories, on the engine that the settings name."""
-    download: dict[str, Any] = {
-        "allowed_networks": settings.allowed_networks,
-        "contact": settings.contact,
-        "connections_per_host": settings.connections_per_host,
-        "timeout_s": settings.timeout_s,
-        "requests_per_s_per_host": settings.requests_per_s_per_host,
-        "reference": reference,
-        "honor_robots": settings.honor_robots,
-        "short_side_px": settings.images_short_side_px,
-        "quality": settings.images_quality,
-        "max_pixels": settings.images_max_pixels,
-    }
+    download = download_settings(settings, reference)
     if settings.engine == "local":
         return {
             "feed_parser": FeedParser(),
@@ -72,6 +61,22 @@ def engine(settings: Settings, reference: str) -> dict[str, object]:
         "feed_parser": SparkFeedParser(spark=spark),
         "image_downloader": SparkImageDownloader(spark=spark, **download),
         "catalog_predictor": SparkCatalogPredictor(spark=spark, coverage=settings.coverage),
+    }
+
+
+def download_settings(settings: Settings, reference: str) -> dict[str, Any]:
+    """The fields of an `ImageDownloader`."""
+    return {
+        "allowed_networks": settings.allowed_networks,
+        "contact": settings.contact,
+        "connections_per_host": settings.connections_per_host,
+        "timeout_s": settings.timeout_s,
+        "requests_per_s_per_host": settings.requests_per_s_per_host,
+        "reference": reference,
+        "honor_robots": settings.honor_robots,
+        "short_side_px": settings.images_short_side_px,
+        "quality": settings.images_quality,
+        "max_pixels": settings.images_max_pixels,
     }
 
 

@@ -1,81 +1,123 @@
-"""`shelfsight classify`: predicts the category of images, files or links, with the deployed champion."""
+"""`shelfsight classify`: predicts the category of images with the deployed champion, in batches, at flat memory."""
 
 import asyncio
+import errno
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
-from catalog.images.decoding import decode
 from catalog.images.statuses import Status
-from catalog.images.stored_image import ImageRules, StoredImage
+from catalog.storage.cores import num_cores
+from ml.deployment.categories import CategoryPredictions
 from ml.deployment.deployment import Deployment
 from ml.deployment.variants import Machine
 from ml.pixels import decode_pixels
 from resources.artifacts.deployments import current_deployment
-from resources.settings import Settings
+from shelfsight.cli.image_inputs import ImageInput
+from shelfsight.cli.image_loading import NO_FILE, LoadedImage, fetch_settings, load_images
+
+BATCH_SIZE = 32
+BELOW_COVERAGE = "below the requested coverage at every level"
+FAILED: dict[str, Any] = {"category_id": None, "path": None, "probability": None, "depth": None, "leaves": []}
+
+Record = dict[str, Any]
+Sink = Callable[[Sequence[Record]], None]
 
 
-def classify(store: str, images: Sequence[str], coverage: float) -> list[dict[str, Any]]:
-    """Returns a record for each image: the deepest category that reaches the coverage, and the most probable leaves.
+@dataclass(frozen=True, kw_only=True)
+class Classifying:
+    """The images to classify, their number, and the share of predictions that is to be right."""
+
+    images: Iterable[ImageInput]
+    num_images: int
+    coverage: float
+
+
+def classify(store: str, options: Classifying, sink: Sink) -> None:
+    """Passes a record for each image to the sink, batch by batch, in their order.
+
+    A record has the image's status, the deepest category that reaches the coverage, and the most probable leaves. An
+    image that cannot be classified is a record with its status alone.
 
     Raises:
-        FileNotFoundError: an image or the deployment does not exist.
-        ValueError: an image cannot be fetched or decoded, or the deployment has no threshold for the coverage.
+        FileNotFoundError: the deployment does not exist, or the only image does not.
+        ValueError: the deployment has no threshold for the coverage, or the only image cannot be fetched or decoded.
     """
-    deployment = Deployment.load(current_deployment(store), Machine(num_threads=os.cpu_count() or 1, batch_size=1))
-    rules = Settings.read().image_rules
-    stored = [_stored(each, rules) for each in images]
-    predictions = deployment.predict(decode_pixels(stored, deployment.resolution, fit=deployment.fit), coverage)
-    paths = _paths(store)
-    records = []
-    for number, image in enumerate(images):
+    size = min(BATCH_SIZE, options.num_images)
+    deployment = Deployment.load(current_deployment(store), Machine(num_threads=num_cores(), batch_size=size))
+    predictor = _Predictor(deployment, options.coverage, _paths(store))
+
+    async def run() -> None:
+        batch: list[LoadedImage] = []
+        async with aclosing(load_images(options.images, fetch_settings(store))) as images:
+            async for image in images:
+                if options.num_images == 1:
+                    _refuse_failed(image)
+                batch.append(image)
+                if len(batch) == size:
+                    sink(await asyncio.to_thread(predictor.records, batch))
+                    batch = []
+        if batch:
+            sink(predictor.records(batch))
+
+    asyncio.run(run())
+
+
+@dataclass(frozen=True)
+class _Predictor:
+    """Predicts the categories of loaded images."""
+
+    deployment: Deployment
+    coverage: float
+    paths: dict[int, str]
+
+    def records(self, batch: Sequence[LoadedImage]) -> list[Record]:
+        """Returns a record for each image of a batch."""
+        predicted = iter(self._predicted([each.data for each in batch if each.data is not None]))
+        return [
+            {"image": each.name, "status": str(each.status)} | (FAILED if each.data is None else next(predicted))
+            for each in batch
+        ]
+
+    def _predicted(self, images: Sequence[bytes]) -> list[Record]:
+        """Returns what is predicted of each image; of none, nothing."""
+        if not images:
+            return []
+        pixels = decode_pixels(images, self.deployment.resolution, num_cores(), fit=self.deployment.fit)
+        predictions = self.deployment.predict(pixels, self.coverage)
+        return [self._prediction(predictions, number) for number in range(len(images))]
+
+    def _prediction(self, predictions: CategoryPredictions, number: int) -> Record:
         leaves = zip(predictions.leaves[number].tolist(), predictions.leaf_probabilities[number].tolist(), strict=True)
         category = int(predictions.categories[number])
-        records.append(
-            {
-                "image": image,
-                "category_id": category if category >= 0 else None,
-                "path": paths.get(category, "below the requested coverage at every level"),
-                "probability": float(predictions.probabilities[number]),
-                "depth": int(predictions.depths[number]),
-                "leaves": [{"path": paths.get(leaf, str(leaf)), "probability": each} for leaf, each in leaves],
-            }
-        )
-    return records
+        return {
+            "category_id": category if category >= 0 else None,
+            "path": self.paths.get(category, BELOW_COVERAGE),
+            "probability": float(predictions.probabilities[number]),
+            "depth": int(predictions.depths[number]),
+            "leaves": [{"path": self.paths.get(leaf, str(leaf)), "probability": each} for leaf, each in leaves],
+        }
 
 
-def _stored(image: str, rules: ImageRules) -> bytes:
-    """Returns an image as a download would store it."""
-    data = _fetched(image) if image.startswith(("http://", "https://")) else Path(image).read_bytes()
-    decoded = decode(data, rules)
-    if isinstance(decoded, StoredImage):
-        return decoded.data
-    raise ValueError(f"{image!r} is not an image to classify: {decoded}; pass a JPEG, PNG, WebP, GIF, TIFF or AVIF")
-
-
-def _fetched(url: str) -> bytes:
-    """Fetches a link with the same guards as a download."""
-    from catalog.download.fetching import Fetcher
-    from catalog.download.settings import FetchSettings
-
-    allowed = Settings.read().allowed_networks
-    settings = FetchSettings(
-        user_agent="shelfsight/0.1 (classify)",
-        allowed_networks=tuple(part.strip() for part in allowed.split(",") if part.strip()),
+def _refuse_failed(image: LoadedImage) -> None:
+    """Raises what explains why an image that stands alone cannot be classified."""
+    if image.data is not None:
+        return
+    if image.status == NO_FILE:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), image.name)
+    if "://" in image.name:
+        raise ValueError(f"{image.name} returned no image: {image.status}{hint_of(image.status)}")
+    raise ValueError(
+        f"{image.name!r} is not an image to classify: {image.status}; pass a JPEG, PNG, WebP, GIF, TIFF or AVIF"
     )
 
-    async def fetch() -> Any:
-        async with Fetcher(settings) as fetcher:
-            return await fetcher.fetch(url)
 
-    fetched = asyncio.run(fetch())
-    if fetched.data is None:
-        blocked = "; SHELFSIGHT_ALLOWED_NETWORKS lists addresses that may be fetched"
-        hint = blocked if fetched.status is Status.BLOCKED_ADDRESS else ""
-        raise ValueError(f"{url} returned no image: {fetched.status}{hint}")
-    data: bytes = fetched.data
-    return data
+def hint_of(status: str) -> str:
+    """Returns the way out of a status that a setting changes."""
+    blocked = "; SHELFSIGHT_ALLOWED_NETWORKS lists addresses that may be fetched"
+    return blocked if status == Status.BLOCKED_ADDRESS else ""
 
 
 def _paths(store: str) -> dict[int, str]:

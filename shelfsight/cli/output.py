@@ -1,4 +1,4 @@
-"""Output of the command: rows and records, as text for people or as JSON for programs."""
+"""Output of the command: rows and records, as tables on a terminal, as plain text or as JSON."""
 
 import json
 import sys
@@ -7,21 +7,49 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 Row = Mapping[str, Any]
-MAX_CELL = 72  # characters; JSON has the whole text
+MAX_CELL = 72  # characters of plain text; a terminal and JSON have the whole text
 
 
 def print_output(content: Sequence[Row] | Row, *, as_json: bool) -> None:
     """Prints rows as a table, a record as lines, or either as JSON."""
     if as_json:
         sys.stdout.write(json.dumps(content, indent=2, default=_plain, ensure_ascii=False) + "\n")
+    elif sys.stdout.isatty():
+        _print_rich(content)
     elif isinstance(content, Mapping):
         width = max(map(len, content), default=0)
         for name, value in content.items():
-            lines = [_cell(each) for each in value] if isinstance(value, list) else [_cell(value)]
-            for number, line in enumerate(lines or ["none"]):
+            for number, line in enumerate(_lines(value)):
                 sys.stdout.write(f"{'' if number else name:<{width}}  {line}\n")
     else:
         _print_table(content)
+
+
+def _print_rich(content: Sequence[Row] | Row) -> None:
+    """Prints rows as a table with rules, or a record as a table of its names and values, as wide as the terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=sys.stdout)
+    if isinstance(content, Mapping):
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in content.items():
+            table.add_row(Text(name), Text("\n".join(_lines(value))))
+    elif not content:
+        console.print("no rows")
+        return
+    else:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for name, value in content[0].items():
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
+        for row in content:
+            table.add_row(*(Text(_cell(value)) for value in row.values()))
+    console.print(table)
 
 
 def _print_table(rows: Sequence[Row]) -> None:
@@ -36,7 +64,15 @@ def _print_table(rows: Sequence[Row]) -> None:
             sys.stdout.write("  ".join("-" * width for width in widths) + "\n")
 
 
+def _lines(value: Any) -> list[str]:
+    """The lines of a record's value: one for each element of a list, or "none" for an empty collection."""
+    if isinstance(value, (list, Mapping)) and not value:
+        return ["none"]
+    return [_cell(each) for each in value] if isinstance(value, list) else [_cell(value)]
+
+
 def _cell(value: Any) -> str:
+    """A value as text, without characters that control a terminal: titles and links are a partner's."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -45,7 +81,7 @@ def _cell(value: Any) -> str:
         return ", ".join(f"{name} {_cell(each)}" for name, each in value.items())
     if isinstance(value, list):
         return "; ".join(_cell(each) for each in value)
-    return str(_plain(value))
+    return "".join(each if each.isprintable() else " " for each in str(_plain(value)))
 
 
 def _plain(value: Any) -> Any:

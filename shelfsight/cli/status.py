@@ -1,5 +1,8 @@
-"""`shelfsight status`: progress of the deliveries, champion, deployment, and the sensors' last ticks."""
+"""`shelfsight status`: progress of the deliveries, why some wait, champion, deployment, and the sensors' last ticks."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +14,9 @@ from ml.deployment.deployment import POINTER, current_folder, read_metadata
 from resources.instance import home_of
 from resources.settings import Settings
 from resources.store import Store
+from shelfsight.cli.automation_state import Automation, automation_of
+from shelfsight.cli.waiting import Explainer, Waiting
+from shelfsight.cli.waiting_feeds import waiting_feeds
 
 STAGES = ("products", "outcomes", "universal_catalog")
 
@@ -26,6 +32,11 @@ def status(root: str) -> dict[str, Any]:
         raise FileNotFoundError(f"there is no store at {root!r}; set --store or SHELFSIGHT_STORE")
     deliveries = store.delivery_keys()
     completed = {stage: [key for key in deliveries if store.holds(stage, key)] for stage in STAGES}
+    settings = Settings.read(store=root)
+    with _instance(settings, store) as instance:
+        automation = Automation() if instance is None else automation_of(instance)
+        explainer = Explainer(store=store, settings=settings, instance=instance, automation=automation)
+        waiting = [*waiting_feeds(store, automation), *explainer.waiting(deliveries)]
     champion = store.read_json("champion", "champion.json")
     facts = read_metadata(current_folder(store.path)) if store.path.joinpath(*POINTER).exists() else None
     return {
@@ -33,15 +44,23 @@ def status(root: str) -> dict[str, Any]:
         "parsed": len(completed["products"]),
         "downloaded": len(completed["outcomes"]),
         "classified": len(completed["universal_catalog"]),
-        "pending": [key for key in deliveries if key not in completed["universal_catalog"]],
+        "waiting": [asdict(each) for each in waiting],
         "products": _count(store, "products"),
         "with a category": _count(store, "universal_catalog", pl.col("category_id").is_not_null()),
         "latest prediction": _latest(store, completed["universal_catalog"]),
         "champion": champion and f"{champion['classifier']}, {champion['metric']} {champion['value']:.3f}",
         "reason": champion and champion["reason"],
         "deployed": facts and f"{facts['classifier']} as {facts['variant']}, {_speed(facts):,.0f} images/s",
-        "sensors": _sensors(store),
+        "daemon": "running" if automation.is_daemon_running else "not running",
+        "sensors": [str(each) for each in automation.sensors.values()]
+        if instance is not None
+        else _no_instance(settings, store),
     }
+
+
+def sentences(waiting: Sequence[Mapping[str, str]]) -> list[str]:
+    """Returns what waits as people read it."""
+    return [str(Waiting(**each)) for each in waiting]
 
 
 def _count(store: Store, table: str, wanted: pl.Expr | bool = True) -> int:
@@ -60,20 +79,16 @@ def _speed(facts: dict[str, Any]) -> float:
     return float(deployed["images_per_s"])
 
 
-def _sensors(store: Store) -> list[str]:
-    """Describes each sensor's state and last tick, in the instance of DAGSTER_HOME or of the store."""
-    home = home_of(Settings.read(), store)
+def _no_instance(settings: Settings, store: Store) -> list[str]:
+    return [f"there is no Dagster instance in {home_of(settings, store)}; set DAGSTER_HOME to another"]
+
+
+@contextmanager
+def _instance(settings: Settings, store: Store) -> Iterator[dg.DagsterInstance | None]:
+    """The instance of DAGSTER_HOME or of the store; None where there is none."""
+    home = home_of(settings, store)
     if not (home / "dagster.yaml").is_file():
-        return [f"there is no Dagster instance in {home}; set DAGSTER_HOME to another"]
-    lines = []
+        yield None
+        return
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        for state in sorted(instance.all_instigator_state(), key=lambda each: each.instigator_name):
-            ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
-            last = "no tick yet"
-            if ticks:
-                when = datetime.fromtimestamp(ticks[0].timestamp, UTC).isoformat(sep=" ", timespec="seconds")
-                reason = ticks[0].skip_reason or (ticks[0].error and ticks[0].error.message.splitlines()[0]) or ""
-                runs = f"{len(ticks[0].run_ids)} runs" if ticks[0].run_ids else ""
-                last = ", ".join(each for each in (ticks[0].status.value.lower(), runs, reason, when) if each)
-            lines.append(f"{state.instigator_name}: {state.status.value.lower()}; {last}")
-    return lines
+        yield instance

@@ -140,7 +140,7 @@ def test_status_reports_deliveries_champion_and_deployment(tiny_catalog: TinyCat
     result = run_json("status", store=tiny_catalog.root)
     store = Store(root=str(tiny_catalog.root))
     assert result["deliveries"] == result["classified"] == 10
-    assert result["pending"] == []
+    assert result["waiting"] == []
     assert result["products"] == len(store.scan("products").collect())
     champion = store.read_json("champion", "champion.json")
     assert champion is not None
