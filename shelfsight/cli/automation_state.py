@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 FEEDS, CATEGORIES, FIRST_CHAMPION = "feed_sensor", "automation", "first_champion_sensor"
-START = "start the daemon, as `make ui` does, or use `shelfsight run`"
+START = "start the daemon with `shelfsight up`, or use `shelfsight run`"
 
 
 @dataclass(frozen=True, kw_only=True)

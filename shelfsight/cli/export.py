@@ -1,5 +1,6 @@
 """`shelfsight export`: writes the catalog or the dataset as files for other programs."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -84,6 +85,8 @@ def dataset(
     for split in splits:
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}; {suggest_names(split, SPLITS)}")
+    if not 0 < shard_mb * _MEGABYTE < math.inf:
+        raise ValueError(f"shards of {shard_mb:g} MB are impossible; give a size above 0, such as 500")
     chosen = DatasetFilter(
         splits=tuple(each for each in SPLITS if each in splits) or SPLITS, with_unlabeled=with_unlabeled
     )

@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from catalog.storage.files import absolute
 from ml.deployment.deployment import POINTER, current_folder, read_metadata
 from resources.instance import home_of
 from resources.settings import Settings
@@ -27,12 +26,12 @@ def status(root: str) -> dict[str, Any]:
     Raises:
         FileNotFoundError: there is no store.
     """
-    store = Store(root=absolute(root))
+    settings = Settings.read(store=root)
+    store = Store.of(settings)
     if not store.path.is_dir():
         raise FileNotFoundError(f"there is no store at {root!r}; set --store or SHELFSIGHT_STORE")
     deliveries = store.delivery_keys()
     completed = {stage: [key for key in deliveries if store.holds(stage, key)] for stage in STAGES}
-    settings = Settings.read(store=root)
     with _instance(settings, store) as instance:
         automation = Automation() if instance is None else automation_of(instance)
         explainer = Explainer(store=store, settings=settings, instance=instance, automation=automation)
@@ -52,9 +51,7 @@ def status(root: str) -> dict[str, Any]:
         "reason": champion and champion["reason"],
         "deployed": facts and f"{facts['classifier']} as {facts['variant']}, {_speed(facts):,.0f} images/s",
         "daemon": "running" if automation.is_daemon_running else "not running",
-        "sensors": [str(each) for each in automation.sensors.values()]
-        if instance is not None
-        else _no_instance(settings, store),
+        "sensors": list(map(str, automation.sensors.values())) if instance else _no_instance(settings, store),
     }
 
 

@@ -78,7 +78,11 @@ def test_the_dataset_goes_to_a_folder_of_the_wanted_splits(run: Any, tmp_path: P
         (("catalog", "s3://bucket/x", "--format", "merchant"), "'s3://bucket/x' is no folder of this machine"),
         (("dataset", "x", "--format", "tfrecords"), "unknown format 'tfrecords'; similar names: tfrecord"),
         (("dataset", "x", "--format", "tfrecord", "--split", "valid"), "unknown split 'valid'; similar names: val"),
-        (("dataset", "x", "--format", "tfrecord", "--shard-mb", "0"), "shards of 0 bytes hold nothing"),
+        (
+            ("dataset", "x", "--format", "tfrecord", "--shard-mb", "0"),
+            "shards of 0 MB are impossible; give a size",
+        ),
+        (("dataset", "x", "--format", "tfrecord", "--shard-mb", "inf"), "shards of inf MB are impossible"),
     ],
 )
 def test_a_wrong_argument_is_named_with_the_way_out(
