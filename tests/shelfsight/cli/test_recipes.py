@@ -107,7 +107,7 @@ def test_of_a_recipe_for_each_preset_and_two_mistakes_the_check_names_the_mistak
     project = tmp_path / "shelfsight.toml"
     tables = [f'[{kind}."own-{name}"]\nextends = "{name}"\n' for kind in KINDS for name in getattr(PRESETS, kind)]
     project.write_text(
-        "".join(tables) + '[encoders.b]\nextends = "vit-s16-224"\nresolution = 225\n'
+        "images.short_side_px = 518\n" + "".join(tables) + '[encoders.b]\nextends = "vit-s16-224"\nresolution = 225\n'
         '[classifiers.c]\nextends = "inception-v3-299-finetune"\ndrop_path = 0.2\n'
     )
     code = "from shelfsight.cli.command import main; import sys; sys.exit(main(['check', '--json']))"
