@@ -286,5 +286,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def _known(recipes: Mapping[str, RecipeT], name: str, kind: str) -> RecipeT:
     if name not in recipes:
-        raise RecipeError(f"unknown {kind} recipe {name!r}; {suggest_names(name, recipes)}")
+        raise RecipeError(
+            f"unknown {kind} recipe {name!r}; {suggest_names(name, recipes)}; `shelfsight recipes` lists all"
+        )
     return recipes[name]
