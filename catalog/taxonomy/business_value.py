@@ -21,13 +21,13 @@ class BusinessValueError(ValueError):
 def read_business_values(path: UPath, taxonomy: Taxonomy) -> dict[int, float]:
     """Reads the units sold by category id from a CSV with the header `leaf,units_sold`; a leaf is an id or a path.
 
+    Without a file every category has the value 1, so that a mistake costs the same in each of them.
+
     Raises:
-        BusinessValueError: the file is missing, or a line is invalid.
+        BusinessValueError: a line is invalid.
     """
     if not path.is_file():
-        raise BusinessValueError(
-            f"no business values at {str(path)!r}; save a CSV with the header leaf,units_sold there"
-        )
+        return dict.fromkeys(taxonomy.ids, 1.0)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from catalog.taxonomy.parsing import FIRST_FREE_ID, SEPARATOR, TaxonomyError, canonical_path
 
-HEAD = "# Categories of this catalog's own, in the format of Google's taxonomy: a number, ' - ', and the path."
+HEAD = "# Categories of this catalog's own, in the format of Google's taxonomy"  # a colon would begin a version
 
 
 def own_taxonomy(paths: Iterable[str]) -> str:

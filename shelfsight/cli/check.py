@@ -22,13 +22,14 @@ def check(settings: Settings) -> dict[str, Any]:
     against what they name (backbones, methods, heads, losses), the reference data and the names of feeds.
     """
     store, project = Store.of(settings), project_file()
-    feeds = list(feed_files(store.inbox))
+    feeds, values = list(feed_files(store.inbox)), store.reference / "business_value.csv"
     return {
         "project": str(project.path) if project.path else "none: the demo's recipes, with settings of the environment",
         "store": settings.root,
         "encoders": list(RECIPES.encoders),
         "classifiers": [*RECIPES.classifiers, *(f"{FOUND_BY}{name}" for name in RECIPES.searches)],
         "feeds": [str(feed.relative_to(store.inbox)) for feed in feeds],
+        "business value": str(values) if values.exists() else f"every category counts the same; {values} weighs them",
         "product types to confirm": _unconfirmed(store),
         "problems": [
             *_recipe_problems(),

@@ -30,7 +30,7 @@ from shelfsight.cli.init_feed import (
 from shelfsight.cli.init_file import project_toml
 from shelfsight.cli.init_taxonomy import GOOGLE, OWN, taxonomy_text
 
-ENCODER, CLASSIFIER = "imagenet-lite0-224", "imagenet-lite0-224-probe"
+ENCODER = CLASSIFIER = "photo-cpu"  # presets for photographs on a machine without a GPU
 SURE_SCORE = 0.8  # proposals from here on are confirmed together, where a person says so
 
 Ask = Callable[[str, str], str]  # shows a question and its default, and returns the reply
@@ -38,7 +38,7 @@ Ask = Callable[[str, str], str]  # shows a question and its default, and returns
 
 @dataclass(frozen=True, kw_only=True)
 class InitOptions:
-    """What needs no question: a feed, a folder of feeds or of images, its partner, the taxonomy, and corrections.
+    """The options: a feed, a folder of feeds or of images, its partner, the taxonomy, and corrections of columns.
 
     `columns` are the feed's own column names -> attributes. Proposed categories of at least `accept` are confirmed.
     """

@@ -1,4 +1,4 @@
-"""What a new project starts from: a feed or several of one partner, or a folder of images."""
+"""The source of a new project: a feed or several of one partner, or a folder of images."""
 
 import re
 from collections import Counter

@@ -14,14 +14,14 @@ HEAD = """\
 # `shelfsight check` validates all of it.
 """
 RECIPES = """\
-# Recipes: each starts from a preset and changes some fields. `docs/reference/recipes.md` lists presets and fields.
+# Recipes: each starts from a preset and changes some fields. `shelfsight recipes` lists presets.
 #
 # [encoders.photos]                       # a network and its weights
-# extends = "imagenet-lite0-224"
+# extends = "photo-cpu"
 # resolution = 192                        # pixels of a side
 #
-# [classifiers.photos-probe]              # what is trained on the encoder's embeddings
-# extends = "imagenet-lite0-224-probe"
+# [classifiers.photos]                    # what is trained with it
+# extends = "photo-cpu"
 # encoder = "photos"
 
 # The plan: what `shelfsight run` brings up to date. `shelfsight up` trains the first champion of these classifiers as

@@ -50,9 +50,11 @@ def test_a_line_that_cannot_be_used_is_named(csv_file: UPath, content: str, comp
         read_business_values(csv_file, TAXONOMY)
 
 
-def test_a_missing_file_and_one_of_another_encoding_are_named(csv_file: UPath) -> None:
-    with pytest.raises(BusinessValueError, match="no business values at"):
-        read_business_values(csv_file, TAXONOMY)
+def test_without_a_file_all_categories_weigh_the_same(csv_file: UPath) -> None:
+    assert read_business_values(csv_file, TAXONOMY) == dict.fromkeys(TAXONOMY.ids, 1.0)
+
+
+def test_a_file_of_another_encoding_is_named(csv_file: UPath) -> None:
     csv_file.write_bytes("leaf,units_sold\nBüro,1\n".encode("latin-1"))
     with pytest.raises(BusinessValueError, match="not UTF-8 at byte"):
         read_business_values(csv_file, TAXONOMY)

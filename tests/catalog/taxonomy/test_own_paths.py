@@ -14,6 +14,7 @@ PATHS = st.lists(st.lists(NAMES, min_size=1, max_size=4).map(" > ".join), min_si
 @given(PATHS)
 def test_every_path_and_its_ancestors_are_categories(paths: list[str]) -> None:
     taxonomy = Taxonomy.parse(own_taxonomy(paths), "taxonomy.txt")
+    assert taxonomy.version is None
     for path in paths:
         category = taxonomy.resolve(path)
         assert category is not None

@@ -143,7 +143,7 @@ def test_every_setting_is_explained_and_its_default_may_be_written(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = Settings.read()
-    text = project_toml("imagenet-lite0-224", "imagenet-lite0-224-probe")
+    text = project_toml("photo-cpu", "photo-cpu")
     assert list(tomllib.loads(text)) == ["plan"]
     written = re.sub(r"^# (\w+ = )(?=.)", r"\1", text.partition("\n# Recipes")[0], flags=re.MULTILINE)
     assert set(tomllib.loads(written)) == set(Settings.model_fields) - LEFT_OUT
