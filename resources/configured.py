@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from catalog.feeds.deliveries import PARTS
 from resources.alerts import Alerts
 from resources.compute import Compute
 from resources.downloader import ImageDownloader, SparkImageDownloader
@@ -28,7 +29,7 @@ def configured(settings: Settings) -> dict[str, object]:
         "stored_images": StoredImages(
             store=store, max_pixels_gib=settings.max_pixels_gib, short_side_px=settings.images_short_side_px
         ),
-        **engine(settings, str(store.reference)),
+        **engine(settings, str(store.reference), str(store.delivery_records / PARTS)),
         "compute": Compute(device=settings.device, num_ranks=settings.ranks, launcher=settings.launcher),
         "alerts": Alerts(webhook=_secret(settings, "webhook", "")),
         "tracking": Tracking(
@@ -47,9 +48,9 @@ def configured(settings: Settings) -> dict[str, object]:
     }
 
 
-def engine(settings: Settings, reference: str) -> dict[str, object]:
+def engine(settings: Settings, reference: str, parts: str = "") -> dict[str, object]:
     """The resources that parse feeds, download images and predict categories, on the engine that the settings name."""
-    download = download_settings(settings, reference)
+    download = download_settings(settings, reference) | {"parts": parts}
     if settings.engine == "local":
         return {
             "feed_parser": FeedParser(),
@@ -73,6 +74,7 @@ def download_settings(settings: Settings, reference: str) -> dict[str, Any]:
         "timeout_s": settings.timeout_s,
         "requests_per_s_per_host": settings.requests_per_s_per_host,
         "reference": reference,
+        "image_roots": settings.image_places,
         "honor_robots": settings.honor_robots,
         "short_side_px": settings.images_short_side_px,
         "quality": settings.images_quality,

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 from upath import UPath
 
 from resources.spark.session import Spark
 
 if TYPE_CHECKING:  # the HTTP client loads where it fetches
     from catalog.download.delivery import DownloadOptions, Engine, Progress
+    from catalog.download.image_roots import Root
     from catalog.download.settings import FetchSettings
 
 
@@ -28,6 +30,8 @@ class ImageDownloader(dg.ConfigurableResource):  # type: ignore[type-arg]
     short_side_px: int = 256  # of stored images, at most
     quality: int = 90  # of stored images, as JPEG
     max_pixels: int = 50_000_000  # of accepted images
+    image_roots: dict[str, str] = Field(default_factory=dict)  # folders and URLs by name, besides http and https
+    parts: str = ""  # the folder of the deliveries' parts, with the images of feeds that bring them; "": none
     reference: str = ""  # the folder whose hosts.toml has the limits of single shops; "": none
 
     def download(
@@ -58,7 +62,11 @@ class ImageDownloader(dg.ConfigurableResource):  # type: ignore[type-arg]
         return run_in_process
 
     def settings(self) -> "FetchSettings":
-        """Returns the settings as plain values, which any engine can ship to a worker."""
+        """Returns the settings as plain values, which any engine can ship to a worker.
+
+        Raises:
+            ImageRootError: an image root cannot be used.
+        """
         from catalog.download.host_limiter import Politeness
         from catalog.download.host_limits import read_host_limits
         from catalog.download.settings import FetchSettings
@@ -66,6 +74,9 @@ class ImageDownloader(dg.ConfigurableResource):  # type: ignore[type-arg]
         politeness = Politeness(
             max_connections=self.connections_per_host, rate_per_s=self.requests_per_s_per_host or None
         )
+        # A rate is a shop's; a disk or an object store has none unless hosts.toml says so.
+        unlimited = Politeness(max_connections=self.connections_per_host)
+        of_roots = {root.host: unlimited for root in self.roots()}
         return FetchSettings(
             user_agent=f"shelfsight/0.1 ({self.contact or 'no contact configured'})",
             timeout_s=self.timeout_s,
@@ -77,8 +88,16 @@ class ImageDownloader(dg.ConfigurableResource):  # type: ignore[type-arg]
             quality=self.quality,
             max_pixels=self.max_pixels,
             politeness=politeness,
-            host_limits=read_host_limits(UPath(self.reference), politeness) if self.reference else {},
+            host_limits=of_roots | (read_host_limits(UPath(self.reference), politeness) if self.reference else {}),
+            image_roots=self.image_roots,
+            parts=self.parts,
         )
+
+    def roots(self) -> "tuple[Root, ...]":
+        """Returns the image roots, checked; raises ImageRootError for one that cannot be used."""
+        from catalog.download.image_roots import Roots
+
+        return Roots(self.image_roots, self.parts).roots
 
 
 class SparkImageDownloader(ImageDownloader):

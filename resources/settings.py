@@ -95,6 +95,11 @@ class Settings(BaseSettings):
     allowed_networks: str = Field(
         default="", description="private addresses that may be fetched from, such as `10.0.0.0/8`, separated by commas"
     )
+    image_roots: Annotated[dict[str, str], NoDecode, BeforeValidator(_from_json)] = Field(
+        default_factory=dict,
+        description="folders and URLs such as `s3://bucket/photos`, by name, from which images may be read besides "
+        "http and https; a link is `NAME:PATH`",
+    )
     contact: str = Field(default="", description="address that a shop can write to; sent with every request")
     connections_per_host: Annotated[int, Field(gt=0)] = Field(default=8, description="open connections to one host")
     requests_per_s_per_host: Annotated[float, Field(ge=0)] = Field(
@@ -236,6 +241,12 @@ class Settings(BaseSettings):
             short_side_px=self.images_short_side_px, quality=self.images_quality, max_pixels=self.images_max_pixels
         )
 
+    @property
+    def image_places(self) -> dict[str, str]:
+        """The image roots by name, folders as absolute paths."""
+        places = self.image_roots.items()
+        return {name: each if "://" in each or not each else os.path.abspath(each) for name, each in places}  # noqa: PTH100 which keeps '..'
+
 
 def project_file() -> ProjectFile:
     """Returns the file of the project: that of SHELFSIGHT_PROJECT, or of the working directory, or an empty one.
@@ -320,6 +331,8 @@ def _written(project: ProjectFile) -> dict[str, Any]:
             problems.append(f"{project.path} has {key} = {value!r}: {message[0].lower()}{message[1:]}")
         is_place = name in PATHS and isinstance(value, str) and value and "://" not in value
         written[name] = str(project.folder / Path(value).expanduser()) if is_place else value
+        if name == "image_roots" and isinstance(value, dict):
+            written[name] = {root: _placed(project.folder, place) for root, place in value.items()}
     if problems:
         raise SettingsError("; ".join(problems))
     return written
@@ -334,6 +347,11 @@ def _by_key(project: ProjectFile) -> Iterator[tuple[str, Any]]:
             yield from ((f"{key}.{each}", setting) for each, setting in value.items())
         else:
             raise SettingsError(f"{project.path} has {key} = {value!r}; write a table, [{key}]")
+
+
+def _placed(folder: Path, place: Any) -> Any:
+    """Returns the place of an image root, a relative folder as one of the project's."""
+    return str(folder / Path(place).expanduser()) if isinstance(place, str) and place and "://" not in place else place
 
 
 def _unknown(name: str, value: str, known: Iterable[str]) -> str:

@@ -200,6 +200,11 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The partners whose deliveries are golden: used for evaluation, never for training."""
         return {partner.partner_id for partner in self.partners() if partner.golden}
 
+    def partner_splits(self) -> dict[str, str]:
+        """The split of each partner that has one of its own, `golden` of a golden one."""
+        splits = {partner.partner_id: "golden" if partner.golden else partner.split for partner in self.partners()}
+        return {partner: split for partner, split in splits.items() if split}
+
     def business_values(self, taxonomy: Taxonomy) -> dict[int, float]:
         """Units sold by leaf."""
         return read_business_values(self.reference / "business_value.csv", taxonomy)

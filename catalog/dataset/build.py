@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from catalog.dataset.columns import LEVEL_COLUMNS
 from catalog.dataset.duplicates import group_duplicates
 from catalog.dataset.grouping import joined
 from catalog.dataset.hash_pairs import Indices
-from catalog.dataset.splits import GOLDEN, label_ranks, splits_of
+from catalog.dataset.splits import GOLDEN, fixed_splits_of, label_ranks, own_splits_of, splits_of
 from catalog.products.redelivery import REMOVED_AT, current_products
 from catalog.taxonomy.tree import Taxonomy
 
@@ -33,10 +33,11 @@ class DatasetSummary:
     num_superseded_rows: int  # rows of a product replaced by another of its rows
     num_not_attempted: int  # products without a download outcome yet
     num_not_downloaded: int  # products whose current row has an outcome that is not ok
-    num_usable: int  # products with an image: the sum of the next three
+    num_usable: int  # products with an image: the sum of the next four
     num_rows: int  # rows of the dataset
     num_golden_unlabeled: int  # left out: golden products without a label
     num_golden_duplicates: int  # left out: other partners' products in a golden product's group
+    num_split_duplicates: int  # left out: products of a partner with one split, in a group of another one's
     num_labeled: int  # rows of the dataset with a category
     num_removed: int  # rows of the dataset that no feed has any more; they still train
     num_groups: int  # among the usable products
@@ -61,7 +62,7 @@ def build_dataset(
     products: pl.DataFrame,
     outcomes: pl.DataFrame,
     *,
-    golden_partners: set[str],
+    partner_splits: Mapping[str, str],
     delivery_order: Sequence[str],
     taxonomy: Taxonomy,
     thumbnails: Callable[[pl.DataFrame], NDArray[np.uint8]],
@@ -73,12 +74,14 @@ def build_dataset(
     Products that share an image or a partner's item group are one group, named after its earliest member, so that a
     later delivery moves no product to another split unless it joins two groups. The golden partners' products are
     the split `golden`; other products of their groups are left out, because a duplicate of a golden image must not
-    train, nor a partner's label evaluate.
+    train, nor a partner's label evaluate. Products of partners with a split of their own are in that one, and so is
+    their whole group; a product whose partner has another split is left out of it.
 
     Args:
         products: rows of the table `products`, with `PRODUCT_COLUMNS`.
         outcomes: rows of the table `outcomes`, with `OUTCOME_COLUMNS`.
-        golden_partners: partners whose labels are verified.
+        partner_splits: the split of partners that have one: `golden` where their labels are verified, or one of
+            `catalog.products.partners.PARTNER_SPLITS`.
         delivery_order: deliveries, oldest first.
         taxonomy: the taxonomy of the labels.
         thumbnails: takes rows (product_id, delivery, shard, sha256) and returns their gray thumbnails, (k, 32, 32), as
@@ -90,6 +93,7 @@ def build_dataset(
     """
     _require(products, PRODUCT_COLUMNS, "products")
     _require(outcomes, OUTCOME_COLUMNS, "outcomes")
+    golden_partners = sorted(each for each, split in partner_splits.items() if split == GOLDEN)
     attempted = _attempted(products, outcomes, delivery_order)
     newest = current_products(attempted, delivery_order)
     usable = _in_order_of_appearance(newest.filter(pl.col("status") == "ok"), attempted)
@@ -108,11 +112,17 @@ def build_dataset(
     grouped = usable.with_columns(
         usable["product_id"].gather(first).alias("group_id"),
         usable["product_id"].gather(images).alias("image_group_id"),
-        pl.col("partner_id").is_in(sorted(golden_partners)).alias("is_golden"),
+        pl.col("partner_id").is_in(golden_partners).alias("is_golden"),
     ).with_columns(pl.col("is_golden").any().over("group_id").alias("in_golden_group"))
     is_unlabeled_golden = pl.col("is_golden") & pl.col("category_id").is_null()
     is_golden_duplicate = pl.col("in_golden_group") & ~pl.col("is_golden")
-    kept = grouped.filter(~is_unlabeled_golden & ~is_golden_duplicate)
+    grouped = grouped.with_columns(
+        fixed_splits_of(grouped, partner_splits).alias("fixed_split"),
+        own_splits_of(grouped, partner_splits).alias("own_split"),
+    )
+    is_golden = is_unlabeled_golden | is_golden_duplicate
+    is_split_duplicate = ~is_golden & (pl.col("own_split") != pl.col("fixed_split")).fill_null(value=False)
+    kept = grouped.filter(~is_golden & ~is_split_duplicate)
     if kept.is_empty():
         raise EmptyDatasetError(
             f"all {len(grouped):,} usable products are golden ones without a category or their duplicates; "
@@ -130,6 +140,7 @@ def build_dataset(
             num_rows=len(kept),
             num_golden_unlabeled=grouped.select(is_unlabeled_golden.sum()).item(),
             num_golden_duplicates=grouped.select(is_golden_duplicate.sum()).item(),
+            num_split_duplicates=grouped.select(is_split_duplicate.sum()).item(),
             num_labeled=len(kept) - kept["category_id"].null_count(),
             num_removed=len(kept) - kept[REMOVED_AT].null_count(),
             num_groups=grouped["group_id"].n_unique(),
@@ -184,8 +195,9 @@ def _with_variants(first: Indices, usable: pl.DataFrame) -> Indices:
 
 def _rows(kept: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
     """Returns the table `dataset`, with split, label rank and the category of every level."""
-    split = pl.when("is_golden").then(pl.lit(GOLDEN)).otherwise(splits_of(kept["group_id"])).alias("split")
-    rows = kept.with_columns(split)
+    by_hash = splits_of(kept["group_id"])
+    split = pl.when("is_golden").then(pl.lit(GOLDEN)).otherwise(pl.coalesce("fixed_split", by_hash))
+    rows = kept.with_columns(split.alias("split"))
     rows = rows.with_columns(label_ranks(rows).alias("label_rank"))
     return rows.join(
         _levels(rows["category_id"], taxonomy), on="category_id", how="left", maintain_order="left"

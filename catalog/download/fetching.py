@@ -1,4 +1,7 @@
-"""Fetcher: fetches the bytes behind a link, or returns the status that explains why there are none."""
+"""Fetcher: fetches the bytes behind a link, or returns the status that explains why there are none.
+
+Links of http and https are requested here; links below image roots are read by `catalog.download.file_fetching`.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,13 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from catalog.download.fetched import UNKNOWN, Fetched, Validators
+from catalog.download.file_fetching import FileFetcher
 from catalog.download.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
 from catalog.download.host_limiter import HostLimiter, HostLimiters, HostPausedError, retry_after_s
-from catalog.download.priority_semaphore import PrioritySemaphore
+from catalog.download.image_roots import is_web_link
 from catalog.download.robots import Robots, RobotsReply, tag_refuses
 from catalog.download.settings import FetchSettings
+from catalog.download.turns import Turns
 from catalog.images.statuses import Status
 
 HOME_PATHS = frozenset({"", "/", "/index.html"})
@@ -70,7 +75,7 @@ class _Fetch:
 
 
 class Fetcher:
-    """An HTTP client for images: keeps to the limits of every host and refuses private addresses.
+    """A client for images: keeps to the limits of every host and refuses private addresses.
 
     Use as an async context manager. No request starts unless all `gates` are set: back pressure for a caller that
     cannot take more bytes. `resolver` replaces the system's resolution of names.
@@ -86,8 +91,9 @@ class Fetcher:
         self._settings = settings
         self._guard = Guard.allowing(settings.allowed_networks)
         self._hosts = HostLimiters(settings.politeness, settings.host_limits)
-        self._connections = PrioritySemaphore(settings.max_connections)
-        self._gates = gates
+        self._turns = Turns(settings.max_connections, gates)
+        has_roots = bool(settings.image_roots or settings.parts)
+        self._files = FileFetcher(settings, self._hosts, self._turns) if has_roots else None
         self._robots = Robots(self._fetch_robots, self._slow_down) if settings.honor_robots else None
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -113,6 +119,8 @@ class Fetcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+        if self._files is not None:
+            self._files.close()
 
     async def fetch(self, url: str, rank: int = 0, known: Validators | None = None) -> Fetched:
         """Fetches the bytes of an image, with retries; never raises for a link.
@@ -122,6 +130,8 @@ class Fetcher:
             rank: where several wait for the same host, or for one of the `max_connections`, the lowest goes first.
             known: fetches the bytes only if the image is no longer this version.
         """
+        if self._files is not None and not is_web_link(url):
+            return await self._files.fetch(url, rank, known)
         try:
             link = self._guard.check_url(url)
         except InvalidUrlError:
@@ -173,11 +183,7 @@ class Fetcher:
         """Sends one request when its host and the machine have a free connection, and records its result."""
         host = self._host(fetch.url)
         try:
-            # The host first: a request that waits for a slow host must not keep a connection from the others.
-            async with host.slot(fetch.rank), self._connections.slot(fetch.rank):
-                while not all(gate.is_set() for gate in self._gates):  # at the same moment
-                    for gate in self._gates:
-                        await gate.wait()
+            async with self._turns.turn(host, fetch.rank):
                 fetch.attempts += is_first_hop
                 started_at = asyncio.get_running_loop().time()
                 reply = await self._request_in_time(fetch, host)

@@ -18,6 +18,7 @@ import polars as pl
 from yarl import URL
 
 from catalog.download.hosts import host_of
+from catalog.download.image_roots import HOST_PREFIX, Roots
 from catalog.download.settings import FetchSettings
 
 LARGE_HOST_PARTITIONS = 8
@@ -61,7 +62,7 @@ def plan_host_partitions(links: pl.Series, settings: FetchSettings, num_tasks: i
     """
     if num_tasks < 1:
         raise ValueError(f"links need at least one task, not {num_tasks}")
-    hosts = _hosts(links)
+    hosts = _hosts(links, settings)
     num_links = Counter(hosts)
     even_share = max(MIN_LARGE_HOST_LINKS, len(links) / num_tasks)
     num_partitions = {
@@ -98,15 +99,18 @@ def _packed(num_links: Mapping[tuple[str, int], int], num_tasks: int) -> dict[tu
     return task_of_partition
 
 
-def _hosts(links: pl.Series) -> list[str]:
+def _hosts(links: pl.Series, settings: FetchSettings) -> list[str]:
     """The host of each link as limits name it: without a port, an international name in punycode."""
+    roots = Roots(settings.image_roots, settings.parts).roots
     frame = pl.DataFrame({"url": links.cast(pl.String)})
-    written = frame.select(host_of("url").str.replace(_PORT, "").fill_null(_NO_HOST)).to_series()
+    written = frame.select(host_of("url", roots).str.replace(_PORT, "").fill_null(_NO_HOST)).to_series()
     encoded = {name: _encoded(name) for name in written.unique()}
     return [encoded[name] for name in written]
 
 
 def _encoded(name: str) -> str:
+    if name.startswith(HOST_PREFIX):
+        return name
     try:
         return URL(f"http://{name}/").raw_host or _NO_HOST
     except ValueError:  # no valid link, whatever it looks like

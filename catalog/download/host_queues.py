@@ -16,7 +16,7 @@ from catalog.download.shard_plans import Link
 
 MAX_SERVING = 4_096  # links in work at once over all hosts, most of them waiting for a slot
 
-_HOST = re.compile(r"\s*https?://([^/?#\s]+)", re.IGNORECASE)
+_HOST = re.compile(r"\s*(?:https?://([^/?#\s]+)|([a-z][a-z0-9+_-]*:(?://[^/?#\s]*)?))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,6 @@ class HostQueues:
 
 
 def queue_of(url: str | None) -> str:
-    """Returns the name of a link's queue: its host and port as written, or an empty text where it names none."""
+    """Returns the name of a link's queue: its host and port as written, or a root's name or URL, or an empty text."""
     found = _HOST.match(url) if url else None
-    return found[1].lower() if found else ""
+    return (found[1] or found[2]).lower() if found else ""

@@ -34,6 +34,8 @@ class FetchSettings(ImageRules):
     honor_robots: bool = (
         False  # robots.txt and X-Robots-Tag; off by default, since partners list their own images to be fetched
     )
+    image_roots: Mapping[str, str] = field(default_factory=dict)  # name -> absolute folder or URL, see `image_roots`
+    parts: str = ""  # folder of the parts of deliveries, with the images of feeds that bring them
     shard_rows: int = 1000
     shard_timeout_s: float = 14_400.0  # hard limit on one shard, waiting included; links without a result then time out
     num_decoders: int | None = None  # decoding processes; None: as many as there are cores to use

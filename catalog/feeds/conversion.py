@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from catalog.feeds.deliveries import Part
-from catalog.feeds.feed import FEED_SCHEMA, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError
+from catalog.feeds.deliveries import PARTS, Part
+from catalog.feeds.feed import FEED_SCHEMA, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError, RowImages
+from catalog.feeds.part_images import PartImages
 from catalog.storage.files import fingerprint, read_if_exists, replace_file
 
-PARTS = "parts"  # folder beside the delivery records: parts/FEED/CONTENT/NUMBER.parquet
 LIST_FILE = "parts.json"  # written last: a folder without it holds an interrupted conversion
 
 # A row of the feed or, in its order, a row that could not be read: that one has a reason, and no attributes.
@@ -33,6 +33,8 @@ _COMPRESSION: dict[str, Any] = {"compression": "lz4", "use_dictionary": False}
 def write_parts(batches: Iterable[FeedBatch], records: UPath, folder: str, max_rows: int) -> list[Part]:
     """Write a feed's rows, those that could not be read among them, as parts of at most `max_rows` rows.
 
+    Images that the feed brings go into files beside the parts, to which the rows link.
+
     Memory is bounded by the batch. Nothing refers to the parts until `list_parts` and the records do.
 
     Args:
@@ -44,10 +46,12 @@ def write_parts(batches: Iterable[FeedBatch], records: UPath, folder: str, max_r
         FeedError: The reader refuses the feed.
         StoreNotWritableError: The folder cannot be written; a full disk is one reason.
     """
-    files, sizes = [], []
+    files, sizes, image_files = [], [], []
     for number, pieces in itertools.groupby(_cut(batches, max_rows), key=lambda piece: piece[0]):
         files.append(f"{folder}/{number:05}.parquet")
-        sizes.append(_write(records / files[-1], (rows for _, rows in pieces)))
+        with PartImages(records, f"{folder}/{number:05}.images") as part_images:
+            sizes.append(_write(records / files[-1], (part_images.linked(rows, images) for _, rows, images in pieces)))
+            image_files.append(part_images.file)
     firsts = itertools.accumulate(sizes[:-1], initial=1)
     return [
         Part(
@@ -57,13 +61,14 @@ def write_parts(batches: Iterable[FeedBatch], records: UPath, folder: str, max_r
             num_rows=size,
             file=file,
             sha256=fingerprint(records / file),
+            images=images,
         )
-        for number, (first, size, file) in enumerate(zip(firsts, sizes, files, strict=True), 1)
+        for number, (first, size, file, images) in enumerate(zip(firsts, sizes, files, image_files, strict=True), 1)
     ]
 
 
-def _cut(batches: Iterable[FeedBatch], max_rows: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Yields pieces of the batches, `PART_SCHEMA`, each with the number of its part."""
+def _cut(batches: Iterable[FeedBatch], max_rows: int) -> Iterator[tuple[int, pl.DataFrame, RowImages | None]]:
+    """Yields pieces of the batches, `PART_SCHEMA`, each with the number of its part and the images of its batch."""
     num_rows = 0  # of the feed so far
     for batch in batches:
         rows = pl.concat([batch.rows, _NO_REJECTED], how="diagonal")
@@ -72,7 +77,7 @@ def _cut(batches: Iterable[FeedBatch], max_rows: int) -> Iterator[tuple[int, pl.
         while not rows.is_empty():
             size = max_rows - num_rows % max_rows  # what the part has room for
             piece, rows = rows[:size], rows[size:]
-            yield num_rows // max_rows + 1, piece
+            yield num_rows // max_rows + 1, piece, batch.images
             num_rows += piece.height
 
 
@@ -110,7 +115,8 @@ def listed_parts(records: UPath, folder: str) -> list[Part]:
     """Return the parts of a finished conversion; none where there was none, or where files of it are missing."""
     written = read_if_exists(records / folder / LIST_FILE)
     parts = [Part(**part) for part in json.loads(written or "[]")]
-    return parts if all((records / part.file).exists() for part in parts) else []
+    files = [file for part in parts for file in (part.file, part.images) if file]
+    return parts if all((records / file).exists() for file in files) else []
 
 
 def read_part(file: UPath, part: Part) -> Iterator[FeedBatch]:

@@ -16,6 +16,8 @@ from upath import UPath
 from catalog.storage.files import replace_file
 
 MAX_DELIVERY_ROWS = 100_000
+IMAGE_SCHEME = "part"  # of links to images that a feed brought, see `part_images`
+PARTS = "parts"  # folder beside the delivery records: parts/FEED/CONTENT/NUMBER.parquet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,7 @@ class Part:
     num_rows: int | None = None  # None: as many as there are
     file: str = ""  # Parquet, below the folder of the delivery records; empty: the feed itself is read
     sha256: str = ""  # of that file
+    images: str = ""  # the file of the images that the feed brought, beside it; empty: it brought none
 
 
 @dataclass(frozen=True, kw_only=True)

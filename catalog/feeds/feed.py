@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -53,14 +53,29 @@ class FeedError(ValueError):
 
 
 @dataclass(frozen=True)
+class RowImages:
+    """The images that a feed brings: `content` has the bytes of each row from `first_row` on, null without any."""
+
+    first_row: int
+    content: Any  # an Arrow array of bytes, maybe with a dictionary, which is never decoded as a whole
+
+    def of(self, row: int) -> bytes | None:
+        """Returns the bytes of a row's image."""
+        content: bytes | None = self.content[row - self.first_row].as_py()
+        return content
+
+
+@dataclass(frozen=True)
 class FeedBatch:
     """Rows of a feed, `FEED_SCHEMA`, and those among them that could not be read, `REJECTED_ROWS_SCHEMA`.
 
-    `row` counts the feed's data rows from 1. Text has no NUL, no space around it, and is null where empty.
+    `row` counts the feed's data rows from 1. Text has no NUL, no space around it, and is null where empty. `images` are
+    those of a feed that brings them; such a feed is always converted to parts.
     """
 
     rows: pl.DataFrame
     rejected: pl.DataFrame
+    images: RowImages | None = None
 
 
 # The arguments: an open file, its name in messages, and the partner's own column names -> Merchant Center's, as in

@@ -7,11 +7,12 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from catalog.feeds.compression import uncompressed_name
+from catalog.feeds.embedded_images import read_parquet_feed
 from catalog.feeds.feed import FeedBatch, FeedError, FeedReader
 from catalog.feeds.google_tsv import read_google_tsv
 from catalog.feeds.google_xml import read_google_xml
 from catalog.feeds.json_lines import read_json_lines
-from catalog.feeds.tabular import read_csv, read_parquet
+from catalog.feeds.tabular import read_csv
 
 __all__ = ["FEED_READERS", "FORMAT_OF_SUFFIX", "FeedBatch", "FeedError", "FeedReader", "format_of"]
 
@@ -19,7 +20,7 @@ FEED_READERS: Mapping[str, FeedReader] = MappingProxyType(
     {
         "google_tsv": read_google_tsv,
         "google_xml": read_google_xml,
-        "parquet": read_parquet,
+        "parquet": read_parquet_feed,
         "csv": read_csv,
         "json_lines": read_json_lines,
     }

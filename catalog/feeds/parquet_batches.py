@@ -25,11 +25,13 @@ _BUFFER_BYTES = 1 << 20
 class ParquetRows:
     """Columns of a Parquet file, texts or lists of texts.
 
-    `num_bytes` of the columns unpack from `num_packed_bytes`, dictionaries counted once.
+    With `is_careful`, all batches are small, as those of columns with images have to be. `num_bytes` of the columns
+    unpack from `num_packed_bytes`, dictionaries counted once.
     Raises the library's errors for a file that is damaged or none.
     """
 
-    def __init__(self, source: BinaryIO, columns: Sequence[str]) -> None:
+    def __init__(self, source: BinaryIO, columns: Sequence[str], *, is_careful: bool = False) -> None:
+        self._is_careful = is_careful
         self._columns = list(columns)
         self._plain = pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         metadata = self._plain.metadata
@@ -58,7 +60,8 @@ class ParquetRows:
     def _group(self, group: int) -> Iterator[pa.RecordBatch]:
         num_bytes = sum(chunk.total_uncompressed_size for chunk in self._chunks(group))
         num_careful = max(1, min(CAREFUL_BATCH_ROWS, CAREFUL_BATCH_BYTES * self._sizes[group] // max(1, num_bytes)))
-        if num_bytes <= MAX_MODEST_GROUP_BYTES and self._is_modest(group, num_careful):
+        is_large = self._is_careful or num_bytes > MAX_MODEST_GROUP_BYTES
+        if not is_large and self._is_modest(group, num_careful):
             yield from self._plain.iter_batches(BATCH_ROWS, row_groups=[group], columns=self._columns)
         else:
             yield from self._careful.iter_batches(num_careful, row_groups=[group], columns=self._columns)

@@ -1,4 +1,7 @@
-"""Registration: a feed becomes one delivery, or is converted to Parquet parts that are a delivery each."""
+"""Registration: a feed becomes one delivery, or is converted to Parquet parts that are a delivery each.
+
+A feed that brings its images is always converted, so that they do not change under a download.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from datetime import datetime
 
 from upath import UPath
 
-from catalog.feeds.conversion import PARTS, list_parts, listed_parts, remove_folder, write_parts
-from catalog.feeds.deliveries import MAX_DELIVERY_ROWS, Delivery, Part
+from catalog.feeds.conversion import list_parts, listed_parts, remove_folder, write_parts
+from catalog.feeds.deliveries import MAX_DELIVERY_ROWS, PARTS, Delivery, Part
 from catalog.feeds.feed import NO_NAMES, FeedError, columns_fingerprint
 from catalog.feeds.feed_content import fingerprint_of, read_feed
 from catalog.feeds.formats import format_of
@@ -51,7 +54,7 @@ def register(
         parts = listed_parts(records, folder)
         if not parts:
             num_rows = _num_rows(feed, names, max_rows)
-            parts = [Part(num_rows=num_rows)] if num_rows <= max_rows else []
+            parts = [Part(num_rows=num_rows)] if num_rows is not None else []
         if not parts:
             with _conversion(records, folder, feed.name):
                 parts = write_parts(read_feed(feed, names), records, folder, max_rows)
@@ -89,13 +92,13 @@ def _refusals(name: str) -> Iterator[None]:
         raise InboxError(f"feed {name} is refused: {error}") from error
 
 
-def _num_rows(feed: FeedFile, names: Mapping[str, str], limit: int) -> int:
-    """Returns the number of rows of a feed that has at most `limit`; of a bigger one some number above."""
+def _num_rows(feed: FeedFile, names: Mapping[str, str], limit: int) -> int | None:
+    """Returns the number of rows of a feed that is one delivery as it is; None for one that has to be converted."""
     num_rows = 0
     for batch in read_feed(feed, names):
         num_rows += batch.rows.height + batch.rejected.height
-        if num_rows > limit:
-            break
+        if num_rows > limit or batch.images is not None:
+            return None
     return num_rows
 
 

@@ -58,18 +58,18 @@ def read_parquet(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAME
     Raises:
         FeedError: The schema is another one, or the file is damaged or no Parquet.
     """
-    with _refusals(name):
+    with refusals(name):
         schema = pq.read_schema(source)
         columns = {a: schema.names[position] for a, position in attribute_positions(schema.names, name, names).items()}
         for attribute, column in columns.items():
-            _check_type(attribute, column, schema.field(column).type, name)
+            check_type(attribute, column, schema.field(column).type, name)
         source.seek(0)
         yield from _parquet_batches(source, name, columns)
 
 
 @contextmanager
-def _refusals(name: str) -> Iterator[None]:
-    """Raises the library's errors as refusals of the file."""
+def refusals(name: str) -> Iterator[None]:
+    """Raises the library's errors as refusals of the file, `FeedError`."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:
@@ -92,7 +92,8 @@ def _parquet_batches(source: BinaryIO, name: str, columns: Mapping[str, str]) ->
         row += batch.num_rows
 
 
-def _check_type(attribute: str, column: str, kind: pa.DataType, name: str) -> None:
+def check_type(attribute: str, column: str, kind: pa.DataType, name: str) -> None:
+    """Raises `FeedError` for a column that holds neither text nor whole numbers."""
     if attribute in PARSED_LATER and any(is_kind(kind) for is_kind in NUMBERS):
         return  # its text is parsed later, and rejected row by row
     if attribute == REPEATED and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
 from catalog.download.hosts import host_of
+from catalog.download.image_roots import Root
 from catalog.images.statuses import REFUSED, RETRYABLE, Status, values
 from catalog.probe.published_rates import IMAGE, INVALID, published_group
 
@@ -29,10 +32,10 @@ def outcome_group(status: str = "status") -> pl.Expr:
     )
 
 
-def count_outcomes(outcomes: pl.LazyFrame) -> pl.DataFrame:
+def count_outcomes(outcomes: pl.LazyFrame, roots: Collection[Root] = ()) -> pl.DataFrame:
     """Counts the outcomes: partner, host, status, num, bytes, duration_s; small, however many outcomes there are.
 
-    The partner is the part of a product_id before the first colon.
+    The partner is the part of a product_id before the first colon; a root of `roots` is a host.
     """
     return (
         outcomes.select(
@@ -40,7 +43,7 @@ def count_outcomes(outcomes: pl.LazyFrame) -> pl.DataFrame:
             "bytes",
             "duration_ms",
             partner=pl.col("product_id").str.split_exact(":", 1).struct.field("field_0"),
-            host=host_of("image_url"),
+            host=host_of("image_url", roots),
         )
         .group_by("partner", "host", "status")
         .agg(

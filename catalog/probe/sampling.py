@@ -6,7 +6,7 @@ that small shops are sampled; each link carries the weight that corrects for it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from catalog.download.hosts import host_of
+from catalog.download.image_roots import Root
 from catalog.images.statuses import FINAL, Status, values
 
 NO_HOST, OTHER_HOSTS = "no valid link", "other hosts"  # in place of a host
@@ -38,20 +39,22 @@ class Sampling:
             raise ValueError(f"num_links is {self.num_links}, less than min_per_stratum {self.min_per_stratum}")
 
 
-def links_to_fetch(products: pl.LazyFrame, outcomes: pl.LazyFrame | None = None) -> pl.LazyFrame:
+def links_to_fetch(
+    products: pl.LazyFrame, outcomes: pl.LazyFrame | None = None, roots: Collection[Root] = ()
+) -> pl.LazyFrame:
     """Returns the links of a delivery that a download would fetch: delivery, product_id, partner_id, image_url, host.
 
-    Products that the partner removed and links with a final outcome are left out.
+    Products that the partner removed and links with a final outcome are left out. A root of `roots` is a host.
     """
     if outcomes is not None:
         ended = outcomes.filter(pl.col("status").is_in(values(FINAL))).select(_LINK)
         products = products.join(ended, on=_LINK, how="anti", nulls_equal=True)
-    return _links(products)
+    return _links(products, roots)
 
 
-def links_with_image(products: pl.LazyFrame, outcomes: pl.LazyFrame) -> pl.LazyFrame:
+def links_with_image(products: pl.LazyFrame, outcomes: pl.LazyFrame, roots: Collection[Root] = ()) -> pl.LazyFrame:
     """Returns the links of a delivery whose image was downloaded, with the columns of `links_to_fetch`."""
-    return _links(products.join(outcomes.filter(status=Status.OK.value).select(_LINK), on=_LINK, how="semi"))
+    return _links(products.join(outcomes.filter(status=Status.OK.value).select(_LINK), on=_LINK, how="semi"), roots)
 
 
 def draw(parts: Sequence[pl.LazyFrame], sampling: Sampling) -> pl.DataFrame:
@@ -107,11 +110,13 @@ def allocation(sizes: NDArray[np.int64], num_links: int, minimum: int) -> NDArra
     return nums
 
 
-def _links(products: pl.LazyFrame) -> pl.LazyFrame:
+def _links(products: pl.LazyFrame, roots: Collection[Root]) -> pl.LazyFrame:
     """The links of products that their partner has not removed, with their hosts."""
     if "removed_at" in products.collect_schema():
         products = products.filter(pl.col("removed_at").is_null())
-    return products.select("delivery", "product_id", "partner_id", "image_url", host_of("image_url").alias("host"))
+    return products.select(
+        "delivery", "product_id", "partner_id", "image_url", host_of("image_url", roots).alias("host")
+    )
 
 
 def _sizes(parts: Sequence[pl.LazyFrame]) -> pl.DataFrame:

@@ -17,9 +17,13 @@ from catalog.taxonomy.tree import Taxonomy, canonical_path
 
 PARTNERS_FILE = "partners.toml"
 
+# With `train+val`, products are split by hash, and none is a test product.
+PARTNER_SPLITS = ("train", "val", "test", "train+val")
+
 _PARTNER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it goes into product ids and paths
 _KINDS: dict[str, tuple[type, ...]] = {
     "golden": (bool,),
+    "split": (str,),
     "product_types": (str,),
     "feeds": (list,),
     "columns": (str,),
@@ -32,6 +36,7 @@ class PartnerSettings:
     """The settings of one partner.
 
     `golden`: its products are used for evaluation only, never for training.
+    `split`: the split of its products, one of `PARTNER_SPLITS`; empty where they are split by hash.
     `product_types`: its own category path -> taxonomy path or id, from the file `product_types_file`, which may have
     further ones that nobody has confirmed.
     `columns`: its own column names -> Merchant Center's attributes; other attributes have Merchant Center's names.
@@ -41,6 +46,7 @@ class PartnerSettings:
 
     partner_id: str
     golden: bool = False
+    split: str = ""
     product_types: Mapping[str, str] = field(default_factory=dict)
     product_types_file: str = "product_types"
     num_unconfirmed_types: int = 0
@@ -120,13 +126,19 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
     if wrong:
         raise ValueError(
             f"{path}: [partners.{partner_id}] has {wrong[0]} = {table[wrong[0]]!r}; "
-            "it may have golden = true or false, product_types = 'FILE.csv', columns = 'FILE.csv', feeds = ['URL'], "
-            "and max_feed_age_days = NUMBER"
+            "it may have golden = true or false, split = 'SPLIT', product_types = 'FILE.csv', columns = 'FILE.csv', "
+            "feeds = ['URL'], and max_feed_age_days = NUMBER"
         )
     limit = table.get("max_feed_age_days")
     if limit is not None and not limit > 0:
         raise ValueError(
             f"{path}: [partners.{partner_id}] has max_feed_age_days = {limit!r}; write a number of days above 0"
+        )
+    split = table.get("split", "")
+    if split not in ("", *PARTNER_SPLITS) or (split and table.get("golden", False)):
+        raise ValueError(
+            f"{path}: [partners.{partner_id}] has split = {split!r}; write one of {', '.join(PARTNER_SPLITS)}, "
+            "and none for a golden partner, whose products only evaluate"
         )
     for url in table.get("feeds", []):
         if not isinstance(url, str) or "://" not in url:
@@ -139,6 +151,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
     return PartnerSettings(
         partner_id=partner_id,
         golden=table.get("golden", False),
+        split=split,
         product_types=types.categories,
         product_types_file=str(mapping or path),
         num_unconfirmed_types=types.num_unconfirmed,

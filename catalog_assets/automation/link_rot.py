@@ -1,7 +1,8 @@
 """Link rot: a sample of the links whose images were downloaded, fetched again to see which are gone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
@@ -13,6 +14,9 @@ from catalog_assets.idioms.versions import content_version
 from catalog_assets.ingestion.probe import ProbeConfig, probe_sample
 from resources.downloader import ImageDownloader
 from resources.store import Store
+
+if TYPE_CHECKING:
+    from catalog.download.image_roots import Root
 
 MAX_ROTTEN = 0.05  # of a partner's links; published catalogs lose about 13 % of theirs over the years
 CHECK = "links_still_lead_to_images"
@@ -46,7 +50,7 @@ def link_rot(
     """A sample of the links that led to an image, fetched again; a link that could not be reached is not gone."""
     from catalog.probe.estimates import GONE, link_state, shares
 
-    parts = _links(store)
+    parts = _links(store, image_downloader.roots())
     if not parts:
         raise dg.Failure("no image was downloaded whose link could be fetched again; materialize 'images' first")
     rows = probe_sample(context, config, parts, image_downloader).rows.with_columns(link_state())
@@ -92,7 +96,7 @@ def recheck_schedule(context: dg.ScheduleEvaluationContext, store: Store) -> dg.
     )
 
 
-def _links(store: Store) -> list[pl.LazyFrame]:
+def _links(store: Store, roots: "Sequence[Root]" = ()) -> list[pl.LazyFrame]:
     """The links with an image of each delivery that has any."""
     from catalog.probe.sampling import links_with_image
 
@@ -101,5 +105,5 @@ def _links(store: Store) -> list[pl.LazyFrame]:
         if store.holds("outcomes", key) and store.holds("products", key):
             outcomes = store.scan("outcomes", [key])
             if not outcomes.filter(status="ok").head(1).collect().is_empty():
-                parts.append(links_with_image(store.scan("products", [key]), outcomes))
+                parts.append(links_with_image(store.scan("products", [key]), outcomes, roots))
     return parts

@@ -36,7 +36,7 @@ def dataset(
     built = build_dataset(
         rows_of_products,
         outcomes.collect(),
-        golden_partners=store.golden_partners(),
+        partner_splits=store.partner_splits(),
         delivery_order=[record.key for record in store.deliveries(rows_of_products["delivery"].unique().to_list())],
         taxonomy=store.taxonomy(),
         thumbnails=stored_images.thumbnails,

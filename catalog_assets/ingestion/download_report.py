@@ -6,6 +6,7 @@ import polars as pl
 from catalog_assets.idioms.conditions import when_upstream_changes
 from catalog_assets.idioms.markdown import image_markdown, table
 from catalog_assets.idioms.versions import content_version
+from resources.downloader import ImageDownloader
 from resources.store import Store
 
 SHOWN_HOSTS = 20
@@ -18,13 +19,13 @@ SHOWN_HOSTS = 20
     code_version="1",
     automation_condition=when_upstream_changes,
 )
-def download_report(store: Store) -> dg.MaterializeResult[None]:
+def download_report(store: Store, image_downloader: ImageDownloader) -> dg.MaterializeResult[None]:
     """The outcomes of all downloads so far: by partner beside the published rates, by host, and retryable links."""
     from catalog.probe import download_stats
     from catalog.probe.plots import draw_outcomes
     from catalog.probe.published_rates import beside_published
 
-    counted = download_stats.count_outcomes(store.scan("outcomes"))
+    counted = download_stats.count_outcomes(store.scan("outcomes"), image_downloader.roots())
     by_partner = download_stats.by_partner(counted)
     statuses = (
         counted.group_by("status")

@@ -15,6 +15,7 @@ from resources.downloader import ImageDownloader
 from resources.store import Store
 
 if TYPE_CHECKING:
+    from catalog.download.image_roots import Root
     from catalog.probe.forecast import Forecast
     from catalog.probe.probing import Probed
 
@@ -51,9 +52,9 @@ def download_probe(
     from catalog.probe.published_rates import beside_published, published_group
     from catalog.probe.recommendation import duration, recommend
 
-    probed = probe_sample(
-        context, config, [_to_fetch(store, key) for key in store.partitions("products")], image_downloader
-    )
+    roots = image_downloader.roots()
+    links = [_to_fetch(store, key, roots) for key in store.partitions("products")]
+    probed = probe_sample(context, config, links, image_downloader)
     settings = image_downloader.settings()
     rows = probed.rows
     expected = forecast(probed, settings, num_cores())
@@ -104,13 +105,13 @@ def probe_sample(
     )
 
 
-def _to_fetch(store: Store, delivery: str) -> pl.LazyFrame:
+def _to_fetch(store: Store, delivery: str, roots: "Sequence[Root]") -> pl.LazyFrame:
     """The links of one delivery that a download would fetch now."""
     from catalog.probe.sampling import links_to_fetch
 
     is_begun = any(store.folder("outcomes", delivery).glob("*.parquet"))
     outcomes = store.scan("outcomes", [delivery]) if is_begun else None
-    return links_to_fetch(store.scan("products", [delivery]), outcomes)
+    return links_to_fetch(store.scan("products", [delivery]), outcomes, roots)
 
 
 def _totals(rows: pl.DataFrame, expected: "Forecast") -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """`shelfsight check`: validates a project before anything runs."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from catalog.dataset.columns import LEVEL_COLUMNS
@@ -28,6 +29,7 @@ def check(settings: Settings) -> dict[str, Any]:
         "store": settings.root,
         "encoders": list(RECIPES.encoders),
         "classifiers": [*RECIPES.classifiers, *(f"{FOUND_BY}{name}" for name in RECIPES.searches)],
+        "image_roots": [f"{name} = {place}" for name, place in settings.image_roots.items()],
         "feeds": [str(feed.relative_to(store.inbox)) for feed in feeds],
         "business value": str(values) if values.exists() else f"every category counts the same; {values} weighs them",
         "product types to confirm": _unconfirmed(store),
@@ -35,6 +37,7 @@ def check(settings: Settings) -> dict[str, Any]:
             *_recipe_problems(),
             *_sizes_above(settings.images_short_side_px if project.path else None),
             *_reference_problems(store),
+            *root_problems(settings),
             *_problem(lambda: [format_of(feed.name) for feed in feeds]),
         ],
     }
@@ -88,6 +91,22 @@ def _unconfirmed(store: Store) -> list[str]:
         for each in partners
         if each.num_unconfirmed_types
     ]
+
+
+def root_problems(settings: Settings) -> Iterator[str]:
+    """Yields an image root that is refused, missing or of a file system that no package reads."""
+    from catalog.download.image_roots import ImageRootError, Roots
+    from catalog.download.remote_files import filesystem_of
+
+    for name, place in settings.image_places.items():
+        try:
+            (root,) = Roots({name: place}).roots
+            if not root.is_local:
+                filesystem_of(root)
+            elif not Path(root.place).is_dir():
+                yield f"image_roots has {name} = {place!r}, which is no folder; mount or correct it, or remove the root"
+        except ImageRootError as error:
+            yield str(error)
 
 
 def _problem(read: Callable[[], object]) -> Iterator[str]:

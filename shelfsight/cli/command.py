@@ -13,6 +13,7 @@ from shelfsight.cli.commands.check import check
 from shelfsight.cli.commands.classify import classify
 from shelfsight.cli.commands.export import export
 from shelfsight.cli.commands.feed import feed
+from shelfsight.cli.commands.import_command import import_command
 from shelfsight.cli.commands.init import init
 from shelfsight.cli.commands.query import query
 from shelfsight.cli.commands.recipes import recipes
@@ -26,6 +27,7 @@ from shelfsight.cli.options import JsonOption
 COMMANDS: Mapping[str, Callable[..., None] | typer.Typer] = {
     "init": init,
     "feed": feed,
+    "import": import_command,
     "classify": classify,
     "similar": similar,
     "query": query,

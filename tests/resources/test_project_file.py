@@ -61,6 +61,17 @@ def test_the_store_is_in_the_project_wherever_a_command_is_run(
     assert Settings.read().root == "s3://bucket/store"
 
 
+def test_image_roots_are_a_table_whose_relative_folders_are_the_projects(project: Path) -> None:
+    project.write_text('[image_roots]\nphotos = "photos"\nscans = "/data/scans"\nbucket = "s3://shop/images"\n')
+    assert Settings.read().image_roots == {
+        "photos": str(project.parent / "photos"),
+        "scans": "/data/scans",
+        "bucket": "s3://shop/images",
+    }
+    project.write_text('[image_roots]\nphotos = "../photos"\n')
+    assert Settings.read().image_places == {"photos": str(project.parent.parent / "photos")}
+
+
 def test_a_project_is_found_from_any_folder_in_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside = project.parent / "inbox" / "hansen"
     inside.mkdir(parents=True)

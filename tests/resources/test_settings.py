@@ -46,6 +46,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "spark_master": ("spark://host:7077", "spark://host:7077"),
     "spark_environment": ("environment.tar.gz", "environment.tar.gz"),
     "executor": ("kubernetes", "kubernetes"),
+    "image_roots": ('{"photos": "/data/photos"}', {"photos": "/data/photos"}),
     "device_pod": ('{"container_config": {}}', {"container_config": {}}),
     "device": ("cuda:1", "cuda:1"),
     "ranks": ("2", 2),

@@ -1,6 +1,7 @@
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,10 @@ def sha256_of(image: str) -> str:
 
 
 def build(
-    rows: Sequence[dict[str, Any]], golden: Sequence[str] = (), order: Sequence[str] = ("d1", "d2", "d3")
+    rows: Sequence[dict[str, Any]],
+    golden: Sequence[str] = (),
+    order: Sequence[str] = ("d1", "d2", "d3"),
+    splits: Mapping[str, str] = MappingProxyType({}),
 ) -> Dataset:
     """The dataset of these rows, in this order within a delivery; the status None is a download to come."""
     table = pl.DataFrame(
@@ -68,7 +72,7 @@ def build(
     return build_dataset(
         products,
         outcomes,
-        golden_partners=set(golden),
+        partner_splits={**dict.fromkeys(golden, "golden"), **splits},
         delivery_order=order,
         taxonomy=TAXONOMY,
         thumbnails=_no_pixels,
@@ -238,7 +242,7 @@ def test_near_duplicates_are_confirmed_on_thumbnails() -> None:
     dataset = build_dataset(
         products.with_columns(pl.col("item_group_id").cast(pl.String)),
         outcomes,
-        golden_partners=set(),
+        partner_splits={},
         delivery_order=["d1"],
         taxonomy=TAXONOMY,
         thumbnails=thumbnails,
@@ -250,6 +254,32 @@ def test_near_duplicates_are_confirmed_on_thumbnails() -> None:
 def test_a_dataset_without_downloads_is_an_error() -> None:
     with pytest.raises(EmptyDatasetError, match="no image of 2 products was downloaded; materialize images"):
         build([product("a:1", status="gone"), product("a:2", status=None)])
+
+
+def test_products_of_a_partner_with_a_split_are_in_it_with_their_whole_group() -> None:
+    rows = [
+        *(product(f"tests:{n}", image=f"i{n}") for n in range(5)),
+        *(product(f"trains:{n}", image=f"i{n + 4}") for n in range(5)),
+        product("a:1", image="i0"),
+        product("a:2", image="of a"),
+    ]
+    dataset = build(rows, splits={"tests": "test", "trains": "train"})
+    splits = dict(dataset.rows.select("product_id", "split").iter_rows())
+    assert splits == {
+        **{f"tests:{n}": "test" for n in range(5)},
+        **{f"trains:{n}": "train" for n in range(1, 5)},  # the first is a duplicate of a test image
+        "a:1": "test",
+        "a:2": split_of("a:2"),
+    }
+    assert dataset.summary.num_split_duplicates == 1
+
+
+def test_partner_that_is_split_by_hash_without_test_products_has_both_others() -> None:
+    rows = [product(f"trains:{n}") for n in range(300)]
+    counts = build(rows, splits={"trains": "train+val"}).rows["split"].value_counts()
+    shares = {split: number / 300 for split, number in counts.iter_rows()}
+    assert set(shares) == {"train", "val"}
+    assert shares["val"] == pytest.approx(0.15 / 0.85, abs=0.08)
 
 
 def test_only_unlabeled_golden_products_is_an_error() -> None:
@@ -267,7 +297,7 @@ def test_a_missing_column_is_refused() -> None:
         build_dataset(
             pl.DataFrame({"product_id": ["a:1"]}),
             pl.DataFrame(),
-            golden_partners=set(),
+            partner_splits={},
             delivery_order=[],
             taxonomy=TAXONOMY,
             thumbnails=_no_pixels,

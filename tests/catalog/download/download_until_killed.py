@@ -30,15 +30,20 @@ def download(products: pl.DataFrame, folder: UPath, settings: FetchSettings = SE
     return download_delivery(products, images=folder / "images", outcomes=folder / "outcomes", settings=settings)
 
 
-def start_downloading(table: Path, folder: Path) -> Child:
-    """Download the products of a file in a process of its own."""
+def start_downloading(table: Path, folder: Path, photos: Path | None = None) -> Child:
+    """Download the products of a file in a process of its own; `photos` is an image root."""
     output = table.with_suffix(".log")
-    return start("tests.catalog.download.download_until_killed:download_table", [str(table), str(folder)], output)
+    return start(
+        "tests.catalog.download.download_until_killed:download_table",
+        [str(table), str(folder), str(photos or "")],
+        output,
+    )
 
 
-def download_table(table: str, folder: str) -> None:
+def download_table(table: str, folder: str, photos: str = "") -> None:
     """Download the products of a file, however long the shop takes: a test may close its gate."""
     settings = replace(SETTINGS, idle_timeout_s=PATIENCE_S, timeout_s=PATIENCE_S)
+    settings = replace(settings, image_roots={"photos": photos} if photos else {})
     download(pl.read_parquet(table), UPath(folder), settings)
 
 

@@ -76,6 +76,13 @@ def test_wrong_settings_are_refused_with_the_file_and_the_way_out(toml: str, pro
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("toml", ["split = 'testing'", "split = 'test'\ngolden = true"])
+def test_unknown_split_and_one_of_a_golden_partner_are_refused(tmp_path: Path, toml: str) -> None:
+    (tmp_path / "partners.toml").write_text(f"[partners.photos]\n{toml}\n")
+    with pytest.raises(ValueError, match=r"has split = 'test.*write one of train, val, test, train\+val"):
+        read_partner(UPath(tmp_path), "photos")
+
+
 def test_missing_settings_are_one_line_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no file '.*partners\.toml'; write it with a table \[partners\.NAME\]"):
         read_partner(UPath(tmp_path), "acme")
