@@ -1,17 +1,20 @@
 # demo and test each work as the first command after a clone: they make .venv and install what is missing.
 
 PYTHON ?= python3
-STORE ?= store
-PRODUCTS ?= 12000
+# The demo's project; FULL=1 adds search, student, ensemble and shares of the labels.
+FULL ?=
+COMMA := ,
+PROJECT ?= $(if $(FULL),demo-full,demo-catalog)
+PRODUCTS ?= $(if $(FULL),12000,4000)
 NAME ?= download
 WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DEMO_INSTALLED := $(VENV)/.demo$(if $(FULL),-full)
 
-export SHELFSIGHT_STORE := $(abspath $(STORE))
-export DAGSTER_HOME ?= $(SHELFSIGHT_STORE)/dagster
+export DAGSTER_HOME ?= $(abspath $(PROJECT))/store/dagster
 
 # Some images and shells set it; then every process compiles all that it imports, PyTorch among it, which takes 20 s.
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,16 +32,23 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps lightly
 	@touch $@
 
+# What the demo uses, without Spark, PostgreSQL, Kubernetes and the tests' tools.
+$(DEMO_INSTALLED): pyproject.toml constraints.txt
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@test -e $(INSTALLED) || echo "installing into $(VENV); the first time takes some minutes"
+	@test -e $(INSTALLED) || $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[deploy$(if $(FULL),$(COMMA)search)]'
+	@touch $@
+
 # With the address of a PostgreSQL set, Dagster remembers there: see docs/how-to/deploy.md.
 $(DAGSTER_HOME)/dagster.yaml: $(if $(SHELFSIGHT_POSTGRES_URL),deploy/dagster.yaml always,dagster.yaml)
 	@mkdir -p $(@D)
 	@cp $< $@
 
-demo: $(INSTALLED) $(DAGSTER_HOME)/dagster.yaml
-	@$(BIN)/python -m demo --products $(PRODUCTS)
+demo: $(DEMO_INSTALLED) $(DAGSTER_HOME)/dagster.yaml
+	@$(BIN)/python -m demo --project $(PROJECT) --products $(PRODUCTS) $(if $(FULL),--full)
 
-ui: $(INSTALLED) $(DAGSTER_HOME)/dagster.yaml
-	@$(BIN)/python -m demo.ui
+ui: $(DEMO_INSTALLED) $(DAGSTER_HOME)/dagster.yaml
+	@SHELFSIGHT_PROJECT=$(abspath $(PROJECT)) $(BIN)/python -m demo.ui
 
 # Web pages have all cores to themselves: a page that is slow to load takes a click and does nothing.
 test: $(INSTALLED)

@@ -1,4 +1,4 @@
-"""Settings of the demo: store, seed and address of the shop."""
+"""Settings of the demo: its project, seed and address of the shop."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ SEED = 7
 SHOP_HOST, SHOP_PORT = "127.0.0.1", Settings.read().demo_shop_port
 SHOP_URL = f"http://{SHOP_HOST}:{SHOP_PORT}"
 DATA = Settings.read().demo_data
+RECORD = "demo.json"  # in the demo's project: what its feeds were written for
 
 
 def store_root() -> Path:

@@ -1,20 +1,19 @@
-"""``make ui``: serves what `shelfsight up` serves and, for a demo store, the shop, on loopback."""
+"""``make ui``: serves what `shelfsight up` serves and, for the demo's project, the shop, on loopback."""
 
 import sys
 from contextlib import ExitStack
 
-from demo.settings import DATA, SEED, SHOP_HOST, SHOP_PORT, allow_shop, store_root
-from resources.settings import Settings
+from demo.settings import DATA, RECORD, SEED, SHOP_HOST, SHOP_PORT, store_root
+from resources.settings import Settings, project_file
 from shelfsight.cli.up import up
 
 
 def main() -> int:
     """Runs until interrupted, or until one of the services ends."""
-    root = store_root()
-    root.mkdir(parents=True, exist_ok=True)
+    store_root().mkdir(parents=True, exist_ok=True)
+    project = project_file().folder
     with ExitStack() as stack:
-        if (root / "demo.json").exists():
-            allow_shop()
+        if project is not None and (project / RECORD).exists():
             _open_shop(stack)
         try:
             up(Settings.read(), lambda line: print(line, flush=True))

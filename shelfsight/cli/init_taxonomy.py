@@ -6,7 +6,7 @@ from pathlib import Path
 
 from upath import UPath
 
-from catalog.taxonomy.own_paths import own_taxonomy
+from catalog.taxonomy.own_labels import own_taxonomy
 from catalog.taxonomy.parsing import read_text
 from catalog.taxonomy.tree import TAXONOMY_URL, Taxonomy
 
@@ -19,7 +19,7 @@ def taxonomy_text(choice: str, *, kept: Path, own_paths: Sequence[str], url: str
     Args:
         choice: `google`, `own`, or the path of a file in Google's format.
         kept: the place of the taxonomy in the project; a file that is there already counts before Google's address.
-        own_paths: the partner's own categories.
+        own_paths: the partner's own categories; those with an empty name are left out.
         url: Google's address.
 
     Raises:
@@ -27,7 +27,7 @@ def taxonomy_text(choice: str, *, kept: Path, own_paths: Sequence[str], url: str
         ValueError: the taxonomy cannot be fetched, or is none.
     """
     if choice == OWN:
-        return own_taxonomy(own_paths)
+        return own_taxonomy(path for path in own_paths if all(name.strip() for name in path.split(">")))
     if choice == GOOGLE:
         text = read_text(UPath(kept)) if kept.is_file() else _fetched(url, kept)
         Taxonomy.parse(text, str(kept) if kept.is_file() else url)
