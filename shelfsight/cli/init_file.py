@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from resources.settings import Settings
+from resources.settings import Settings, key_of
 
 WIDTH = 100
 HEAD = """\
@@ -47,7 +47,7 @@ def _setting(name: str) -> str:
     words = (field.description or "").replace("`", "")
     described = textwrap.wrap(f"{words[:1].upper()}{words[1:]}.", WIDTH, initial_indent="# ", subsequent_indent="# ")
     default = IN_PROJECT.get(name, field.get_default(call_default_factory=True))
-    return "\n".join([*described, f"# {name} = {_toml(default)}", ""])
+    return "\n".join([*described, f"# {key_of(name)} = {_toml(default)}", ""])
 
 
 def _toml(value: Any) -> str:

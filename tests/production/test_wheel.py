@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo.partners import REFERENCE
+from resources.instance import SHIPPED, WORKSPACE
 from resources.settings import Settings, variable_of
 from tests.conftest import REPOSITORY
 
@@ -44,8 +45,9 @@ def shelfsight(installed: Path, folder: Path, *words: object) -> str:
 
 
 def test_what_the_services_and_the_demo_read_travels_with_it(installed: Path) -> None:
-    for name in ("resources/dagster.yaml", "resources/workspace.yaml", "demo/reference/taxonomy.txt"):
-        assert (installed / name).read_bytes() == (REPOSITORY / name).read_bytes()
+    for file in (SHIPPED, WORKSPACE):
+        assert (installed / "resources" / file.name).read_bytes() == file.read_bytes()
+    assert (installed / "demo" / "reference" / "taxonomy.txt").is_file()
     assert not {path.name for path in installed.iterdir()} & {"tests", "benchmarks", "docs", "deploy"}
 
 

@@ -136,7 +136,7 @@ def test_check_lists_every_problem_with_its_table(project: Path, capsys: pytest.
     assert done.returncode == 1, done.stderr
     problems = "\n".join(json.loads(done.stdout)["problems"])
     for words in (
-        "[encoders.a]: unknown backbone 'resnet5'; timm knows similar names: resnet5",
+        "[encoders.a] unknown backbone 'resnet5'; timm knows similar names: resnet5",
         "[encoders.b] has weights = 'gone.pt', which is no file",
         "[encoders.large] has the resolution 288 px, but images are stored with a short side of 256 px at most",
         "[encoders.c] has pretraining.method = 'simclrr'; similar names: simclr",
