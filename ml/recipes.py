@@ -123,7 +123,7 @@ PHOTO_CPU = ClassifierRecipe(
     mode="finetune",
     tuned_share=0.5,
     optimization=Optimization(
-        epochs=7, batch_size=32, lr=2e-3, warmup_epochs=0.5, encoder_lr_factor=0.3, ema_decay=0.99
+        epochs=5, batch_size=32, lr=2e-3, warmup_epochs=0.5, encoder_lr_factor=0.3, ema_decay=0.99
     ),
     label_smoothing=0.1,
     augmentation=Augmentation(crop_scale=(0.5, 1.0), jitter_probability=0.4, gray_probability=0.0),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LEVEL = len(LEVEL_COLUMNS)  # the leaves
 # Upper limits, whatever the size of the catalog: 5,000 images estimate a share to within 1.4 points.
-MAX_TRAINING, MAX_EVALUATED, MAX_VIEWED, MAX_MAPPED = 50_000, 5_000, 1_000, 2_000
+MAX_TRAINING, MAX_EVALUATED, MAX_VIEWED, MAX_MAPPED = 50_000, 5_000, 250, 2_000
 SELECTION_SHARE = 0.1  # of the training groups, which select the linear probe's weight decay
 COLUMNS = ("encoder", "split", "level", "category_id", "metric", "value", "ci_low", "ci_high", "num_samples")
 

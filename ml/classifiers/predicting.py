@@ -14,9 +14,11 @@ from torch import Tensor
 
 from ml.classifiers.classifier import Classifier
 from ml.classifiers.hierarchy import Hierarchy, Ids
+from ml.encoders.encoder import forward_batch_size
 from ml.memory import keep_freed_memory
 
 TOP_K = 5
+MAX_EMBEDDINGS = 256  # of a forward pass through the heads alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ def predict(
     classifier: Classifier,
     inputs: NDArray[np.uint8] | NDArray[np.float32],
     device: torch.device,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[LevelPrediction, ...]:
     """Return the predictions of every level, root first.
@@ -40,7 +42,7 @@ def predict(
         classifier: moved to the device.
         inputs: pixels (num, 3, h, w), uint8, or its encoder's embeddings (num, dim), float32.
         device: where to compute.
-        batch_size: examples per batch.
+        batch_size: examples per batch; None lets `forward_batch_size` choose for images.
         on_progress: called after each batch with the number of examples done and of all examples.
 
     Raises:
@@ -50,6 +52,8 @@ def predict(
         raise ValueError(f"there is nothing to predict: the inputs have the shape {inputs.shape}")
     keep_freed_memory()
     classifier.to(device).eval()
+    if batch_size is None:
+        batch_size = forward_batch_size(device, *inputs.shape[2:]) if inputs.ndim == 4 else MAX_EMBEDDINGS
     paths = classifier.heads.levels.paths
     best: list[list[torch.return_types.topk]] = []  # num_batches x num_levels
     with torch.inference_mode():

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ml.encoders.encoder import Encoder
+from ml.encoders.encoder import Encoder, forward_batch_size
 from ml.pixels import Pixels
 from ml.recipe_types import Augmentation
 from ml.vectors import Vectors, checked, unit_rows
@@ -117,7 +117,6 @@ def embed_two_views(
     augmentation: Augmentation,
     device: torch.device,
     seed: int = 0,
-    batch_size: int = 64,
 ) -> tuple[Vectors, Vectors]:
     """Computes the embeddings of two random views of each image.
 
@@ -127,12 +126,12 @@ def embed_two_views(
         augmentation: The distribution of views.
         device: The device that computes.
         seed: Equal seeds give equal views.
-        batch_size: Images per forward pass.
 
     Returns:
         Embeddings of the first and of the second views, each (num, dim), float32.
     """
     encoder = encoder.to(device).eval()
+    batch_size = forward_batch_size(device, *pixels.shape[2:])
     views: tuple[list[Vectors], list[Vectors]] = ([], [])
     with torch.inference_mode(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

@@ -19,6 +19,8 @@ from ml.pixels import PixelsLike
 from ml.recipe_types import FORMER_FIT, EncoderRecipe, Fit
 
 METADATA_FILE = "encoder.json"
+MAX_FORWARD_IMAGES = 64
+CPU_FORWARD_PIXELS = 1 << 18  # of a batch: 64 images of 64 px, or 5 of 224 px
 
 
 class Encoder(nn.Module):
@@ -161,11 +163,27 @@ def with_drop_path(encoder: Encoder, drop_path: float) -> Encoder:
     return Encoder(encoder.name, backbone, encoder.resolution, encoder.origin, fit=encoder.fit)
 
 
+def forward_batch_size(device: torch.device, height: int, width: int) -> int:
+    """Returns the number of images of a forward pass in evaluation mode.
+
+    On a CPU as many as keep the activations in its caches: an EfficientNet-Lite at 224 px is 2.3 times as fast with 4
+    images as with 64 on two cores of an AMD EPYC; at 64 px, 64 are the fastest.
+
+    Args:
+        device: The device that computes.
+        height: Of the images in pixels.
+        width: Of the images in pixels.
+    """
+    if device.type != "cpu":
+        return MAX_FORWARD_IMAGES
+    return max(2, min(MAX_FORWARD_IMAGES, CPU_FORWARD_PIXELS // (height * width)))
+
+
 def embed(
     encoder: Encoder,
     pixels: PixelsLike,
     device: torch.device,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Computes the embeddings of images in evaluation mode.
@@ -174,7 +192,7 @@ def embed(
         encoder: Is moved to `device`.
         pixels: (num_images, 3, height, width), uint8.
         device: The device that computes.
-        batch_size: Images per forward pass.
+        batch_size: Images per forward pass; None lets `forward_batch_size` choose.
         on_progress: Is called after each batch with the number of finished images and of all images.
 
     Returns:
@@ -182,6 +200,7 @@ def embed(
     """
     keep_freed_memory()
     encoder = encoder.to(device).eval()
+    batch_size = batch_size or forward_batch_size(device, *pixels.shape[2:])
     embeddings = np.empty((len(pixels), encoder.dim), dtype=np.float32)
     with torch.inference_mode():
         for start in range(0, len(pixels), batch_size):

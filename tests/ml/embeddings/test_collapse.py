@@ -105,10 +105,10 @@ def test_two_views_differ_and_come_again_with_the_same_seed() -> None:
     pixels = striped(10)[0]
     encoder = build(TINY_ENCODER)
     state = torch.get_rng_state()
-    one, other = embed_two_views(encoder, pixels, Augmentation(), CPU, batch_size=4)
+    one, other = embed_two_views(encoder, pixels, Augmentation(), CPU)
     assert one.shape == other.shape == (10, encoder.dim)
     assert not np.allclose(one, other)
-    again, _ = embed_two_views(encoder, pixels, Augmentation(), CPU, batch_size=4)
+    again, _ = embed_two_views(encoder, pixels, Augmentation(), CPU)
     assert np.array_equal(one, again)
     assert torch.equal(state, torch.get_rng_state())  # nobody else's random numbers change
 

@@ -11,7 +11,7 @@ import timm
 import torch
 
 from ml.artifacts import WEIGHTS_FILE
-from ml.encoders.encoder import METADATA_FILE, Encoder, build, embed
+from ml.encoders.encoder import METADATA_FILE, Encoder, build, embed, forward_batch_size
 from ml.encoders.pretrained_weights import load_pretrained
 from ml.recipe_types import Fit
 from tests.ml.tiny import TINY_ENCODER, striped
@@ -149,3 +149,8 @@ def test_without_package_or_hub_the_error_names_both_ways(monkeypatch: pytest.Mo
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(RuntimeError, match=r"no pretrained weights for 'resnet10t'.*hub.*efficientnet-lite0-py"):
         load_pretrained("resnet10t", 64)
+
+
+def test_batches_of_a_cpu_have_about_the_same_number_of_pixels() -> None:
+    assert [forward_batch_size(CPU, side, side) for side in (28, 64, 224, 518)] == [64, 64, 5, 2]
+    assert forward_batch_size(torch.device("cuda"), 224, 224) == 64
