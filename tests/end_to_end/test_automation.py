@@ -95,7 +95,7 @@ def test_one_more_feed_leads_to_its_images_their_categories_and_a_decision(resto
     assert sorted(row["product_id"] for row in output) == sorted(taken.filter(status="ok")["product_id"])
     assert DELIVERY in set(restocked.store.scan("dataset").collect()["delivery"])
     status = restocked.asked("status")
-    assert status["pending"] == []
+    assert status["waiting"] == []
     assert any(each.startswith("feed_sensor: ") for each in status["sensors"])
 
 

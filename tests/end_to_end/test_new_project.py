@@ -76,6 +76,11 @@ def served(project: Path, module_folder: Path) -> Iterator[Store]:
         with serving_project(project) as services:
             (project / "inbox" / "hansen" / "spring.tsv").write_bytes(as_tsv(rows))
             store = Store(root=str(services.root))
+            # In steps, each of which may take long on a busy machine: some ten runs follow one another.
+            until(lambda: store.holds("outcomes", DELIVERY), f"the images of the feed (see {services.log})")
+            trained = store.local / "classifiers" / "tiny-probe" / "classifier.json"
+            until(trained.exists, f"a trained classifier (see {services.log})")
+            until(lambda: store.read_json("champion", "champion.json"), f"a champion (see {services.log})")
             until(lambda: store.holds("universal_catalog", DELIVERY), f"categories (see {services.log})")
             yield store
 

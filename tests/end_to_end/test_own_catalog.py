@@ -34,6 +34,7 @@ extends = "imagenet-lite0-probe"
 encoder = "quick"
 
 [plan]
+encoders = ["quick"]
 classifiers = ["quick"]
 """
 
@@ -139,7 +140,7 @@ def test_labels_of_several_levels_and_splits_of_a_table_are_kept(
     make_quick(folder)
     run(["shelfsight", "import", str(photos), "--labels", str(photos / "labels.csv")], folder)
     assert json.loads(run(["shelfsight", "check", "--json"], folder))["problems"] == []
-    run(["shelfsight", "run", "--until", "comparison"], folder)
+    run(["shelfsight", "run", "--until", "compare"], folder)
     counted = rows_of("SELECT split, count(*) AS num FROM dataset GROUP BY split", folder)
     splits = {row["split"]: row["num"] for row in counted}
     assert set(splits) == {"train", "val", "test"}

@@ -110,7 +110,7 @@ def test_another_machine_predicts(remote: Remote) -> None:
     [counted] = remote.asked("query", "SELECT count(*) AS num FROM universal_catalog")
     assert counted["num"] == len(remote.store.scan("universal_catalog").collect())
     status = remote.asked("status")
-    assert (status["pending"], status["champion"].partition(",")[0]) == ([], PLAN.classifiers[0])
+    assert (status["waiting"], status["champion"].partition(",")[0]) == ([], PLAN.classifiers[0])
 
 
 def test_another_machine_finds_everything_up_to_date(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from catalog_assets.ingestion.download_report import download_report
+from resources.downloader import ImageDownloader
 from resources.store import Store
 
 
@@ -21,7 +22,8 @@ def test_outcomes_by_partner_are_a_plot_and_tables_beside_the_published_rates(
             }
         )
         store.write(outcomes, "outcomes", f"{partner}.spring")
-    result = dg.materialize([download_report], instance=instance, resources={"store": store})
+    resources: dict[str, object] = {"store": store, "image_downloader": ImageDownloader()}
+    result = dg.materialize([download_report], instance=instance, resources=resources)
     (event,) = result.get_asset_materialization_events()
     metadata = {name: value.value for name, value in event.materialization.metadata.items()}
     assert "data:image/png;base64,iVBOR" in str(metadata["by partner"])
@@ -30,7 +32,7 @@ def test_outcomes_by_partner_are_a_plot_and_tables_beside_the_published_rates(
     assert "| invalid link | 1 | 0.0833 | 0.01 |" in str(metadata["compared with published rates"])
     assert (metadata["links"], metadata["retryable"], metadata["bytes"]) == (12, 1, 900)
     # Nothing new, nothing to tell anybody.
-    again = dg.materialize([download_report], instance=instance, resources={"store": store})
+    again = dg.materialize([download_report], instance=instance, resources=resources)
     (second,) = again.get_asset_materialization_events()
     version = "dagster/data_version"
     assert (second.materialization.tags or {})[version] == (event.materialization.tags or {})[version]

@@ -161,7 +161,9 @@ def test_a_damaged_file_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*imagnet'; weights are random, imagenet, or"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no checkpoint at .*imagnet'; weights are random, imagenet, pretrained"
+    ):
         build(replace(TINY_ENCODER, weights="imagnet"))
 
 

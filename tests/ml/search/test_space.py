@@ -56,11 +56,12 @@ def test_the_recipe_of_a_candidate_changes_only_searched_settings() -> None:
     optimization = replace(
         base.optimization,
         epochs=6,
-        warmup_epochs=pytest.approx(0.6),
+        warmup_epochs=recipe.optimization.warmup_epochs,
         lr=candidate.lr,
         encoder_lr_factor=candidate.encoder_lr_factor,
         weight_decay=candidate.weight_decay,
     )
+    assert recipe.optimization.warmup_epochs == pytest.approx(0.6)
     assert recipe == replace(
         base,
         name="name",
