@@ -9,6 +9,7 @@ import pytest
 
 from demo.fashion_mnist import DataUnavailableError, FashionMnist, load
 from demo.settings import allow_shop
+from resources.settings import set_default
 from tests.build_cache import REPOSITORY, locked
 from tests.tiny_catalog import CLASSIFIERS, ENCODERS, NUM_PRODUCTS, SHARES, TinyCatalog, built, tiny_plan, tiny_shop
 
@@ -34,6 +35,7 @@ def fashion_mnist() -> FashionMnist:
 @pytest.fixture(scope="session")
 def tiny_catalog(fashion_mnist: FashionMnist, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyCatalog]:
     """A copy of the tiny catalog for tests that only read, and the shop that its links lead to."""
+    set_default("SHELFSIGHT_CONNECTIONS_PER_HOST", "16")  # with 64, a busy machine responds to some after their limit
     allow_shop()
     catalog = built(fashion_mnist)
     with tiny_shop(fashion_mnist, catalog.shop_port):
