@@ -1,6 +1,5 @@
 """A disk that is full fails the delivery with an error that names the place; with space it goes on and ends."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from demo.shop import Shop
 from tests.catalog.download.download_until_killed import download
 from tests.catalog.images.sample_images import encoded
 from tests.conftest import REPOSITORY
+from tests.faults.small_disk import mounted
 
 NUM_PRODUCTS = 100
 
@@ -78,15 +78,8 @@ def test_a_shard_for_which_the_space_does_not_suffice_is_named_and_made_good(sho
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of half a megabyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
-    if os.geteuid() or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system can only be mounted by root")
-    try:
+    with mounted(tmp_path / "disk", "512k") as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_full_disk_fails_the_delivery_and_space_lets_it_end(shop: Shop, small_disk: Path) -> None:

@@ -1,6 +1,5 @@
 """Exports on a full disk and exports that are killed: the earlier file or folder stays as it was."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from catalog.storage.files import StoreNotWritableError
 from shelfsight.cli.command import main
 from tests.catalog.exports.small_store import write_dataset, write_delivery
 from tests.conftest import REPOSITORY
+from tests.faults.small_disk import mounted
 
 MAX_BYTES = 8_000  # more than the first shards, less than an export
 NUM_ROWS = 300
@@ -53,15 +53,8 @@ def test_a_file_that_cannot_grow_leaves_the_earlier_export(store: Path, tmp_path
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 kB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
-    if os.geteuid() or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system can only be mounted by root")
-    try:
+    with mounted(tmp_path / "disk", "64k") as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 @pytest.mark.parametrize("dataset_format", DATASET_FORMATS)

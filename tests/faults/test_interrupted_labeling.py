@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.conftest import TinyCatalog
 from tests.end_to_end.services import copy_of
 from tests.faults.killed_run import materialize
 from tests.faults.killing import Moment, killed
+from tests.faults.small_disk import mounted
 
 TABLE, DELIVERY = "universal_catalog", "golden.test-set"
 MOMENTS = {
@@ -63,17 +63,11 @@ def test_a_labeling_that_is_killed_leaves_the_former_rows_and_the_next_run_makes
 @pytest.fixture
 def small_disk(store: Store, former: pl.DataFrame) -> Iterator[Path]:
     """A file system of 64 kB that holds the delivery's former rows and has no room for more."""
-    place = Path(str(store.folder(TABLE, DELIVERY)))
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
-    if os.geteuid() or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system can only be mounted by root")
-    try:
+    with mounted(Path(str(store.folder(TABLE, DELIVERY))), "64k") as place:
         store.write(former, TABLE, DELIVERY)
         free = os.statvfs(place)
         (place / "filler").write_bytes(bytes(free.f_bavail * free.f_frsize - 4096))
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_full_disk_names_the_table_and_the_cause_and_room_lets_the_labeling_end(

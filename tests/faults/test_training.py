@@ -1,7 +1,6 @@
 """Trainings on disks that fill up, and on images too few to learn from."""
 
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from ml.encoders.encoder import Encoder, build
 from ml.methods import METHODS, method_options
 from ml.recipe_types import EncoderRecipe
 from ml.training.pretraining import PretrainingCallbacks, pretrain
+from tests.faults.small_disk import mounted
 from tests.ml.tiny import TINY_ENCODER, TINY_SIMCLR, striped
 
 CPU = torch.device("cpu")
@@ -22,15 +22,8 @@ PIXELS = striped(32)[0]
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 60 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", str(place)]
-    if os.geteuid() or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system can only be mounted by root")
-    try:
+    with mounted(tmp_path / "disk", "60m") as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def fill(disk: Path) -> Path:
