@@ -3,19 +3,15 @@
 make bench NAME=demo_full
 """
 
-import os
-import resource
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from benchmarks.claims import Claim, at_least, at_most, figure, publish
+from benchmarks.demo_runs import run_twice
 
-REPOSITORY = Path(__file__).parent.parent
 MAX_SEARCH_S, MAX_BEHIND, MAX_SHARE_OF_MS = 120.0, 1.0, 0.25
 
 
@@ -23,10 +19,7 @@ def main() -> None:
     """Measures, prints and publishes."""
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "project" / "store"
-        demo = ["make", "demo", "FULL=1", f"PROJECT={store.parent}"]
-        first_s = timed(demo)
-        peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20  # ru_maxrss is in KiB
-        second_s = timed(demo, expected="everything is up to date")
+        runs = run_twice(store.parent, ["FULL=1"])
         grid = pl.read_parquet(store / "comparison" / "data.parquet")
         search_and_students = search_claims(store)
     top1 = {row["classifier"]: 100 * row["top1"] for row in grid.iter_rows(named=True)}
@@ -36,9 +29,7 @@ def main() -> None:
     publish(
         "demo_full",
         [
-            at_most("`make demo FULL=1`, 12,000 products, after installation", first_s, 360, "s"),
-            at_most("peak memory of its largest process", peak_gib, 4, "GiB"),
-            at_most("`make demo FULL=1` again, nothing to do", second_s, 30, "s"),
+            *runs.claims("make demo FULL=1", "12,000", 360),
             at_least(
                 "gain of SimCLR over random weights, same 5 % of labels, same recipe, golden top-1", gain, 5, "points"
             ),
@@ -73,18 +64,6 @@ def _coverage_claim(row: dict[str, Any]) -> str:
     within = f"95 % within {row['coverage_low']:.3f} to {row['coverage_high']:.3f}"
     requested = f"the demo's `{row['classifier']}`: measured coverage at a requested {row['requested_coverage']:.0%}"
     return f"{requested} ({within}; mean depth {row['mean_depth']:.2f} levels)"
-
-
-def timed(command: list[str], expected: str = "") -> float:
-    """Returns the wall seconds of a process that must succeed and print `expected`."""
-    environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
-    started = time.perf_counter()
-    output = subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    elapsed_s = time.perf_counter() - started
-    print(output.stdout[-4000:])
-    if expected not in output.stdout:
-        raise RuntimeError(f"{' '.join(command)} did not print {expected!r}")
-    return elapsed_s
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from ml.classifiers.classifier import Classifier
 from ml.execution import describe_execution, executing
 from ml.methods.method import Method
 from ml.recipe_types import DEFAULT_EXECUTION, Execution
+from ml.training.step_clock import Clock, step_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,6 @@ MAX_TUNED_ON = 64  # images per timed step on a CPU; a GPU needs more to be busy
 
 Trial = TypeVar("Trial", Method, Classifier)
 Step = Callable[[Trial, Execution], None]
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +86,6 @@ def _measure(
 
 
 def _step_s(trial: Trial, step: Step[Trial], device: torch.device, execution: Execution, clock: Clock) -> float:
-    started = clock()
-    step(trial, execution)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    seconds = step_seconds(lambda: step(trial, execution), device, clock)
     trial.zero_grad(set_to_none=True)
-    return clock() - started
+    return seconds

@@ -9,6 +9,7 @@ from ml.encoders.encoder import Encoder
 from ml.recipe_types import ClassifierRecipe
 from ml.training.classification import Examples
 from ml.training.finetuning import TrainingCallbacks, train_classifier
+from ml.training.step_clock import finish
 
 NUM_STEPS = 5  # the first one also allocates and compiles, and is left out
 
@@ -34,8 +35,7 @@ def predict_epoch_s(
     ends_s = [time.perf_counter()]
 
     def on_step(num_steps: int, num_total: int) -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        finish(device)
         ends_s.append(time.perf_counter())
 
     short = replace(recipe, optimization=replace(settings, epochs=1, warmup_epochs=1.0), patience=None)

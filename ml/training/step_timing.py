@@ -10,6 +10,7 @@ from ml.encoders.backbones import create_backbone
 from ml.encoders.encoder import Encoder
 from ml.execution import autocast
 from ml.recipe_types import Execution
+from ml.training.step_clock import Clock, step_seconds
 
 NUM_TIMED = 2  # steps of each kind, after one warm-up step; the faster counts
 CUDA_BATCH = 64
@@ -30,7 +31,7 @@ def time_step(
     resolution: int,
     gmacs: float,
     device: torch.device,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Clock = time.perf_counter,
 ) -> StepTime:
     """Measures a few steps of a backbone with random weights, in bfloat16 on a GPU and in float32 elsewhere.
 
@@ -64,15 +65,6 @@ def time_step(
         return StepTime(embed_s=embed_s / batch_size, train_s=_fastest(train, device, clock) / batch_size)
 
 
-def _fastest(step: Callable[[], None], device: torch.device, clock: Callable[[], float]) -> float:
+def _fastest(step: Callable[[], None], device: torch.device, clock: Clock) -> float:
     step()
-    seconds = []
-    for _ in range(NUM_TIMED):
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        started = clock()
-        step()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(clock() - started)
-    return min(seconds)
+    return min(step_seconds(step, device, clock) for _ in range(NUM_TIMED))

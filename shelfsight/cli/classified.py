@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from catalog.images.statuses import Status
 from catalog.storage.files import replace_file, store_path
@@ -96,18 +95,3 @@ def shown(record: Record) -> dict[str, Any]:
     best = next(iter(record["leaves"]), {"path": None, "probability": None})
     named = {name: record[name] for name in ("image", "status", "path", "probability")}
     return named | {"most probable leaf": best["path"], "leaf probability": best["probability"]}
-
-
-def progress_bar(num_images: int) -> Progress:
-    """Returns a progress bar on stderr, which shows where that is a terminal and there are several images."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal or num_images < 2,
-    )

@@ -1,7 +1,6 @@
 """`shelfsight export`: writes the catalog or the dataset as files for other programs."""
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from catalog.taxonomy.google import google_categories
 from ml.name_suggestions import suggest_names
 from resources.places import reference_root
 from resources.settings import Settings
+from shelfsight.cli.progress import progress_bar
 
 MERCHANT = "merchant"
 FORMAT_OF_SUFFIX = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -134,14 +134,7 @@ def _local(target: str) -> Path:
 
 @contextmanager
 def _progress(unit: str) -> Iterator[Report]:
-    """Yields a function that shows the progress on a terminal, and nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    """Yields a function that shows the steps that are done, of all."""
+    with progress_bar() as shown:
         task = shown.add_task(unit, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)

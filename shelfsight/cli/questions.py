@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.prompt import Prompt
 
 
-def asked(question: str, default: str) -> str:
+def reply_on_terminal(question: str, default: str) -> str:
     """Shows a question on stderr and returns the reply, or the default for an empty one."""
     return Prompt.ask(escape(question), default=default, console=Console(file=sys.stderr), show_default=bool(default))
 

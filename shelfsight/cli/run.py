@@ -92,14 +92,6 @@ def _planned(estimates: RunEstimates, run: PlannedRun) -> dict[str, Any]:
     return {"run": run.label, "assets": list(run.assets), **asdict(estimates.of(run))}
 
 
-def seconds_before(instance: dg.DagsterInstance, job: str) -> float | None:
-    """Returns the mean seconds of the newest successful runs of a job; None where there was none."""
-    wanted = dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS])
-    records = instance.get_run_records(wanted, limit=5)
-    seconds = [each.end_time - each.start_time for each in records if each.end_time and each.start_time]
-    return round(sum(seconds) / len(seconds), 1) if seconds else None
-
-
 class ShownProgress:
     """Shows each run on the terminal, with the time that it is expected to take."""
 
@@ -111,8 +103,8 @@ class ShownProgress:
 
     def starting(self, run: PlannedRun) -> None:
         """Shows the run until it ends."""
-        before = seconds_before(self._instance, run.job)
-        expected = f", about {before:.0f} s" if before is not None else ""
+        expected_s = RunEstimates(self._instance).of(run).seconds  # by all runs so far
+        expected = f", about {expected_s:.0f} s" if expected_s is not None else ""
         if self._num_skipped:
             self._console.print(f"[dim]{self._num_skipped} up to date[/dim]")
             self._num_skipped = 0

@@ -36,11 +36,12 @@ def classify(
     """
     from contextlib import nullcontext
 
-    from shelfsight.cli.classified import Counted, RecordList, csv_writer, progress_bar, shown
+    from shelfsight.cli.classified import Counted, RecordList, csv_writer, shown
     from shelfsight.cli.classify import Classifying
     from shelfsight.cli.classify import classify as classify_images
     from shelfsight.cli.image_inputs import ImageSources
     from shelfsight.cli.output import print_output
+    from shelfsight.cli.progress import progress_bar
 
     sources = ImageSources(arguments=images or (), csv_files=csv or (), column=column or None)
     num_images = sum(1 for _ in sources)
@@ -49,7 +50,10 @@ def classify(
     if output is not None and output.suffix.lower() != ".csv":
         raise typer.BadParameter(f"{str(output)!r} is no CSV file; name it FILE.csv", param_hint="--output")
     kept = RecordList()
-    with csv_writer(output) if output else nullcontext(kept) as writer, progress_bar(num_images) as progress:
+    with (
+        csv_writer(output) if output else nullcontext(kept) as writer,
+        progress_bar(is_shown=num_images > 1) as progress,
+    ):
         counted = Counted(writer, progress, num_images)
         options = Classifying(images=sources, num_images=num_images, coverage=coverage)
         classify_images(store, options, counted.write)

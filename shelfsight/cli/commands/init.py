@@ -37,7 +37,7 @@ def init(
     from shelfsight.cli.init import InitOptions
     from shelfsight.cli.init import init as make_project
     from shelfsight.cli.output import print_output
-    from shelfsight.cli.questions import asked, default_reply
+    from shelfsight.cli.questions import default_reply, reply_on_terminal
 
     options = InitOptions(
         feed=feed,
@@ -46,5 +46,5 @@ def init(
         columns=dict(each.rpartition("=")[::2] for each in columns or ()),
         accept=accept,
     )
-    ask = default_reply if is_quiet or not sys.stdin.isatty() else asked
+    ask = default_reply if is_quiet or not sys.stdin.isatty() else reply_on_terminal
     print_output(make_project(folder, options, ask), as_json=as_json)

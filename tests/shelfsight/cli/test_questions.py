@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from shelfsight.cli.questions import asked, default_reply
+from shelfsight.cli.questions import default_reply, reply_on_terminal
 
 
 def test_a_question_is_shown_as_it_is_and_an_empty_reply_is_the_default(
@@ -13,7 +13,7 @@ def test_a_question_is_shown_as_it_is_and_an_empty_reply_is_the_default(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("own\n\n"))
     question = "Taxonomy [of the feed]"
-    assert [asked(question, "google"), asked(question, "google")] == ["own", "google"]
+    assert [reply_on_terminal(question, "google"), reply_on_terminal(question, "google")] == ["own", "google"]
     output = capsys.readouterr()
     assert question in output.out + output.err
     assert default_reply(question, "google") == "google"
