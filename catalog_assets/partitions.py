@@ -7,7 +7,7 @@ import dagster as dg
 
 from ml.recipe_types import ClassifierRecipe
 from ml.recipes import LABEL_SHARES
-from resources.recipe_tables import FOUND_BY
+from resources.recipe_set import FOUND_BY
 from resources.recipes import RECIPES
 
 deliveries = dg.DynamicPartitionsDefinition(name="deliveries")

@@ -11,72 +11,18 @@ encoder = "photos"
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from functools import cache
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from ml.name_suggestions import suggest_names
-from ml.recipe_types import AttributeRecipe, ClassifierRecipe, EncoderRecipe, EnsembleRecipe
-from ml.search.recipe import SearchRecipe
+from resources.recipe_references import add_references
+from resources.recipe_set import EVALUATED, FOUND_BY, KINDS, RecipeError, RecipeSet
 
-RecipeT = TypeVar("RecipeT")
 Tables = Mapping[str, Mapping[str, Any]]  # name of a recipe -> its table
 EXTENDS = "extends"
-FOUND_BY = "search-"  # the classifier that a search finds has this prefix and the search's name
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be used; the message names its table, the key, the value and the way out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecipeSet:
-    """Recipes of every kind, by name; the names are partition keys."""
-
-    encoders: Mapping[str, EncoderRecipe]
-    classifiers: Mapping[str, ClassifierRecipe]
-    students: Mapping[str, ClassifierRecipe]
-    ensembles: Mapping[str, EnsembleRecipe]
-    searches: Mapping[str, SearchRecipe]
-    attributes: Mapping[str, AttributeRecipe]
-
-    def encoder(self, name: str) -> EncoderRecipe:
-        """Returns the encoder recipe of this name; RecipeError with similar names where there is none."""
-        return _known(self.encoders, name, "encoder")
-
-    def classifier(self, name: str) -> ClassifierRecipe:
-        """Returns the classifier recipe of this name; RecipeError with similar names where there is none."""
-        return _known(self.classifiers, name, "classifier")
-
-    def student(self, name: str) -> ClassifierRecipe:
-        """Returns the student recipe of this name; RecipeError with similar names where there is none."""
-        return _known(self.students, name, "student")
-
-    def ensemble(self, name: str) -> EnsembleRecipe:
-        """Returns the ensemble recipe of this name; RecipeError with similar names where there is none."""
-        return _known(self.ensembles, name, "ensemble")
-
-    def search(self, name: str) -> SearchRecipe:
-        """Returns the search recipe of this name; RecipeError with similar names where there is none."""
-        return _known(self.searches, name, "search")
-
-    def attribute(self, name: str) -> AttributeRecipe:
-        """Returns the attribute recipe of this name; RecipeError with similar names where there is none."""
-        return _known(self.attributes, name, "attribute")
-
-
-KINDS: dict[str, Callable[..., Any]] = {
-    "encoders": EncoderRecipe,
-    "classifiers": ClassifierRecipe,
-    "students": ClassifierRecipe,
-    "ensembles": EnsembleRecipe,
-    "searches": SearchRecipe,
-    "attributes": AttributeRecipe,
-}
-# Everything that predicts categories shares one space of names.
-EVALUATED = ("classifiers", "students", "ensembles")
 
 
 def read_recipes(tables: Mapping[str, Tables], presets: RecipeSet, wanted: Mapping[str, Iterable[str]]) -> RecipeSet:
@@ -95,8 +41,7 @@ def read_recipes(tables: Mapping[str, Tables], presets: RecipeSet, wanted: Mappi
     for kind in KINDS:
         own[kind] = _of_kind(kind, tables.get(kind, {}), getattr(presets, kind))
     _refuse_shared_names(own)
-    _Collected(own, presets).add_all(wanted)
-    _refuse_circles(own)
+    add_references(own, presets, wanted)
     return RecipeSet(**own)
 
 
@@ -199,94 +144,6 @@ def _refuse_shared_names(own: Mapping[str, Mapping[str, Any]]) -> None:
             taken[name] = f"[{kind}.{name}]"
 
 
-def _refuse_circles(own: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raises RecipeError where a recipe starts from, is taught by or has as a member what is made from itself."""
-    links = {
-        f"[encoders.{name}]": [f"[encoders.{each.parent}]"] for name, each in own["encoders"].items() if each.parent
-    }
-    tables = {name: f"[{kind}.{name}]" for kind in EVALUATED for name in own[kind]}
-    links |= {tables[name]: [tables.get(each.distillation.teacher, "")] for name, each in own["students"].items()}
-    links |= {
-        tables[name]: [tables.get(member, "") for member in each.members] for name, each in own["ensembles"].items()
-    }
-
-    def follow(table: str, chain: tuple[str, ...]) -> None:
-        if table in chain:
-            circle = " -> ".join((*chain[chain.index(table) :], table))
-            raise RecipeError(f"{table} is made from itself ({circle}); change the parent, teacher or members of one")
-        for each in links.get(table, ()):
-            follow(each, (*chain, table))
-
-    for table in links:
-        follow(table, ())
-
-
-class _Collected:
-    """Adds to a project's recipes the presets that they refer to."""
-
-    def __init__(self, own: dict[str, dict[str, Any]], presets: RecipeSet) -> None:
-        self._own, self._presets = own, presets
-
-    def add_all(self, wanted: Mapping[str, Iterable[str]]) -> None:
-        """Adds what the plan names, and then what any recipe refers to."""
-        for kind, names in wanted.items():
-            for name in names:
-                self._add(kind, name, f"[plan] has {kind} = [{name!r}]")
-        for kind in KINDS:
-            for name in list(self._own[kind]):
-                self._add_references(kind, name)
-
-    def _add(self, kind: str, name: str, where: str) -> None:
-        if name in self._own[kind]:
-            return
-        presets = getattr(self._presets, kind)
-        if name not in presets:
-            hint = suggest_names(name, {*presets, *self._own[kind]})
-            raise RecipeError(f"{where}, but there is no such recipe or preset of {kind}; {hint}")
-        self._own[kind][name] = presets[name]
-        self._add_references(kind, name)
-
-    def _add_references(self, kind: str, name: str) -> None:
-        recipe, where = self._own[kind][name], f"[{kind}.{name}]"
-        if kind == "encoders" and recipe.parent is not None:
-            self._add("encoders", recipe.parent, f"{where} has parent = {recipe.parent!r}")
-        if kind in ("classifiers", "students"):
-            self._add("encoders", recipe.encoder, f"{where} has encoder = {recipe.encoder!r}")
-        if kind == "attributes":
-            encoder = recipe.classifier.encoder
-            self._add("encoders", encoder, f"{where} has classifier.encoder = {encoder!r}")
-        if kind == "searches":
-            for encoder in recipe.space.encoders:
-                self._add("encoders", encoder, f"{where} has {encoder!r} in space.encoders")
-        if kind == "students":
-            if recipe.distillation is None:
-                raise RecipeError(f"{where} has no teacher; set distillation.teacher, or make it a classifier")
-            self._add_evaluated(recipe.distillation.teacher, f"{where} has distillation.teacher")
-        if kind == "ensembles":
-            for member in recipe.members:
-                self._add_evaluated(member, f"{where} has members")
-
-    def _add_evaluated(self, name: str, where: str) -> None:
-        """Adds a classifier, student or ensemble; the result of a search comes with the search."""
-        if name.startswith(FOUND_BY) and name not in self._own["classifiers"]:
-            self._add("searches", name.removeprefix(FOUND_BY), f"{where} = {name!r}")
-            return
-        for kind in EVALUATED:
-            if name in self._own[kind] or name in getattr(self._presets, kind):
-                self._add(kind, name, where)
-                return
-        known = {each for kind in EVALUATED for each in (*self._own[kind], *getattr(self._presets, kind))}
-        raise RecipeError(f"{where} = {name!r}, but there is no such classifier; {suggest_names(name, known)}")
-
-
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
-
-
-def _known(recipes: Mapping[str, RecipeT], name: str, kind: str) -> RecipeT:
-    if name not in recipes:
-        raise RecipeError(
-            f"unknown {kind} recipe {name!r}; {suggest_names(name, recipes)}; `shelfsight recipes` lists all"
-        )
-    return recipes[name]

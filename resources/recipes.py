@@ -16,7 +16,9 @@ from ml.recipes import (
 )
 from ml.search.recipe import SEARCH_RECIPES
 from resources.project_file import ProjectError, ProjectFile
-from resources.recipe_tables import FOUND_BY, KINDS, RecipeError, RecipeSet, read_recipes
+from resources.recipe_references import needed_names
+from resources.recipe_set import FOUND_BY, KINDS, RecipeError, RecipeSet
+from resources.recipe_tables import read_recipes
 from resources.settings import project_file
 
 PRESETS = RecipeSet(
@@ -41,11 +43,21 @@ def project_recipes(project: ProjectFile) -> RecipeSet:
     if project.path is None:
         return WITHOUT_PROJECT
     try:
-        plan = planned(project)
-        wanted = {kind: [name for name in plan.get(kind, ()) if not name.startswith(FOUND_BY)] for kind in KINDS}
-        return read_recipes(project.recipes, PRESETS, wanted)
+        return read_recipes(project.recipes, PRESETS, _wanted(planned(project)))
     except RecipeError as error:
         raise ProjectError(f"{project.path}: {error}") from None
+
+
+def complete_plan(project: ProjectFile) -> dict[str, Sequence[str]]:
+    """Returns the plan of a project, with all that its recipes are made from: encoders, teachers, members, searches.
+
+    Raises:
+        ProjectError: a recipe or the plan has an error.
+    """
+    plan, recipes = planned(project), project_recipes(project)
+    needed = needed_names(_wanted(plan), recipes)
+    found = [name for name in plan.get("classifiers", ()) if name.startswith(FOUND_BY)]
+    return {**plan, **needed, "classifiers": [*needed["classifiers"], *found]}
 
 
 def planned(project: ProjectFile) -> Mapping[str, Sequence[str]]:
@@ -62,6 +74,11 @@ def planned(project: ProjectFile) -> Mapping[str, Sequence[str]]:
         if not _are_names(names):
             raise ProjectError(f"{project.path}: [plan] has {key} = {names!r}; write a list of names")
     return project.plan
+
+
+def _wanted(plan: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Returns the recipes that a plan names; classifiers that searches find have none yet."""
+    return {kind: [name for name in plan.get(kind, ()) if not name.startswith(FOUND_BY)] for kind in KINDS}
 
 
 def _are_names(names: Any) -> bool:

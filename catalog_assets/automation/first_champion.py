@@ -11,7 +11,7 @@ from catalog_assets.evaluation.promoted import current_champion
 from catalog_assets.idioms.history import IN_PROGRESS, latest
 from catalog_assets.idioms.priorities import RETRAINING
 from resources.policies import FirstChampionPolicy
-from resources.recipe_tables import FOUND_BY
+from resources.recipe_set import FOUND_BY
 from resources.recipes import RECIPES
 from resources.store import Store
 

@@ -9,7 +9,7 @@ from catalog.feeds.deliveries import feed_files
 from catalog.feeds.formats import format_of
 from catalog.products.partners import PartnerSettings
 from ml.recipe_types import ClassifierRecipe
-from resources.recipe_tables import FOUND_BY
+from resources.recipe_set import FOUND_BY
 from resources.recipes import RECIPES
 from resources.settings import Settings, project_file
 from resources.store import Store

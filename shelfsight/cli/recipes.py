@@ -9,7 +9,7 @@ import polars as pl
 from ml.recipe_types import AttributeRecipe, ClassifierRecipe, EncoderRecipe
 from resources.compute import Compute
 from resources.recipe_costs import FILE, RecipeCosts
-from resources.recipe_tables import KINDS
+from resources.recipe_set import KINDS
 from resources.recipes import PRESETS, RECIPES
 from resources.settings import Settings, project_file
 from resources.store import Store

@@ -16,7 +16,7 @@ from catalog_assets.plan import Plan, Step, steps
 from ml.name_suggestions import suggest_names
 from resources.instance import made_home
 from resources.project_file import PROJECT_FILE, ProjectError
-from resources.recipes import planned
+from resources.recipes import complete_plan
 from resources.settings import Settings, project_file
 from resources.store import Store
 from shelfsight.cli.run_estimates import RunEstimates
@@ -54,7 +54,7 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
     store = Store.of(settings)
     home = made_home(settings, store)
     os.environ["DAGSTER_HOME"] = str(home)  # for the processes of trainings
-    defs, plan = definitions(settings), Plan(**planned(project))
+    defs, plan = definitions(settings), Plan(**complete_plan(project))
     with dg.DagsterInstance.from_config(str(home)) as instance:
         problems = register_arrivals(store, instance)
         flow = chosen(defs, steps(defs, plan), options)

@@ -34,7 +34,6 @@ extends = "imagenet-lite0-probe"
 encoder = "quick"
 
 [plan]
-encoders = ["quick"]
 classifiers = ["quick"]
 """
 

@@ -12,8 +12,8 @@ from ml.recipes import CLASSIFIER_RECIPES, ENCODER_RECIPES, IMAGENET_LITE0, PROB
 from ml.search.budget import Budget
 from ml.search.recipe import SEARCH_RECIPES
 from resources.project_file import RECIPE_TABLES, ProjectError, ProjectFile
-from resources.recipe_tables import KINDS, RecipeSet
-from resources.recipes import PLANNED, PRESETS, WITHOUT_PROJECT, planned, project_recipes
+from resources.recipe_set import KINDS, RecipeSet
+from resources.recipes import PLANNED, PRESETS, WITHOUT_PROJECT, complete_plan, planned, project_recipes
 
 PHOTOS = '[encoders.photos]\nextends = "imagenet-lite0"\nresolution = 224\n'
 
@@ -108,6 +108,21 @@ def test_a_preset_for_gpus_is_extended_like_any_other_and_brings_its_encoder(tmp
         optimization=replace(preset.optimization, adaptive_clip=0.02),
     )
     assert set(found.encoders) == {"convnext-t-224"}
+
+
+def test_a_plan_brings_all_that_its_recipes_are_made_from(tmp_path: Path) -> None:
+    path = tmp_path / "shelfsight.toml"
+    path.write_text(
+        '[encoders.own]\nextends = "simclr-imagenet-lite0"\n'
+        '[classifiers.own]\nextends = "simclr-mnv3-finetune"\nencoder = "own"\n'
+        '[plan]\nclassifiers = ["own"]\nstudents = ["student-of-search"]\nensembles = ["stack"]\nshares = ["own|0.1"]\n'
+    )
+    plan = complete_plan(ProjectFile.read(path))
+    assert list(plan["encoders"]).index("imagenet-lite0") < list(plan["encoders"]).index("own")  # its parent
+    assert {"simclr-mnv3", "own", "imagenet-lite0"} <= set(plan["encoders"])
+    assert set(plan["classifiers"]) == {"own", "imagenet-lite0-probe", "simclr-mnv3-finetune"}
+    assert (plan["searches"], plan["ensembles"], plan["shares"]) == (["quick"], ["stack"], ["own|0.1"])
+    assert Plan(**plan).students == ["student-of-search"]
 
 
 def test_without_a_plan_every_recipe_of_the_file_is_planned(tmp_path: Path) -> None:

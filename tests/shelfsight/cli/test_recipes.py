@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from ml.training.step_timing import StepTime
+from resources.compute import Compute
 from resources.recipe_costs import DENSE, DEPTHWISE, FILE, RecipeCosts
-from resources.recipe_tables import KINDS
+from resources.recipe_set import KINDS
 from resources.recipes import PRESETS
 from resources.settings import Settings, variable_of
 from shelfsight.cli.command import main
@@ -28,8 +29,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(variable_of(field), raising=False)
     monkeypatch.setenv("SHELFSIGHT_DEVICE", "cpu")
     monkeypatch.setenv("SHELFSIGHT_STORE", str(tmp_path))
-    costs = RecipeCosts(tmp_path / FILE, CPU)
-    times = {costs._timing(*known): {"embed_s": 0.01, "train_s": 0.03} for known in (DENSE, DEPTHWISE)}
+    with Compute(device="cpu").session():  # with the threads of the command, which times depend on
+        costs = RecipeCosts(tmp_path / FILE, CPU)
+        times = {costs._timing(*known): {"embed_s": 0.01, "train_s": 0.03} for known in (DENSE, DEPTHWISE)}
     (tmp_path / FILE).write_text(json.dumps(times))
     return tmp_path
 
