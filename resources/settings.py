@@ -1,22 +1,21 @@
 """Settings: everything that differs between installations, typed and validated. Only this module reads the environment.
 
 Every field is a key of the project's `shelfsight.toml`, and the environment variable ``SHELFSIGHT_`` + its name in
-capitals, unless another name is given. A variable counts before the file. Fields that start with the name of a table
-(`TABLES`) are keys of that table: `images_quality` is `quality` in `[images]`.
+capitals, unless another name is given. A variable counts before the file.
 """
 
-import difflib
 import ipaddress
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from resources.file_settings import SettingsError, key_of, near_names, written_settings
 from resources.project_file import PROJECT_FILE, ProjectFile, find
 
 if TYPE_CHECKING:
@@ -34,17 +33,10 @@ OTHER_VARIABLES = {
     "SHELFSIGHT_TAXONOMY": "benchmarks",
     "SHELFSIGHT_PROJECT": "resources/settings.py",
 }
-TABLES = ("images",)  # of the project's file, with settings
-# Relative to the project's folder.
-PATHS = ("store", "inbox", "reference", "scratch", "spark_environment", "dagster_home", "demo_data")
 # Kubernetes describes every service to its pods, and the Helm chart names that of the code location `shelfsight`.
 SERVICE_LINK = re.compile(
     r"_SERVICE_HOST=|_SERVICE_PORT(_\w+)?=\d+$|_PORT=\w+://|_PORT_\d+_(TCP|UDP|SCTP)(_PORT|_PROTO|_ADDR)?="
 )
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used; the message names the variable, its value and the way out."""
 
 
 def _from_json(value: Any) -> Any:
@@ -217,7 +209,7 @@ class Settings(BaseSettings):
         """
         refuse_unknown(os.environ)
         project = project_file()
-        written = _written(project) if project.path is not None else {}
+        written = written_settings(project, cls.model_fields) if project.path is not None else {}
         chosen = {key: value for key, value in written.items() if not os.environ.get(variable_of(key))}
         try:
             return cls(**chosen | overrides)
@@ -262,12 +254,6 @@ def project_file() -> ProjectFile:
     return ProjectFile() if found is None else ProjectFile.read(found)
 
 
-def key_of(field: str) -> str:
-    """The key of a field in the project's file, such as `store` or `images.quality`."""
-    table = next((table for table in TABLES if field.startswith(f"{table}_")), None)
-    return field if table is None else f"{table}.{field.removeprefix(f'{table}_')}"
-
-
 def variable_of(field: str) -> str:
     """The environment variable of a field."""
     alias = Settings.model_fields[field].validation_alias
@@ -308,60 +294,10 @@ def set_default(variable: str, value: str) -> None:
     os.environ.setdefault(variable, value)
 
 
-def _written(project: ProjectFile) -> dict[str, Any]:
-    """The settings of a project's file, of the types of their fields, with absolute paths."""
-    assert project.folder is not None  # noqa: S101 for the type checker
-    written: dict[str, Any] = {"store": str(project.folder / "store")}
-    problems = []
-    names = {key_of(name): name for name in Settings.model_fields}
-    for key, value in _by_key(project):
-        name = names.get(key)
-        if name is None:
-            near = _near(key, names)
-            hint = f"did you mean {' or '.join(near)}?" if near else "remove it"
-            problems.append(f"{project.path} has the unknown key {key!r}; {hint}")
-            continue
-        try:
-            field = Settings.model_fields[name]
-            annotation: Any = field.annotation
-            typed: TypeAdapter[Any] = TypeAdapter(annotation)
-            typed.validate_json(json.dumps(value, default=str), strict=True)
-        except ValidationError as error:
-            message = error.errors()[0]["msg"]
-            problems.append(f"{project.path} has {key} = {value!r}: {message[0].lower()}{message[1:]}")
-        is_place = name in PATHS and isinstance(value, str) and value and "://" not in value
-        written[name] = str(project.folder / Path(value).expanduser()) if is_place else value
-        if name == "image_roots" and isinstance(value, dict):
-            written[name] = {root: _placed(project.folder, place) for root, place in value.items()}
-    if problems:
-        raise SettingsError("; ".join(problems))
-    return written
-
-
-def _by_key(project: ProjectFile) -> Iterator[tuple[str, Any]]:
-    """Yields the settings of a project's file; those of a table have its name before theirs."""
-    for key, value in project.settings.items():
-        if key not in TABLES:
-            yield key, value
-        elif isinstance(value, dict):
-            yield from ((f"{key}.{each}", setting) for each, setting in value.items())
-        else:
-            raise SettingsError(f"{project.path} has {key} = {value!r}; write a table, [{key}]")
-
-
-def _placed(folder: Path, place: Any) -> Any:
-    """Returns the place of an image root, a relative folder as one of the project's."""
-    return str(folder / Path(place).expanduser()) if isinstance(place, str) and place and "://" not in place else place
-
-
 def _unknown(name: str, value: str, known: Iterable[str]) -> str:
-    near = _near(name.upper().removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known])
+    near = near_names(name.upper().removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known])
     hint = f"did you mean {' or '.join(f'{PREFIX}{each}' for each in near)}?" if near else "unset it"
     return f"{name} is {value!r}, but there is no such setting; {hint}"
-
-
-def _near(name: str, known: Iterable[str]) -> list[str]:
-    return difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
 
 
 def _explained(problem: Any, project: ProjectFile, from_file: Collection[str]) -> str:
@@ -369,7 +305,7 @@ def _explained(problem: Any, project: ProjectFile, from_file: Collection[str]) -
     field = str(problem["loc"][0])
     names = {variable_of(name): name for name in Settings.model_fields}
     if problem["type"] == "extra_forbidden":
-        near = _near(field, Settings.model_fields)
+        near = near_names(field, Settings.model_fields)
         return f"there is no setting {field!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
     variable = variable_of(field) if field in Settings.model_fields else field
     described = Settings.model_fields[names[variable]].description

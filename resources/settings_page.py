@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from resources.settings import COVERAGES, Settings, key_of, variable_of
+from resources.file_settings import key_of
+from resources.settings import COVERAGES, Settings, variable_of
 
 KINDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
 

@@ -5,7 +5,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from resources.settings import Settings, key_of
+from resources.file_settings import key_of
+from resources.settings import Settings
 
 WIDTH = 100
 HEAD = """\

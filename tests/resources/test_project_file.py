@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from resources.file_settings import PATHS, SettingsError, key_of
 from resources.project_file import PROJECT_FILE, ProjectError, ProjectFile, find
-from resources.settings import PATHS, Settings, SettingsError, key_of, project_file, variable_of
+from resources.settings import Settings, project_file, variable_of
 from tests.resources.test_settings import VALUES
 
 

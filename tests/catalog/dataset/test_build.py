@@ -1,7 +1,6 @@
-import hashlib
-from collections.abc import Mapping, Sequence
+"""The dataset: which rows it has, and which of them are one group."""
+
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,80 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from catalog.dataset.build import Dataset, EmptyDatasetError, build_dataset
-from catalog.dataset.splits import split_of
-from catalog.products.redelivery import REMOVED_AT_TYPE
-from catalog.taxonomy.tree import Taxonomy
-
-TAXONOMY = Taxonomy.parse(
-    "1 - Clothing\n2 - Clothing > Shirts\n3 - Clothing > Shirts > T-Shirts\n"
-    "4 - Clothing > Shirts > T-Shirts > Long > Very long\n5 - Clothing > Shirts > T-Shirts > Long",
-    "test",
-)
-
-
-def product(name: str, delivery: str = "d1", **columns: Any) -> dict[str, Any]:
-    """A product row with its outcome: `shop:1` shows the image `p-shop:1`, unless `columns` differ."""
-    return {
-        "product_id": name,
-        "partner_id": name.partition(":")[0],
-        "item_group_id": None,
-        "category_id": 3,
-        "delivery": delivery,
-        "row": 0,
-        "removed_at": None,
-        "status": "ok",
-        "image": f"p-{name}",
-    } | columns
-
-
-def sha256_of(image: str) -> str:
-    return hashlib.sha256(image.encode()).hexdigest()
-
-
-def build(
-    rows: Sequence[dict[str, Any]],
-    golden: Sequence[str] = (),
-    order: Sequence[str] = ("d1", "d2", "d3"),
-    splits: Mapping[str, str] = MappingProxyType({}),
-) -> Dataset:
-    """The dataset of these rows, in this order within a delivery; the status None is a download to come."""
-    table = pl.DataFrame(
-        [row | {"row": number} for number, row in enumerate(rows, start=1)],
-        schema_overrides={
-            "item_group_id": pl.String,
-            "category_id": pl.Int64,
-            "status": pl.String,
-            "removed_at": REMOVED_AT_TYPE,
-        },
-    )
-    products = table.drop("status", "image")
-    outcomes = table.filter(pl.col("status").is_not_null()).select(
-        "product_id",
-        "delivery",
-        "status",
-        pl.when(pl.col("status") == "ok")
-        .then(pl.col("image").map_elements(sha256_of, return_dtype=pl.String))
-        .alias("sha256"),
-        pl.col("image").hash(seed=1).alias("dhash"),
-        pl.lit("shard-00000").alias("shard"),
-    )
-    return build_dataset(
-        products,
-        outcomes,
-        partner_splits={**dict.fromkeys(golden, "golden"), **splits},
-        delivery_order=order,
-        taxonomy=TAXONOMY,
-        thumbnails=_no_pixels,
-    )
-
-
-def _no_pixels(rows: pl.DataFrame) -> NDArray[np.uint8]:
-    raise AssertionError(f"random hashes came near each other: {rows}")
-
-
-def groups(dataset: Dataset) -> dict[str, str]:
-    return dict(dataset.rows.select("product_id", "group_id").iter_rows())
+from catalog.dataset.build import EmptyDatasetError, build_dataset
+from tests.catalog.dataset.building import TAXONOMY, build, groups, no_pixels, product, sha256_of
 
 
 def test_a_product_without_an_image_is_no_row_but_is_counted() -> None:
@@ -165,34 +92,6 @@ def test_variants_of_an_item_are_one_group_but_not_across_partners() -> None:
     assert (dataset.summary.num_exact_duplicates, dataset.summary.num_variants) == (1, 1)
 
 
-def test_duplicates_of_golden_products_are_left_out_and_counted() -> None:
-    dataset = build(
-        [
-            product("a:1", image="same"),
-            product("gold:1", image="same"),
-            product("gold:2"),
-            product("a:2"),
-            product("a:3", item_group_id="7", image="same"),
-            product("a:4", item_group_id="7"),
-        ],
-        golden=["gold"],
-    )
-    splits = dict(dataset.rows.select("product_id", "split").iter_rows())
-    assert splits == {"gold:1": "golden", "gold:2": "golden", "a:2": split_of("a:2")}
-    assert dataset.summary.num_golden_duplicates == 3
-
-
-def test_an_unlabeled_golden_product_and_its_duplicate_are_left_out() -> None:
-    rows = [
-        product("gold:1", category_id=None, image="same"),
-        product("a:1", image="same"),
-        product("a:2"),
-    ]
-    dataset = build(rows, golden=["gold"])
-    assert dataset.rows["product_id"].to_list() == ["a:2"]
-    assert (dataset.summary.num_golden_unlabeled, dataset.summary.num_golden_duplicates) == (1, 1)
-
-
 def test_every_level_is_complete_for_labeled_rows_and_empty_for_the_others() -> None:
     dataset = build([product("a:1", category_id=2), product("a:2", category_id=4), product("a:3", category_id=None)])
     levels = dataset.rows.select("level_1", "level_2", "level_3", "level_4").rows()
@@ -256,37 +155,6 @@ def test_a_dataset_without_downloads_is_an_error() -> None:
         build([product("a:1", status="gone"), product("a:2", status=None)])
 
 
-def test_products_of_a_partner_with_a_split_are_in_it_with_their_whole_group() -> None:
-    rows = [
-        *(product(f"tests:{n}", image=f"i{n}") for n in range(5)),
-        *(product(f"trains:{n}", image=f"i{n + 4}") for n in range(5)),
-        product("a:1", image="i0"),
-        product("a:2", image="of a"),
-    ]
-    dataset = build(rows, splits={"tests": "test", "trains": "train"})
-    splits = dict(dataset.rows.select("product_id", "split").iter_rows())
-    assert splits == {
-        **{f"tests:{n}": "test" for n in range(5)},
-        **{f"trains:{n}": "train" for n in range(1, 5)},  # the first is a duplicate of a test image
-        "a:1": "test",
-        "a:2": split_of("a:2"),
-    }
-    assert dataset.summary.num_split_duplicates == 1
-
-
-def test_partner_that_is_split_by_hash_without_test_products_has_both_others() -> None:
-    rows = [product(f"trains:{n}") for n in range(300)]
-    counts = build(rows, splits={"trains": "train+val"}).rows["split"].value_counts()
-    shares = {split: number / 300 for split, number in counts.iter_rows()}
-    assert set(shares) == {"train", "val"}
-    assert shares["val"] == pytest.approx(0.15 / 0.85, abs=0.08)
-
-
-def test_only_unlabeled_golden_products_is_an_error() -> None:
-    with pytest.raises(EmptyDatasetError, match="all 1 usable products are golden ones without a category"):
-        build([product("gold:1", category_id=None)], golden=["gold"])
-
-
 def test_a_delivery_outside_the_order_is_refused() -> None:
     with pytest.raises(ValueError, match=r"deliveries \['d1'\] are not in the delivery order \['d2'\]"):
         build([product("a:1")], order=["d2"])
@@ -300,7 +168,7 @@ def test_a_missing_column_is_refused() -> None:
             partner_splits={},
             delivery_order=[],
             taxonomy=TAXONOMY,
-            thumbnails=_no_pixels,
+            thumbnails=no_pixels,
         )
 
 

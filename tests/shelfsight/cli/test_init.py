@@ -12,7 +12,8 @@ from catalog.products.mapping_files import PROPOSALS_HEADER
 from catalog.products.partners import mapped_categories
 from catalog.taxonomy.tree import TAXONOMY_URL
 from demo.partners import REFERENCE
-from resources.settings import TABLES, Settings, project_file, variable_of
+from resources.file_settings import TABLES
+from resources.settings import Settings, project_file, variable_of
 from resources.store import Store
 from shelfsight.cli.command import main
 from shelfsight.cli.init import InitOptions, init
