@@ -1,21 +1,19 @@
-"""Gives each worker of pytest-xdist cores of its own, or one that it shares where there are more workers than cores.
+"""Tells each worker of pytest-xdist how many cores are its share, so that none starts more threads than that.
 
-PyTorch starts a thread for each core that it may use, and threads that wait for each other spin. Two workers with two
-threads each on two cores take several times as long as on a core each. Workers that share a core have one thread each,
-and one computes while the other waits for a service.
+PyTorch starts a thread for each core that it may use, and threads that wait for each other spin: two workers with two
+threads each on two cores take several times as long as with one each. Workers are not bound to cores, since what a
+worker's services leave idle is then used by the other workers.
 """
 
 import os
 
 import pytest
 
+from catalog.storage.cores import OVERRIDE, num_cores
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Pins this worker, and with it every process that it will start, to its share of the cores."""
+    """Sets the number of cores of this worker, and of every process that it will start."""
     worker = getattr(config, "workerinput", None)
-    if worker is None or not hasattr(os, "sched_setaffinity"):
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    num_each = max(1, len(cores) // worker["workercount"])
-    first = int(worker["workerid"].removeprefix("gw")) * num_each
-    os.sched_setaffinity(0, [cores[number % len(cores)] for number in range(first, first + num_each)])
+    if worker is not None:
+        os.environ[OVERRIDE] = str(max(1, num_cores() // worker["workercount"]))
