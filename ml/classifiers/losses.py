@@ -17,7 +17,7 @@ from ml.name_suggestions import suggest_names
 
 BETA = 0.999  # of class-balanced weights: Cui et al. try 0.9 to 0.9999
 ALPHA = 0.1  # of the hierarchical cross entropy: Bertinetto et al. try 0.1 to 0.5
-MIN_VALUE = 0.1  # of the mean value: a leaf without value still has to be learned
+MIN_VALUE = 0.1  # of the mean value: a leaf without value is still trained on
 
 
 @dataclass(frozen=True, kw_only=True)

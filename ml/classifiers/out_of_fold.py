@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: logistic regressions predict each image without having learned from its label."""
+"""Out-of-fold predictions: logistic regressions predict each image without training on its label."""
 
 import numpy as np
 import torch

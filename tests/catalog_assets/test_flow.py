@@ -125,8 +125,8 @@ def test_each_trained_thing_has_a_finished_mlflow_run_tagged_with_its_dagster_ru
     ],
 )
 def test_the_warehouse_can_be_queried(tiny_catalog: TinyCatalog, view: str) -> None:
-    answer = query(tiny_catalog.root / "catalog.duckdb", f"SELECT * FROM {view} LIMIT 10")  # noqa: S608
-    assert len(answer)
+    result = query(tiny_catalog.root / "catalog.duckdb", f"SELECT * FROM {view} LIMIT 10")  # noqa: S608
+    assert len(result)
 
 
 def test_near_duplicates_are_shown_in_the_dataset_s_metadata_and_their_largest_group_is_checked(

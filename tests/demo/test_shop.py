@@ -92,9 +92,9 @@ def test_an_image_without_fault_is_served_as_it_is() -> None:
 def test_faults_are_what_they_are_called(fault: Fault, code: int, body_starts: bytes) -> None:
     with Shop({"a": JPEG}.get, faults=only(fault)) as shop:
         for times in (1, 2):
-            answer = get(f"{shop.url}/p/a.jpg")
-            assert answer[0] == code
-            assert answer[1].startswith(body_starts)
+            response = get(f"{shop.url}/p/a.jpg")
+            assert response[0] == code
+            assert response[1].startswith(body_starts)
             assert shop.faults == {fault: times}
 
 

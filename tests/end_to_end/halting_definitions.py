@@ -1,7 +1,7 @@
-"""The project's definitions for the tests that kill its services: `feed_sensor` alone, and a labeling that can halt.
+"""The project's definitions for tests that kill its services: `feed_sensor` alone, and a categorization that can halt.
 
-While the store holds a file `halt`, a labeling stands still in mid-prediction, the first batch behind it, and tells the
-number of its process in `halted`.
+While the store holds a file `halt`, a categorization halts after the first batch of predictions and writes the id of
+its process to `halted`.
 """
 
 import itertools

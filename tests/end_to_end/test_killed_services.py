@@ -100,9 +100,9 @@ def status_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
 
 
 def halted(store: Store) -> int:
-    """The process of a labeling that stands still in mid-answer."""
+    """The process of a prediction run that is halted half-way."""
     pid_file = store.local / "halted"
-    until(lambda: pid_file.exists() and pid_file.read_text(), "a labeling in mid-answer")
+    until(lambda: pid_file.exists() and pid_file.read_text(), "a prediction run that is halted")
     pid = int(pid_file.read_text())
     pid_file.unlink()
     return pid
@@ -134,7 +134,7 @@ def test_a_killed_and_a_cancelled_labeling_leave_the_former_rows_and_their_place
             (store.local / "halt").unlink()
             last = web.launch("categorize", LABELED)
             web.cancel(cancelled)
-            until(lambda: status_of(instance, last) == dg.DagsterRunStatus.SUCCESS, "the third labeling")
+            until(lambda: status_of(instance, last) == dg.DagsterRunStatus.SUCCESS, "the third categorization")
         assert status_of(instance, cancelled) == dg.DagsterRunStatus.CANCELED
     assert labels(store).equals(undisturbed)
 

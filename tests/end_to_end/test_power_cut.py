@@ -38,7 +38,7 @@ def test_a_run_that_everything_died_with_has_failed_and_leaves_the_device_to_the
         (root / "halt").unlink()
         with code_server(root) as services, services.daemon(), services.web_server(free_port()) as (_, web):
             again = web.launch("categorize", LABELED)
-            until(lambda: status_of(instance, again) == dg.DagsterRunStatus.SUCCESS, "the labeling after the cut")
+            until(lambda: status_of(instance, again) == dg.DagsterRunStatus.SUCCESS, "the categorization after the cut")
             assert "of the run is gone" in web.messages(lost)
         assert status_of(instance, lost) == dg.DagsterRunStatus.FAILURE
     assert rows(store).equals(undisturbed)

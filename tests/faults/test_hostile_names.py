@@ -22,7 +22,7 @@ SETTINGS = FetchSettings(
 )
 NEVER_S = 6.0  # longer than an image's time
 # What each name resolves to, reply after reply, the last one for ever; an error is raised.
-ANSWERS: dict[str, list[list[str] | Exception]] = {
+RESPONSES: dict[str, list[list[str] | Exception]] = {
     "good.example": [[OUTSIDE]],
     "inside.example": [[INSIDE]],
     "rebinding.example": [[OUTSIDE], [INSIDE]],
@@ -83,7 +83,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
         """Replaces `socket.getaddrinfo` by a hostile name server."""
         if host.startswith("silent"):
             time.sleep(NEVER_S)
-        replies = ANSWERS.get(host, [socket.gaierror(socket.EAI_NONAME, "Name or service not known")])
+        replies = RESPONSES.get(host, [socket.gaierror(socket.EAI_NONAME, "Name or service not known")])
         reply = replies[min(lookups[host], len(replies) - 1)]
         lookups[host] += 1
         if isinstance(reply, Exception):

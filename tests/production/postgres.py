@@ -64,7 +64,7 @@ class Postgres:
                 self.query("SELECT 1")
             except psycopg2.OperationalError:  # not yet, or never
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"PostgreSQL does not answer:\n{self.log.read_text()}") from None
+                    raise AssertionError(f"PostgreSQL does not respond:\n{self.log.read_text()}") from None
                 time.sleep(0.05)
             else:
                 return

@@ -29,7 +29,7 @@ def labeled(store: Store, delivery: str, num: int, split: str = "golden") -> pl.
     )
 
 
-def answer(store: Store, delivery: str, num: int, num_right: int, sha256: str = SHA256) -> None:
+def predict(store: Store, delivery: str, num: int, num_right: int, sha256: str = SHA256) -> None:
     rows = pl.DataFrame(
         {
             "product_id": [f"{delivery}:{n}" for n in range(num)],
@@ -56,8 +56,8 @@ def score(store: Store, instance: dg.DagsterInstance) -> tuple[dict[str, object]
 def test_only_predictions_of_golden_products_count(promoted: Store, instance: dg.DagsterInstance) -> None:
     golden, other = labeled(promoted, "golden.new", 200), labeled(promoted, "hansen.spring", 50, "test")
     promoted.write(pl.concat([golden, other]), "dataset")
-    answer(promoted, "golden.new", 200, 176)
-    answer(promoted, "hansen.spring", 50, 0)
+    predict(promoted, "golden.new", 200, 176)
+    predict(promoted, "hansen.spring", 50, 0)
     row, check = score(promoted, instance)
     assert (row["num_before"], row["top1_before"], row["num"], row["top1"]) == (100, 0.9, 200, 0.88)
     assert row["fall_points"] == pytest.approx(2.0)
@@ -67,18 +67,18 @@ def test_only_predictions_of_golden_products_count(promoted: Store, instance: dg
 
 def test_only_a_significant_fall_fails_the_check(promoted: Store, instance: dg.DagsterInstance) -> None:
     promoted.write(labeled(promoted, "golden.new", 200), "dataset")
-    answer(promoted, "golden.new", 200, 150)
+    predict(promoted, "golden.new", 200, 150)
     row, check = score(promoted, instance)
     assert (row["has_fallen"], check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.WARN)
     promoted.write(labeled(promoted, "golden.new", 20), "dataset")
-    answer(promoted, "golden.new", 20, 16)  # ten points, of twenty products
+    predict(promoted, "golden.new", 20, 16)  # ten points, of twenty products
     row, check = score(promoted, instance)
     assert (row["has_fallen"], check.passed) == (False, True)
 
 
 def test_predictions_of_a_former_champion_are_ignored(promoted: Store, instance: dg.DagsterInstance) -> None:
     promoted.write(labeled(promoted, "golden.new", 200), "dataset")
-    answer(promoted, "golden.new", 200, 0, sha256="b" * 64)
+    predict(promoted, "golden.new", 200, 0, sha256="b" * 64)
     row, check = score(promoted, instance)
     assert (row["num"], row["top1"], row["has_fallen"], check.passed) == (0, None, False, True)
     assert "has no prediction of 'probe' for a labeled golden product yet" in str(check.description)

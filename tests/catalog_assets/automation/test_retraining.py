@@ -33,8 +33,8 @@ def tick(store: Store, instance: dg.DagsterInstance) -> dg.RunRequest | str:
             "retraining_policy": RetrainingPolicy(min_new_labels=100, max_seconds_a_day=3_600),
         },
     )
-    (answer,) = list(retraining_sensor(context))
-    return str(answer.skip_message) if isinstance(answer, dg.SkipReason) else answer
+    (result,) = list(retraining_sensor(context))
+    return str(result.skip_message) if isinstance(result, dg.SkipReason) else result
 
 
 def test_without_a_champion_there_is_nothing_to_retrain(store: Store, instance: dg.DagsterInstance) -> None:

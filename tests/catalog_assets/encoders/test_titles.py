@@ -153,8 +153,8 @@ def test_image_and_title_together_beat_each_alone_in_a_view(
 
     database = tmp_path / "catalog.duckdb"
     write_warehouse(database, catalog.root)
-    answer = query(database, "SELECT joint_top1, better_input FROM multimodal_accuracy WHERE label_fraction = 1")
-    assert answer.rows() == [(by_inputs["joint"]["top1"], by_inputs["joint"]["single"])]
+    result = query(database, "SELECT joint_top1, better_input FROM multimodal_accuracy WHERE label_fraction = 1")
+    assert result.rows() == [(by_inputs["joint"]["top1"], by_inputs["joint"]["single"])]
 
 
 def test_without_evaluation_labels_nothing_is_evaluated(catalog: Store, instance: dg.DagsterInstance) -> None:

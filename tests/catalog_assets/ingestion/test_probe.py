@@ -54,7 +54,7 @@ def shops() -> Iterator[tuple[Shop, Shop]]:
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shops: tuple[Shop, Shop]) -> Store:
     """Two partners at the first shop, one of them also at the second, in three deliveries."""
     monkeypatch.setenv("SHELFSIGHT_ALLOWED_NETWORKS", "127.0.0.1/32")
-    monkeypatch.setenv("SHELFSIGHT_TIMEOUT_S", "5")  # a busy machine answers within it
+    monkeypatch.setenv("SHELFSIGHT_TIMEOUT_S", "5")  # a busy machine responds within it
     monkeypatch.setenv("SHELFSIGHT_CONNECTIONS_PER_HOST", "32")
     store = Store(root=str(tmp_path / "store"))
     write(store, "hansen", "hansen.spring", [str(index) for index in range(NUM_PRODUCTS // 2)], shops[0])

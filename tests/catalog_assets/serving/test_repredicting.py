@@ -40,11 +40,11 @@ def tick(store: Store, instance: dg.DagsterInstance, cursor: str | None) -> tupl
     context = dg.build_sensor_context(
         instance=instance, cursor=cursor, resources={"store": store, "catalog_predictor": PREDICTOR}
     )
-    answer = repredict_sensor(context)
-    if isinstance(answer, dg.SkipReason):
-        return [], str(answer.skip_message), context.cursor
-    assert isinstance(answer, dg.SensorResult)
-    return list(answer.run_requests or []), "", answer.cursor
+    result = repredict_sensor(context)
+    if isinstance(result, dg.SkipReason):
+        return [], str(result.skip_message), context.cursor
+    assert isinstance(result, dg.SensorResult)
+    return list(result.run_requests or []), "", result.cursor
 
 
 def test_without_a_deployment_nothing_is_requested(store: Store, instance: dg.DagsterInstance) -> None:

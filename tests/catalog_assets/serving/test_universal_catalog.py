@@ -206,10 +206,10 @@ def test_a_deployment_that_loses_accuracy_is_refused_and_the_former_remains(
 ) -> None:
     before = current_folder(store.local)
     path = promoted_folder(store, read_metadata(before)["classifier_sha256"]) / PREDICTIONS_FILE
-    answers = pl.read_parquet(path)
-    answers.with_columns(top_4=pl.concat_list("true_4")).write_parquet(path)  # as if it had been right every time
+    predictions = pl.read_parquet(path)
+    predictions.with_columns(top_4=pl.concat_list("true_4")).write_parquet(path)  # as if it had been right every time
     refused = made(store, instance, "deployment", raises=False)
-    answers.write_parquet(path)
+    predictions.write_parquet(path)
     [check] = refused.get_asset_check_evaluations()
     assert (check.check_name, check.passed) == (CHECK, False)
     assert "the former deployment stays in use" in str(check.description)
@@ -275,9 +275,9 @@ def test_the_registered_model_predicts_as_the_catalog_does(store: Store, deliver
     (tmp_path / "images.json").write_text(json.dumps([base64.b64encode(each).decode() for each in images]))
     script = (
         "import json, mlflow, pandas; model = mlflow.pyfunc.load_model('models:/deployment@current'); "
-        "asked = pandas.DataFrame({'image': json.load(open('images.json'))}); "
-        "asked['image'] = [__import__('base64').b64decode(each) for each in asked['image']]; "
-        "print(json.dumps(model.predict(asked)['leaf_id'].tolist()))"
+        "rows = pandas.DataFrame({'image': json.load(open('images.json'))}); "
+        "rows['image'] = [__import__('base64').b64decode(each) for each in rows['image']]; "
+        "print(json.dumps(model.predict(rows)['leaf_id'].tolist()))"
     )
     found = subprocess.run(
         [sys.executable, "-c", script],

@@ -11,17 +11,17 @@ from ml.vectors import LabeledEmbeddings
 from tests.ml.clouds import cloud, noise
 
 CPU = torch.device("cpu")
-TRAIN, JUDGED = cloud(200, spread=3.0), cloud(100, spread=3.0, seed=1)
+TRAIN, EVALUATED = cloud(200, spread=3.0), cloud(100, spread=3.0, seed=1)
 CHOOSING = np.arange(200) % 10 == 0
 
 
 def test_each_figure_is_that_of_its_own_function() -> None:
-    quality = evaluate_embeddings(TRAIN, JUDGED, CHOOSING, CPU)
-    knn = knn_predictions(TRAIN, JUDGED.vectors, CPU) == JUDGED.labels
+    quality = evaluate_embeddings(TRAIN, EVALUATED, CHOOSING, CPU)
+    knn = knn_predictions(TRAIN, EVALUATED.vectors, CPU) == EVALUATED.labels
     assert np.array_equal(quality.per_image["knn_top1"], knn)
     [probe] = fit_linear_probes(TRAIN, [quality.weight_decay], CPU)
-    assert np.array_equal(quality.per_image["linear_top1"], probe.predict(JUDGED.vectors) == JUDGED.labels)
-    found = retrieval_scores(TRAIN, JUDGED, CPU)
+    assert np.array_equal(quality.per_image["linear_top1"], probe.predict(EVALUATED.vectors) == EVALUATED.labels)
+    found = retrieval_scores(TRAIN, EVALUATED, CPU)
     assert np.array_equal(quality.per_image["recall_at_5"], found.recall_at_5)
     assert np.array_equal(quality.per_image["mean_average_precision"], found.average_precision)
 
@@ -36,7 +36,7 @@ def test_the_weight_decay_is_chosen_on_training_images_only() -> None:
 @pytest.mark.parametrize("every", [True, False])
 def test_choosing_needs_some_training_images_and_leaves_some(every: bool) -> None:
     with pytest.raises(ValueError, match=r"labeled embeddings have the shape \(0, 24\)"):
-        evaluate_embeddings(TRAIN, JUDGED, np.full(200, every), CPU)
+        evaluate_embeddings(TRAIN, EVALUATED, np.full(200, every), CPU)
 
 
 def test_collapsed_embeddings_are_distinguished_from_spread_ones() -> None:

@@ -57,9 +57,9 @@ def test_half_of_a_backbone_is_fine_tuned_with_a_rate_for_each_block(
     assert any(not torch.equal(before[name], after[name]) for name in tuned)
 
     classifier.save(tmp_path, {})
-    answers = predict(classifier, pixels, CPU)
+    predictions = predict(classifier, pixels, CPU)
     again = predict(Classifier.load(tmp_path), pixels, CPU)
-    for one, other in zip(answers, again, strict=True):
+    for one, other in zip(predictions, again, strict=True):
         assert np.array_equal(one.ids, other.ids)
         assert np.isfinite(one.probabilities).all()
         assert np.allclose(one.probabilities, other.probabilities, atol=1e-6)

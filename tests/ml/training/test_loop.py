@@ -186,7 +186,7 @@ def test_training_leaves_other_peoples_random_numbers_alone() -> None:
 
 def test_biases_do_not_decay() -> None:
     task = Line()
-    task._y = task._y * 0 + 1  # what is to be learned is a bias of one and no slope
+    task._y = task._y * 0 + 1  # the target is a bias of one and no slope
     train(task, Optimization(epochs=300, batch_size=10, lr=0.05, weight_decay=1.0), CPU, seed=0)
     assert task.module.bias.item() == pytest.approx(1, abs=0.01)
 

@@ -1,4 +1,4 @@
-"""A labeling that is killed, or whose disk is full: the former categories stand, and the next run makes the new."""
+"""A categorization that is killed, or whose disk is full, keeps the former categories; the next run makes the new."""
 
 import os
 import re
