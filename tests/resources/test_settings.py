@@ -80,8 +80,9 @@ BAD = [
     ("images_quality", "101", "less than or equal to 100", "JPEG quality"),
     ("mlflow_port", "65536", "less than or equal to 65535", "port of MLflow"),
 ]
-READS_ELSEWHERE = {  # they hand the whole environment on, or look which variables they may set
+READS_ELSEWHERE = {  # they pass the whole environment on, look which variables they may set, or read a variable of Python
     "catalog/images/worker_processes.py",
+    "catalog/storage/cores.py",
     "ml/search/ray_local.py",
 }
 
