@@ -80,7 +80,7 @@ BAD = [
     ("images_quality", "101", "less than or equal to 100", "JPEG quality"),
     ("mlflow_port", "65536", "less than or equal to 65535", "port of MLflow"),
 ]
-READS_ELSEWHERE = {  # they pass the whole environment on, look which variables they may set, or read a variable of Python
+READS_ELSEWHERE = {  # they pass the whole environment on, look for variables they may set, or read one of Python
     "catalog/images/worker_processes.py",
     "catalog/storage/cores.py",
     "ml/search/ray_local.py",
