@@ -3,7 +3,6 @@
 PYTHON ?= python3
 # The demo's project; FULL=1 adds search, student, ensemble and shares of the labels.
 FULL ?=
-COMMA := ,
 PROJECT ?= $(if $(FULL),demo-full,demo-catalog)
 PRODUCTS ?= $(if $(FULL),12000,4000)
 NAME ?= download
@@ -27,7 +26,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); the first time takes some minutes"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark,search,text,deploy,postgres,kubernetes,s3]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark,search,text,postgres,kubernetes,s3]'
 	@# An oracle of tests and a peer of benchmarks; what it requires would bring an antlr4 that Dagster breaks on.
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps lightly
 	@touch $@
@@ -36,7 +35,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 $(DEMO_INSTALLED): pyproject.toml constraints.txt
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@test -e $(INSTALLED) || echo "installing into $(VENV); the first time takes some minutes"
-	@test -e $(INSTALLED) || $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[deploy$(if $(FULL),$(COMMA)search)]'
+	@test -e $(INSTALLED) || $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.$(if $(FULL),[search])'
 	@touch $@
 
 # With the address of a PostgreSQL set, Dagster remembers there: see docs/how-to/deploy.md.
