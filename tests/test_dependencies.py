@@ -1,4 +1,4 @@
-"""What shipped code imports is installed with it: by the project itself, or by an extra that only its own rooms need."""
+"""Shipped code imports what is installed with it: by the project, or by an extra that only certain files need."""
 
 import ast
 import re
