@@ -1,38 +1,20 @@
 """`shelfsight recipes`: the recipes of the project and all presets, with their size and seconds an epoch."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from ml.recipe_types import AttributeRecipe, ClassifierRecipe, EncoderRecipe
 from resources.compute import Compute
 from resources.recipe_costs import FILE, RecipeCosts
 from resources.recipe_set import KINDS
 from resources.recipes import PRESETS, RECIPES
 from resources.settings import Settings, project_file
 from resources.store import Store
+from shelfsight.cli.recipe_work import work_of
 
 WITHOUT_DATASET = 10_000  # images
 OnMeasure = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """The images that go through an encoder.
-
-    Attributes:
-        name: "embed", "pretrain", "finetune", or "probe", which embeds images once and then trains on embeddings.
-        encoder: The recipe of the encoder.
-        num_epochs: Passes over the images.
-        num_views: Views of each image in a pass, in units of the encoder's resolution.
-    """
-
-    name: str
-    encoder: EncoderRecipe
-    num_epochs: int = 1
-    num_views: float = 1.0
 
 
 def recipes(
@@ -80,7 +62,7 @@ def _num_training_images(store: Store) -> int:
 
 
 def _measure(costs: RecipeCosts, on_measure: OnMeasure) -> None:
-    works = [_work(recipe) for _, _, _, recipe in _listed()]
+    works = [work_of(recipe) for _, _, _, recipe in _listed()]
     for backbone, resolution in dict.fromkeys((e.encoder.backbone, e.encoder.resolution) for e in works if e):
         if costs.measured(backbone, resolution) is None:
             on_measure(f"{backbone} at {resolution} px")
@@ -90,14 +72,13 @@ def _measure(costs: RecipeCosts, on_measure: OnMeasure) -> None:
 def _row(costs: RecipeCosts, num_images: int, source: str, kind: str, name: str, recipe: Any) -> dict[str, Any]:
     """Returns one recipe as a row; ensembles and searches have no network of their own."""
     row = {"source": source, "kind": kind, "name": name}
-    work = _work(recipe)
+    work = work_of(recipe)
     if work is None:
         empty = ("backbone", "resolution", "million_parameters", "gmacs", "work", "epochs", "seconds_an_epoch", "basis")
         return {**row, **dict.fromkeys(empty)}
     backbone, resolution = work.encoder.backbone, work.encoder.resolution
     cost, measured = costs.cost(backbone, resolution), costs.measured(backbone, resolution)
     times = measured or costs.estimate(backbone, resolution)
-    per_image = times.train_s if work.name in ("pretrain", "finetune") else times.embed_s
     return {
         **row,
         "backbone": backbone,
@@ -106,29 +87,6 @@ def _row(costs: RecipeCosts, num_images: int, source: str, kind: str, name: str,
         "gmacs": round(cost.gmacs, 3),
         "work": work.name,
         "epochs": work.num_epochs,
-        "seconds_an_epoch": round(num_images * work.num_views * per_image, 1),
+        "seconds_an_epoch": round(num_images * work.seconds_an_image(times), 1),
         "basis": "estimated" if measured is None else "measured",
     }
-
-
-def _work(recipe: Any) -> Work | None:
-    """Returns the work of a recipe; None for one that combines or searches others."""
-    if isinstance(recipe, AttributeRecipe):
-        recipe = recipe.classifier
-    if isinstance(recipe, ClassifierRecipe):
-        encoder = RECIPES.encoders.get(recipe.encoder) or PRESETS.encoder(recipe.encoder)
-        if recipe.mode == "probe":
-            return Work(name="probe", encoder=encoder)
-        ratio = 1 + (recipe.semi_supervised.unlabeled_ratio if recipe.semi_supervised else 0)
-        return Work(name="finetune", encoder=encoder, num_epochs=recipe.optimization.epochs, num_views=ratio)
-    if not isinstance(recipe, EncoderRecipe):
-        return None
-    if recipe.pretraining is None:
-        return Work(name="embed", encoder=recipe)
-    from ml.methods import METHODS
-
-    settings, local = recipe.pretraining, recipe.pretraining.local_views
-    num_views: float = METHODS[settings.method].num_views
-    if local is not None:
-        num_views += local.num * (local.resolution / recipe.resolution) ** 2
-    return Work(name="pretrain", encoder=recipe, num_epochs=settings.optimization.epochs, num_views=num_views)

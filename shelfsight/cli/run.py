@@ -19,6 +19,7 @@ from resources.project_file import PROJECT_FILE, ProjectError
 from resources.recipes import complete_plan
 from resources.settings import Settings, project_file
 from resources.store import Store
+from shelfsight.cli.first_estimates import FirstEstimates
 from shelfsight.cli.run_estimates import RunEstimates
 
 FAILED, PROBLEMS = "failed deliveries", "problems with feeds"  # of the output
@@ -59,9 +60,9 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
         problems = register_arrivals(store, instance)
         flow = chosen(defs, steps(defs, plan), options)
         if options.is_dry:
-            estimates = RunEstimates(instance)
-            planned_runs = [_planned(estimates, each) for each in stale_runs(defs, instance, flow)]
-            return {"would run": planned_runs, PROBLEMS: problems}
+            estimates = RunEstimates(instance, FirstEstimates(settings, store))
+            planned = [_planned(estimates, each) for each in stale_runs(defs, instance, flow)]
+            return {"would run": planned, "total": _total(planned), PROBLEMS: problems}
         progress = run_steps(defs, instance, flow, ShownProgress(instance))
     return {"runs": progress.num_runs, FAILED: progress.refused, PROBLEMS: problems}
 
@@ -90,6 +91,12 @@ def chosen(defs: dg.Definitions, flow: Sequence[Step], options: RunOptions) -> l
 def _planned(estimates: RunEstimates, run: PlannedRun) -> dict[str, Any]:
     """Returns a run that would be made, with its estimated cost and what that is taken from."""
     return {"run": run.label, "assets": list(run.assets), **asdict(estimates.of(run))}
+
+
+def _total(planned: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the seconds of the runs whose cost is known, and the number of the others."""
+    known = [each["seconds"] for each in planned if each["seconds"] is not None]
+    return {"seconds": round(sum(known), 1), "runs": len(planned), "of unknown cost": len(planned) - len(known)}
 
 
 class ShownProgress:

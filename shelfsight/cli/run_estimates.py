@@ -1,8 +1,8 @@
 """Estimates of runs that a project has not made yet, from rates that its former runs measured on this machine.
 
 A rate is seconds per unit of work: bytes of a feed, images embedded, images times epochs trained. It is taken from
-comparable runs only: of a training, those of the same encoder and mode. What has no comparable run is unknown, and its
-basis says until when.
+comparable runs only: of a training, those of the same encoder and mode. What has no comparable run is estimated from a
+measured step of its network, where it has one, and is otherwise unknown; its basis says until when.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from catalog_assets.flow import PlannedRun
 from catalog_assets.idioms.history import latest
 from ml.recipe_types import ClassifierRecipe, EncoderRecipe
 from resources.recipes import RECIPES
+from shelfsight.cli.first_estimates import FirstEstimates
 
 MAX_RUNS = 50  # newest materializations that rates are taken from
 
@@ -84,10 +85,15 @@ def work_of_encoding(recipe: EncoderRecipe, num_images: int) -> Work:
 
 
 class RunEstimates:
-    """Estimates of planned runs by the history of an instance."""
+    """Estimates of planned runs by the history of an instance.
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self._instance = instance
+    Args:
+        instance: The instance.
+        first: Estimates of runs that have no comparable one; without them, they are unknown.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, first: FirstEstimates | None = None) -> None:
+        self._instance, self._first = instance, first
         self._measured: dict[str, list[Measured]] = {}  # by job
 
     def of(self, run: PlannedRun) -> Estimate:
@@ -102,13 +108,18 @@ class RunEstimates:
 
     def _at_rate(self, job: str, key: str) -> Estimate:
         work = self._work(job, key)
+        if work is not None:
+            if job not in self._measured:
+                self._measured[job] = self._former(job)
+            if found := estimate(work, self._measured[job]):
+                return found
+        if self._first is not None and (first := self._first.of(job, key)):
+            seconds, basis = first
+            return Estimate(seconds=round(seconds, 1), device_seconds=round(seconds, 1), basis=basis)
         if work is None:
             return Estimate(basis=f"unknown until {UNKNOWN_UNTIL[job]}")
-        if job not in self._measured:
-            self._measured[job] = self._former(job)
-        found = estimate(work, self._measured[job])
         of = f" of {work.kind}" if work.kind else ""
-        return found or Estimate(basis=f"unknown until a first run of {job}{of}")
+        return Estimate(basis=f"unknown until a first run of {job}{of}")
 
     def _mean(self, job: str, key: str | None) -> Estimate | None:
         """The mean of the newest successful runs of a job, for one partition or for any."""

@@ -45,7 +45,8 @@ def test_a_run_makes_what_is_missing_and_nothing_that_is_up_to_date(
     for name in ("inbox", "reference"):  # a project has them beside its file
         (catalog.root / name).rename(project.parent / name)
     project.write_text("[plan]\n" + "".join(f"{key} = {json.dumps(names)}\n" for key, names in PLAN.items()))
-    assert printed(capsys, "run", "--dry-run") == {"would run": [], "problems with feeds": []}
+    nothing = {"seconds": 0, "runs": 0, "of unknown cost": 0}
+    assert printed(capsys, "run", "--dry-run") == {"would run": [], "total": nothing, "problems with feeds": []}
     assert printed(capsys, "run") == {"runs": 0, "failed deliveries": {}, "problems with feeds": []}
 
     with dg.DagsterInstance.from_config(str(catalog.home)) as instance:
@@ -65,11 +66,17 @@ def test_an_empty_project_would_take_its_feeds_the_whole_way(project: Path, caps
     feed.parent.mkdir(parents=True)
     feed.write_text("id\ttitle\timage_link\n1\tShoe\thttp://a.example/1.jpg\n")
     project.write_text('[plan]\nencoders = ["imagenet-lite0"]\nclassifiers = ["imagenet-lite0-probe"]\n')
-    runs = [each["run"] for each in printed(capsys, "run", "--dry-run")["would run"]]
+    planned = printed(capsys, "run", "--dry-run")
+    runs = [each["run"] for each in planned["would run"]]
     assert runs[:3] == ["prepare", "ingest[hansen.spring]", "assemble"]
     assert "train[imagenet-lite0-probe]" in runs
     assert "categorize[hansen.spring]" in runs
     assert not (project.parent / "store" / "products").exists()
+    # Of the networks, a step is measured; the rest is unknown until its first run.
+    (known,) = [each for each in planned["would run"] if each["seconds"] is not None]
+    assert known["run"] == "encode[imagenet-lite0]"
+    assert known["basis"].startswith("1 images, as many as feeds have rows, 1 epoch at ")
+    assert planned["total"] == {"seconds": known["seconds"], "runs": len(runs), "of unknown cost": len(runs) - 1}
 
 
 def test_a_delivery_that_fails_and_a_feed_that_is_refused_are_named_and_fail_the_command(
