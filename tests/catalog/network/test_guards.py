@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.download.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
+from catalog.network.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
 
 GUARD = Guard()
 PRIVATE = (
