@@ -74,7 +74,7 @@ class FeedFile:
         name = public_url(url)
         with wrap_source_errors(name):
             limits = {"timeout_s": access.timeout_s, "idle_s": access.idle_s}
-            filesystem, path = open_filesystem(url, access.allowed_networks, **limits)
+            filesystem, path = open_filesystem(url, access.allowed_networks, limits)
             return cls(partner_id, name, filesystem, path, access=access)
 
     @property
@@ -168,11 +168,15 @@ def wrap_source_errors(name: str, *passing: type[Exception]) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     """Returns why a source cannot be reached: of a server's answer the status alone, whose text is the server's own."""
-    from catalog.network.guards import BlockedAddressError  # only a refusal needs it
+    from aiohttp.http_exceptions import HttpProcessingError  # only a refusal needs these
+
+    from catalog.network.guards import BlockedAddressError
 
     causes = list(islice(_causes(error), 8))
     if blocked := next((each for each in causes if isinstance(each, BlockedAddressError)), None):
         return f"{blocked}, a setting for addresses that are meant"
+    if any(isinstance(each, HttpProcessingError) for each in causes):
+        return "its server's answer is not valid HTTP"
     statuses = (getattr(each, "status", None) for each in causes)
     if (status := next((each for each in statuses if isinstance(each, int)), None)) is not None:
         return f"its server answers with the HTTP status {status}"

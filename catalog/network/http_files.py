@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -17,6 +18,7 @@ from catalog.network.sessions import guarded_session
 
 PROTOCOLS = ("http", "https")
 TIMEOUT_S = 600.0  # of one request
+NO_LIMITS: Mapping[str, float] = MappingProxyType({})
 IDLE_S = 30.0  # without a byte; also the limit for the headers of a file's version
 
 
@@ -47,23 +49,26 @@ class GuardedHTTPFileSystem(HTTPFileSystem):  # type: ignore[misc]
             return dict(await super()._info(url, **kwargs))
 
 
-def open_filesystem(url: str, allowed_networks: Sequence[str] = (), **http_options: Any) -> tuple[Any, str]:
+def open_filesystem(
+    url: str, allowed_networks: Sequence[str] = (), http_limits: Mapping[str, float] = NO_LIMITS, **options: Any
+) -> tuple[Any, str]:
     """Return the file system of an fsspec URL and the path in it; requests of http and https pass the guard.
 
     Args:
         url: of any protocol, or a chain such as `simplecache::https://shop/feed.tsv`.
         allowed_networks: networks or addresses that are allowed though they are not public.
-        http_options: further ones of `GuardedHTTPFileSystem`.
+        http_limits: `timeout_s` and `idle_s` of `GuardedHTTPFileSystem`, where they are not its own.
+        options: of the file system of the URL's protocol.
 
     Raises:
         ValueError: the protocol is unknown.
         ImportError: its package is not installed.
     """
     guard_fsspec()
-    options = {"allowed_networks": tuple(allowed_networks), **http_options}
+    http = {"allowed_networks": tuple(allowed_networks), **http_limits}
     links = url.split("::")  # of the chain; fsspec gives options of a protocol that none has to the first of them
     used = [protocol for protocol in PROTOCOLS if any(link.startswith(f"{protocol}://") for link in links)]
-    filesystem, path = url_to_fs(url, **{protocol: dict(options) for protocol in used})
+    filesystem, path = url_to_fs(url, **options, **{protocol: dict(http) for protocol in used})
     return filesystem, path
 
 
