@@ -10,7 +10,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from catalog.feeds import registration
+from catalog.feeds.feed import FeedBatch
 from catalog.feeds.feed_access import FeedAccess
+from catalog.feeds.feed_content import read_feed
+from catalog.feeds.sources import FeedFile, InboxError
 from catalog_assets.ingestion.inbox import Arrivals, arrivals
 from catalog_assets.ingestion.scan_settings import ScanSettings
 from resources.store import Store
@@ -106,7 +110,9 @@ SERVERS: dict[str, tuple[Callable[[], Reply], str]] = {
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(root=str(tmp_path / "store"))
+    store = Store(root=str(tmp_path / "store"))
+    write_settings(store)
+    return store
 
 
 @pytest.fixture
@@ -210,9 +216,30 @@ def test_the_time_of_a_look_is_that_of_its_end(store: Store, instance: dg.Dagste
         assert server.requests.total() == num_requests
 
 
+@pytest.mark.parametrize("error", [TypeError("no text"), MemoryError(), RecursionError("too deep")])
+def test_an_error_that_nobody_foresaw_is_a_problem_of_its_feed(
+    store: Store, instance: dg.DagsterInstance, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(feed: FeedFile, *names: object) -> Iterator[FeedBatch]:
+        if feed.name == "hansen/bad.tsv":
+            raise error
+        return read_feed(feed, *names)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(registration, "read_feed", read)
+    drop(store, "ab", "bad.tsv")
+    drop(store, "xyz")
+    found = scanned(store, instance)
+    assert keys(found) == ["hansen.big"]
+    [problem] = found.problems
+    assert problem.startswith(f"feed hansen/bad.tsv cannot be registered: {type(error).__name__}")
+    assert keys(scanned(store, instance, found.seen)) == []  # it is tried again, and not at once
+    monkeypatch.undo()
+    later = scanned(store, instance, found.seen, clock=lambda: NOON + timedelta(minutes=6))
+    assert keys(later) == ["hansen.bad"]
+
+
 def test_a_parse_of_a_feed_whose_server_fell_silent_ends(store: Store, instance: dg.DagsterInstance) -> None:
     from catalog.feeds.delivery_rows import delivered_batches
-    from catalog.feeds.sources import InboxError
     from catalog_assets.ingestion.inbox import source_of
 
     is_silent = threading.Event()

@@ -139,7 +139,7 @@ def test_a_record_of_a_version_without_arrivals_is_read(store: Store, instance: 
     drop(store, "ab")
     requests, _ = tick(store, instance)
     record: Path = store.local / "deliveries" / "hansen.big.json"
-    record.write_text(record.read_text().replace('"arrived_at"', '"receivd_at"'))
-    record.write_text("\n".join(line for line in record.read_text().splitlines() if "receivd" not in line))
+    record.write_text(record.read_text().replace('"arrived_at"', '"former_key"'))
+    record.write_text("\n".join(line for line in record.read_text().splitlines() if "former_key" not in line))
     again, _ = tick(store, instance)
     assert [each.partition_key for each in again] == [each.partition_key for each in requests]
