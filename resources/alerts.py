@@ -20,7 +20,7 @@ class Alerts(dg.ConfigurableResource):  # type: ignore[type-arg]
     def post(self, text: str, details: Mapping[str, str]) -> None:
         """Posts a message with its details.
 
-        No message quotes the webhook, whose path is a secret, nor what its server replies.
+        No message quotes the webhook, whose path is a secret, nor the response of its server.
 
         Raises:
             ValueError: the webhook is no URL of http or https.
@@ -54,6 +54,4 @@ class Alerts(dg.ConfigurableResource):  # type: ignore[type-arg]
             ) from None
         if status >= 300:
             way_out = "name the address that it is redirected to" if status < 400 else "correct it"
-            raise OSError(
-                f"the webhook's server answers with the HTTP status {status}; {way_out} in SHELFSIGHT_WEBHOOK"
-            )
+            raise OSError(f"the webhook's server returned HTTP status {status}; {way_out} in SHELFSIGHT_WEBHOOK")

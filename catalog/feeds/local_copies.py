@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from fsspec.implementations.local import LocalFileSystem
 
@@ -43,7 +43,7 @@ def local_copy(feed: FeedFile) -> Iterator[FeedFile]:
         yield replace(feed, filesystem=LocalFileSystem(), path=file.name, known_stamp=stamp)
 
 
-def _copy(source: BinaryIO, target: BinaryIO, feed: FeedFile) -> None:
+def _copy(source: BinaryIO, target: IO[bytes], feed: FeedFile) -> None:
     progress = _Progress(feed.access)
     while block := source.read(BLOCK_BYTES):
         if problem := progress.problem(len(block)):

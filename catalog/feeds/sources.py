@@ -28,7 +28,7 @@ class InboxError(ValueError):
 
 
 class UnreachableFeedError(InboxError):
-    """A feed whose place cannot be reached now, or not within the limits of its fetch; another look may reach it."""
+    """A feed whose place cannot be reached now, or not within the limits of its fetch; another poll may reach it."""
 
 
 class UnsettledFeedError(InboxError):
@@ -167,7 +167,7 @@ def wrap_source_errors(name: str, *passing: type[Exception]) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Returns why a source cannot be reached: of a server's answer the status alone, whose text is the server's own."""
+    """Returns why a source cannot be reached: of a response only the status, since its text is the server's."""
     from aiohttp.http_exceptions import HttpProcessingError  # only a refusal needs these
 
     from catalog.network.guards import BlockedAddressError
@@ -176,12 +176,12 @@ def _reason(error: Exception) -> str:
     if blocked := next((each for each in causes if isinstance(each, BlockedAddressError)), None):
         return f"{blocked}, a setting for addresses that are meant"
     if any(isinstance(each, HttpProcessingError) for each in causes):
-        return "its server's answer is not valid HTTP"
+        return "its server's response is not valid HTTP"
     statuses = (getattr(each, "status", None) for each in causes)
     if (status := next((each for each in statuses if isinstance(each, int)), None)) is not None:
-        return f"its server answers with the HTTP status {status}"
+        return f"its server returned HTTP status {status}"
     if isinstance(error, TimeoutError):
-        return "its server takes too long to answer"
+        return "its server takes too long to respond"
     message = f"{type(error).__name__} {' '.join(str(error).split())[:300]}".rstrip()
     # A password or a query may be secret, so neither this message nor the error behind it shows one.
     return printable(re.sub(r"//[^/\s'\"]*@", "//", re.sub(r"\?[^\s'\"]*", "?...", message)))

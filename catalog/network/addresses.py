@@ -1,7 +1,7 @@
 """Addresses: which of them are public, and which belong to the control services of clouds.
 
 `ipaddress` knows most of IANA's registries of special-purpose addresses, in its newer versions more than in older
-ones, and calls some addresses global that a cloud answers from inside. Those are listed here.
+ones, and considers some addresses global at which a cloud serves its own machines. Those are listed here.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Arrivals:
     """The result of a scan of the inbox."""
 
     deliveries: list[Delivery]  # registered now, to be parsed
-    seen: dict[str, str]  # feed -> time of the look (of URLs) and state of the version that was registered or refused
+    seen: dict[str, str]  # feed -> time of the poll (of URLs) and state of the version that was registered or refused
     problems: list[str]  # refused files, each with the way out
 
 
@@ -38,12 +38,12 @@ def arrivals(
     settings = settings or ScanSettings()
     feeds = find_feeds(store, settings.access)
     known = {place.name: seen[place.name] for place in feeds.places if place.name in seen}
-    looked = scan(store, feeds, known, settings)
-    registered = [delivery for each in looked for delivery in each.deliveries]
+    polled = scan(store, feeds, known, settings)
+    registered = [delivery for each in polled for delivery in each.deliveries]
     return Arrivals(
         deliveries=[delivery for delivery in registered if _needs_run(instance, delivery)],
-        seen=known | {each.name: each.seen for each in looked if each.seen is not None},
-        problems=[*feeds.problems, *(each.problem for each in looked if each.problem)],
+        seen=known | {each.name: each.seen for each in polled if each.seen is not None},
+        problems=[*feeds.problems, *(each.problem for each in polled if each.problem)],
     )
 
 

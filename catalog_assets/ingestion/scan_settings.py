@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from catalog.feeds.deliveries import MAX_DELIVERY_ROWS
 from catalog.feeds.feed_access import DEFAULT_ACCESS, FeedAccess
 
-MAX_SCAN_S = 15.0  # Dagster gives a sensor a minute; looks that take longer go on between its ticks
+MAX_SCAN_S = 15.0  # Dagster gives a sensor a minute; polls that take longer go on between its ticks
 
 
 def utc_now() -> datetime:

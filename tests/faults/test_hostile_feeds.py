@@ -176,7 +176,7 @@ def test_a_silent_feed_does_not_hold_up_a_scan_and_is_registered_by_a_later_one(
         second = scanned(store, instance, first.seen, access=patient)
     assert keys(second) == ["hansen.slow"]
     assert second.problems == []
-    assert server.requests["/healthy.tsv"] == 4  # of one look: the version three times, and the feed once
+    assert server.requests["/healthy.tsv"] == 4  # of one poll: the version three times, and the feed once
 
 
 @pytest.mark.parametrize("num_silent", [1, 16, 20])
@@ -199,7 +199,7 @@ def test_feeds_that_were_silent_before_come_after_all_others(
 
 
 @pytest.mark.parametrize("reply", [OK, None, [response("500 Oh", b"")]], ids=["healthy", "silent", "failing"])
-def test_the_time_of_a_look_is_that_of_its_end(store: Store, instance: dg.DagsterInstance, reply: Reply) -> None:
+def test_the_time_of_a_poll_is_that_of_its_end(store: Store, instance: dg.DagsterInstance, reply: Reply) -> None:
     now = [NOON]
 
     def replying(_: str) -> Reply:
