@@ -26,22 +26,14 @@ class Alerts(dg.ConfigurableResource):  # type: ignore[type-arg]
             ValueError: the webhook is no URL of http or https.
             OSError: the request failed, its address is not allowed, or it is redirected.
         """
-        asyncio.run(self._post({"text": text, **details}))
-
-    async def _post(self, message: Mapping[str, str]) -> None:
         import aiohttp
 
         from catalog.network.guards import BlockedAddressError, Guard, InvalidUrlError
-        from catalog.network.sessions import guarded_session
+        from catalog.network.posting import post_json
 
         guard = Guard.allowing(tuple(filter(None, map(str.strip, self.allowed_networks.split(",")))))
         try:
-            url = guard.check_url(self.webhook)
-            async with (
-                guarded_session(guard, aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
-                session.post(url, json=message, allow_redirects=False) as response,
-            ):
-                status = response.status
+            status = asyncio.run(post_json(self.webhook, {"text": text, **details}, guard, TIMEOUT_S))
         except InvalidUrlError:
             raise ValueError(
                 "the webhook is not an HTTP URL; set SHELFSIGHT_WEBHOOK to an http or https URL without a password"
@@ -49,9 +41,8 @@ class Alerts(dg.ConfigurableResource):  # type: ignore[type-arg]
         except BlockedAddressError as error:
             raise OSError(f"the webhook cannot be reached: {error}; add its address to allowed_networks") from None
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise OSError(
-                f"the webhook cannot be reached: {type(error).__name__}; correct SHELFSIGHT_WEBHOOK"
-            ) from None
+            kind = type(error).__name__
+            raise OSError(f"the webhook cannot be reached ({kind}); correct SHELFSIGHT_WEBHOOK") from None
         if status >= 300:
             way_out = "name the address that it is redirected to" if status < 400 else "correct it"
             raise OSError(f"the webhook's server returned HTTP status {status}; {way_out} in SHELFSIGHT_WEBHOOK")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class FeedAccess:
     """The limits of one fetch of a whole feed, all its requests and redirects together.
 
-    A server that sends nothing for `idle_s`, or fewer than `min_bytes_per_s` on average over that time, has failed before
-    `timeout_s`.
+    A server that sends nothing for `idle_s`, or on average fewer than `min_bytes_per_s` over that time, has failed
+    before `timeout_s`.
     """
 
     allowed_networks: tuple[str, ...] = ()  # networks or addresses allowed though they are not public

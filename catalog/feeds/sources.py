@@ -39,12 +39,13 @@ class UnsettledFeedError(InboxError):
 class FeedFile:
     """A feed file of a partner. `name` is its path below the inbox, or its URL without password and query.
 
-    `is_entry` is True for an entry of the inbox, which counts only if it is a file, not a link to one.
+    `is_entry` is True for an entry of the inbox, which counts only if it is a file, not a link to one. Without a file
+    system `path` is a URL, whose file system is opened where it is used: some of them connect as they are opened.
     """
 
     partner_id: str
     name: str
-    filesystem: Any = field(repr=False, compare=False)  # fsspec's
+    filesystem: Any = field(repr=False, compare=False)  # fsspec's; None for a URL
     path: str = field(repr=False, compare=False)
     is_entry: bool = field(default=False, repr=False, compare=False)
     access: FeedAccess = field(default=DEFAULT_ACCESS, repr=False, compare=False)  # of a URL
@@ -64,18 +65,17 @@ class FeedFile:
 
     @classmethod
     def at_url(cls, partner_id: str, url: str, access: FeedAccess = DEFAULT_ACCESS) -> FeedFile:
-        """Return the feed at an fsspec URL; nothing is requested yet.
+        """Return the feed at an fsspec URL; nothing is connected to yet.
 
         Raises:
             InboxError: No installed file system reads such URLs.
         """
-        from catalog.network.http_files import open_filesystem  # and with it a client, which the inbox does without
+        from catalog.network.http_files import check_protocols  # and with it a client, which the inbox does without
 
         name = public_url(url)
         with wrap_source_errors(name):
-            limits = {"timeout_s": access.timeout_s, "idle_s": access.idle_s}
-            filesystem, path = open_filesystem(url, access.allowed_networks, limits)
-            return cls(partner_id, name, filesystem, path, access=access)
+            check_protocols(url)
+        return cls(partner_id, name, None, url, access=access)
 
     @property
     def is_url(self) -> bool:
@@ -116,14 +116,24 @@ class FeedFile:
         if self.known_stamp is not None:
             return self.known_stamp
         with wrap_source_errors(self.name):
-            if _is_local(self.filesystem):
-                stat = Path(self.path).stat(follow_symlinks=not self.is_entry)
+            filesystem, path = self._opened()
+            if _is_local(filesystem):
+                stat = Path(path).stat(follow_symlinks=not self.is_entry)
                 # The inode's time of change differs even for a file that was given its predecessor's size and times.
                 return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}"
-            self.filesystem.invalidate_cache()
-            metadata = self.filesystem.info(self.path)
+            filesystem.invalidate_cache()
+            metadata = filesystem.info(path)
             versions = [f"{name}={metadata[name]}" for name in _VERSIONS if metadata.get(name)]
             return ":".join([str(metadata.get("size")), *versions]) if versions else ""
+
+    def _opened(self) -> tuple[Any, str]:
+        """Returns the file system and the path in it; fsspec keeps file systems, so they are opened once."""
+        if self.filesystem is not None:
+            return self.filesystem, self.path
+        from catalog.network.http_files import open_filesystem
+
+        limits = {"timeout_s": self.access.timeout_s, "idle_s": self.access.idle_s}
+        return open_filesystem(self.path, self.access.allowed_networks, limits)
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -133,12 +143,13 @@ class FeedFile:
             InboxError: It cannot be opened.
         """
         with wrap_source_errors(self.name):
-            if self.is_entry and _is_local(self.filesystem):
-                file = open_entry(Path(self.path))
-            elif _is_of(self.filesystem, ("http", "https")):  # in one request, whose size nobody has to know
-                file = cast(BinaryIO, self.filesystem.open(self.path, "rb", block_size=0, size=1))
+            filesystem, path = self._opened()
+            if self.is_entry and _is_local(filesystem):
+                file = open_entry(Path(path))
+            elif _is_of(filesystem, ("http", "https")):  # in one request, whose size nobody has to know
+                file = cast(BinaryIO, filesystem.open(path, "rb", block_size=0, size=1))
             else:
-                file = cast(BinaryIO, self.filesystem.open(self.path, "rb"))
+                file = cast(BinaryIO, filesystem.open(path, "rb"))
         with file:
             yield file
 

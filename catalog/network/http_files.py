@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import fsspec
-from fsspec.core import url_to_fs
+from fsspec.core import split_protocol, url_to_fs
 from fsspec.implementations.http import HTTPFileSystem
 
 from catalog.network.guards import Guard
@@ -70,6 +70,17 @@ def open_filesystem(
     used = [protocol for protocol in PROTOCOLS if any(link.startswith(f"{protocol}://") for link in links)]
     filesystem, path = url_to_fs(url, **options, **{protocol: dict(http) for protocol in used})
     return filesystem, path
+
+
+def check_protocols(url: str) -> None:
+    """Check that the file systems of an fsspec URL, or of a chain, are installed; none of them is opened.
+
+    Raises:
+        ValueError: a protocol is unknown.
+        ImportError: its package is not installed.
+    """
+    for link in url.split("::"):
+        fsspec.get_filesystem_class(split_protocol(link)[0] or link)
 
 
 def guard_fsspec() -> None:

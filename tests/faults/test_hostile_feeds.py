@@ -1,6 +1,7 @@
 """Servers that drip, fall silent, redirect without end or send nonsense: each is a problem of its own feed alone."""
 
 import itertools
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -177,6 +178,22 @@ def test_a_silent_feed_does_not_hold_up_a_scan_and_is_registered_by_a_later_one(
     assert keys(second) == ["hansen.slow"]
     assert second.problems == []
     assert server.requests["/healthy.tsv"] == 4  # of one poll: the version three times, and the feed once
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://HOST/feed.tsv", "simplecache::ftp://HOST/feed.tsv", "zip://feed.tsv::ftp://HOST/feed.tsv"]
+)
+def test_a_server_that_is_silent_as_its_file_system_is_opened_holds_up_no_other_feed(
+    store: Store, instance: dg.DagsterInstance, url: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # which accepts, and never says a word
+        write_settings(store, url.replace("HOST", f"127.0.0.1:{silent.getsockname()[1]}"))
+        drop(store, "xyz")
+        found, registered = scanned(store, instance, max_scan_s=0.3), list[str]()
+        while not (registered := registered + keys(found)):  # a machine under load
+            found = scanned(store, instance, found.seen, max_scan_s=0.3)
+    assert registered == ["hansen.big"]
+    assert "has been read for" in found.problems[0]
 
 
 @pytest.mark.parametrize("num_silent", [1, 16, 20])
