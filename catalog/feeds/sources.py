@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +16,7 @@ from catalog.feeds.feed_access import DEFAULT_ACCESS, FeedAccess
 from catalog.feeds.inbox_entries import EntryRefusedError, open_entry, printable
 from catalog.storage.files import LOCAL_PROTOCOLS
 
+MAX_CAUSES = 8  # of an error
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 # Metadata of file systems that change whenever a file does, beside its size.
@@ -28,7 +28,7 @@ class InboxError(ValueError):
 
 
 class UnreachableFeedError(InboxError):
-    """A feed whose place cannot be reached now, or not within the limits of its fetch; another poll may reach it."""
+    """A feed at a URL that cannot be reached now, or not within the limits of its fetch; a retry may reach it."""
 
 
 class UnsettledFeedError(InboxError):
@@ -156,7 +156,10 @@ class FeedFile:
 
 def public_url(url: str) -> str:
     """Return the URL without its secret parts: user, password, query and fragment."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets around what is no address; fetching it has the reason
+        return re.sub(r"//[^/]*@", "//", re.sub(r"[?#].*", "", url))
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -172,9 +175,12 @@ def wrap_source_errors(name: str, *passing: type[Exception]) -> Iterator[None]:
     except EntryRefusedError as error:
         raise InboxError(f"feed {name} is refused: {error}") from None
     except Exception as error:
-        raise UnreachableFeedError(
-            f"feed {name} cannot be reached: {_reason(error)}; correct its address, or bring it back"
-        ) from None
+        from catalog.network.guards import BlockedAddressError  # only a refusal needs it
+
+        # Of a file in the inbox, or an address that is refused, a retry would say the same.
+        is_final = "://" not in name or any(isinstance(each, BlockedAddressError) for each in _causes(error))
+        kind = InboxError if is_final else UnreachableFeedError
+        raise kind(f"feed {name} cannot be reached: {_reason(error)}; correct its address, or bring it back") from None
 
 
 def _reason(error: Exception) -> str:
@@ -183,7 +189,7 @@ def _reason(error: Exception) -> str:
 
     from catalog.network.guards import BlockedAddressError
 
-    causes = list(islice(_causes(error), 8))
+    causes = list(_causes(error))
     if blocked := next((each for each in causes if isinstance(each, BlockedAddressError)), None):
         return f"{blocked}, a setting for addresses that are meant"
     if any(isinstance(each, HttpProcessingError) for each in causes):
@@ -199,7 +205,9 @@ def _reason(error: Exception) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+    for _ in range(MAX_CAUSES):
+        if error is None:
+            return
         yield error
         error = error.__cause__ or error.__context__
 

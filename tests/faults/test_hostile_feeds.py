@@ -181,6 +181,27 @@ def test_a_silent_feed_does_not_hold_up_a_scan_and_is_registered_by_a_later_one(
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1/feed.tsv?hidden",
+        "http://hidden@[shop]/feed.tsv",
+        "http://shop.example:port/feed.tsv",
+        "http:///feed.tsv",
+        "http://a..b/feed.tsv",
+    ],
+)
+def test_a_url_that_is_none_is_a_problem_and_the_others_are_registered(
+    store: Store, instance: dg.DagsterInstance, url: str
+) -> None:
+    write_settings(store, url)
+    drop(store, "xyz")
+    found = scanned(store, instance)
+    assert keys(found) == ["hansen.big"]
+    assert len(found.problems) == 1
+    assert "hidden" not in found.problems[0]
+
+
+@pytest.mark.parametrize(
     "url", ["ftp://HOST/feed.tsv", "simplecache::ftp://HOST/feed.tsv", "zip://feed.tsv::ftp://HOST/feed.tsv"]
 )
 def test_a_server_that_is_silent_as_its_file_system_is_opened_holds_up_no_other_feed(

@@ -14,8 +14,10 @@ from catalog.feeds.sources import FeedFile, InboxError
 from catalog_assets.ingestion.feed_sensor import feed_sensor
 from catalog_assets.ingestion.inbox import arrivals
 from resources.policies import ArrivalPolicy
+from resources.settings import Settings
 from resources.store import Store
 from shelfsight.cli.automation_state import Automation
+from shelfsight.cli.feeds import add
 from shelfsight.cli.waiting_feeds import waiting_feeds
 from tests.catalog_assets.delivering import drop, tsv, write_settings
 
@@ -156,6 +158,15 @@ def test_an_inbox_that_is_itself_a_link_is_one(store: Store, instance: dg.Dagste
     (tmp_path / "link").symlink_to(store.local / "inbox")
     linked = Store(root=store.root, inbox_root=str(tmp_path / "link"))
     assert [delivery.key for delivery in arrivals(linked, instance, {}).deliveries] == ["hansen.big"]
+
+
+def test_a_feed_is_not_added_through_a_linked_folder_of_a_partner(store: Store, tmp_path: Path) -> None:
+    (store.local / "reference" / "partners.toml").write_text("[partners.meier]\n")
+    (store.local / "inbox" / "meier").symlink_to(store.local / OUTSIDE)
+    (tmp_path / "new.tsv").write_bytes(tsv("a"))
+    with pytest.raises(ValueError, match=r"meier' is a symbolic link, .* replace it by a folder"):
+        add(Settings(store=store.root), tmp_path / "new.tsv", "meier")
+    assert not (store.local / OUTSIDE / "new.tsv").exists()
 
 
 def test_a_feed_that_a_person_names_may_be_a_link(store: Store) -> None:

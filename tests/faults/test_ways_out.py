@@ -243,8 +243,11 @@ def servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[R
         name = os.fsdecode(host)
         lookups[name] += 1
         address = OUTSIDE if name == "rebinding.example" and lookups[name] == 1 else NAMES.get(name)
-        if address is None:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        if address is None:  # disguised addresses are resolved as the system does it
+            try:
+                address = socket.inet_ntoa(socket.inet_aton(name))
+            except OSError:
+                raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
         with suppress(ValueError):
             port = int(port)
         if ":" in address:
