@@ -11,9 +11,11 @@ import dagster as dg
 
 from catalog_assets.definitions import definitions
 from catalog_assets.idioms.staleness import needs_materializing
-from catalog_assets.ingestion.inbox import ScanSettings, arrivals, registration
+from catalog_assets.ingestion.inbox import arrivals, registration
+from catalog_assets.ingestion.scan_settings import ScanSettings
 from catalog_assets.partitions import deliveries
 from catalog_assets.plan import TARGET, Plan, Step, step, steps
+from resources.configured import arrival_policy
 from resources.settings import Settings
 from resources.store import Store
 
@@ -75,7 +77,10 @@ class Progress:
 
 def register_arrivals(store: Store, instance: dg.DagsterInstance) -> list[str]:
     """Registers every new feed in the inbox as deliveries, as feed_sensor does; returns problems with files."""
-    found = arrivals(store, instance, seen={}, settings=ScanSettings(max_rows=Settings.read().max_delivery_rows))
+    policy = arrival_policy(Settings.read())
+    found = arrivals(
+        store, instance, seen={}, settings=ScanSettings(max_rows=policy.max_delivery_rows, access=policy.access)
+    )
     instance.add_dynamic_partitions(str(deliveries.name), [delivery.key for delivery in found.deliveries])
     for delivery in found.deliveries:
         instance.report_runless_asset_event(registration(delivery))

@@ -31,12 +31,12 @@ def configured(settings: Settings) -> dict[str, object]:
         ),
         **engine(settings, str(store.reference), str(store.delivery_records / PARTS)),
         "compute": Compute(device=settings.device, num_ranks=settings.ranks, launcher=settings.launcher),
-        "alerts": Alerts(webhook=_secret(settings, "webhook", "")),
+        "alerts": Alerts(webhook=_secret(settings, "webhook", ""), allowed_networks=settings.allowed_networks),
         "tracking": Tracking(
             uri=_secret(settings, "mlflow_tracking_uri", f"sqlite:///{store.scratch / 'mlflow' / 'mlflow.db'}"),
             artifacts=str(store.path / "mlflow" / "artifacts"),
         ),
-        "arrival_policy": ArrivalPolicy(job=settings.on_arrival, max_delivery_rows=settings.max_delivery_rows),
+        "arrival_policy": arrival_policy(settings),
         "freshness_policy": FreshnessPolicy(max_feed_age_days=settings.max_feed_age_days),
         "grouping_policy": GroupingPolicy(max_images=settings.max_group_images),
         "first_champion_policy": FirstChampionPolicy(
@@ -46,6 +46,16 @@ def configured(settings: Settings) -> dict[str, object]:
             min_new_labels=settings.retrain_min_new_labels, max_seconds_a_day=settings.retrain_seconds_a_day
         ),
     }
+
+
+def arrival_policy(settings: Settings) -> ArrivalPolicy:
+    """The policy for new feeds."""
+    return ArrivalPolicy(
+        job=settings.on_arrival,
+        max_delivery_rows=settings.max_delivery_rows,
+        allowed_networks=settings.allowed_networks,
+        feed_timeout_s=settings.feed_timeout_s,
+    )
 
 
 def engine(settings: Settings, reference: str, parts: str = "") -> dict[str, object]:

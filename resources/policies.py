@@ -4,16 +4,26 @@ import dagster as dg
 from pydantic import Field
 
 from catalog.feeds.deliveries import MAX_DELIVERY_ROWS
+from catalog.feeds.feed_access import DEFAULT_ACCESS, FeedAccess
 
 
 class ArrivalPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The job that a new feed starts: `ingest`, or `parse` where the download waits for a person.
 
-    A feed of more than `max_delivery_rows` rows becomes several deliveries.
+    A feed of more than `max_delivery_rows` rows becomes several deliveries. A feed at a URL is fetched within
+    `feed_timeout_s`, from public addresses and those of `allowed_networks`, which commas separate.
     """
 
     job: str = "ingest"
     max_delivery_rows: int = MAX_DELIVERY_ROWS
+    allowed_networks: str = ""
+    feed_timeout_s: float = DEFAULT_ACCESS.timeout_s
+
+    @property
+    def access(self) -> FeedAccess:
+        """The limits within which a feed at a URL is fetched."""
+        networks = tuple(filter(None, map(str.strip, self.allowed_networks.split(","))))
+        return FeedAccess(allowed_networks=networks, timeout_s=self.feed_timeout_s)
 
 
 class FreshnessPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]

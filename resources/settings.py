@@ -81,11 +81,16 @@ class Settings(BaseSettings):
     max_delivery_rows: Annotated[int, Field(gt=0)] = Field(
         default=100_000, description="rows of a delivery; a bigger feed becomes several deliveries"
     )
+    feed_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        default=600.0, description="seconds that fetching one whole feed from its URL may take"
+    )
     max_feed_age_days: Annotated[float, Field(gt=0)] = Field(
         default=2.0, description="days after which a partner's newer feed is missed, unless `partners.toml` has others"
     )
     allowed_networks: str = Field(
-        default="", description="private addresses that may be fetched from, such as `10.0.0.0/8`, separated by commas"
+        default="",
+        description="addresses that are not public and may be connected to, for feeds, images and the webhook, such as "
+        "`10.0.0.0/8`, separated by commas",
     )
     image_roots: Annotated[dict[str, str], NoDecode, BeforeValidator(_from_json)] = Field(
         default_factory=dict,

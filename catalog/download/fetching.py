@@ -18,13 +18,13 @@ from yarl import URL
 
 from catalog.download.fetched import UNKNOWN, Fetched, Validators
 from catalog.download.file_fetching import FileFetcher
-from catalog.download.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
 from catalog.download.host_limiter import HostLimiter, HostLimiters, HostPausedError, retry_after_s
 from catalog.download.image_roots import is_web_link
 from catalog.download.robots import Robots, RobotsReply, tag_refuses
 from catalog.download.settings import FetchSettings
 from catalog.download.turns import Turns
 from catalog.images.statuses import Status
+from catalog.network.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
 
 HOME_PATHS = frozenset({"", "/", "/index.html"})
 

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from catalog.download.fetched import UNKNOWN, Fetched, Validators
-from catalog.download.guards import BlockedAddressError, InvalidUrlError
 from catalog.download.host_limiter import HostLimiters, HostPausedError
 from catalog.download.image_roots import PARTS_ROOT, FileLink, Roots
 from catalog.download.local_files import ReadLimits, read_local
@@ -16,6 +15,7 @@ from catalog.download.remote_files import RemoteFiles
 from catalog.download.settings import FetchSettings
 from catalog.download.turns import Turns
 from catalog.images.statuses import Status
+from catalog.network.guards import BlockedAddressError, InvalidUrlError
 
 _FAILURES_OF_ROOT = frozenset({Status.CONNECT_ERROR, Status.TIMEOUT, Status.HOST_REFUSED})
 

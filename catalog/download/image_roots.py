@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from catalog.download.guards import MAX_URL_LENGTH, BlockedAddressError, InvalidUrlError
 from catalog.download.system_folders import system_folder_of
 from catalog.feeds.deliveries import IMAGE_SCHEME
+from catalog.network.guards import MAX_URL_LENGTH, BlockedAddressError, InvalidUrlError
 
 DEFAULT_ROOT = "default"
 PARTS_ROOT = IMAGE_SCHEME  # the images of feeds that bring them, which lie in the parts of deliveries

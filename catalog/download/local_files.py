@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.download.fetched import Fetched, Validators
-from catalog.download.guards import BlockedAddressError
 from catalog.download.image_roots import FileLink
 from catalog.images.statuses import Status
+from catalog.network.guards import BlockedAddressError
 
 _CHUNK_BYTES = 1 << 20
 _STATUS_OF_ERRNO = {

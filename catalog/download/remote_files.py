@@ -89,12 +89,11 @@ def filesystem_of(root: Root) -> tuple[Any, str]:
     Raises:
         ImageRootError: no installed package reads such URLs, or the URL is not complete.
     """
-    from fsspec.core import url_to_fs
+    from catalog.network.http_files import open_filesystem
 
     try:
-        filesystem, path = url_to_fs(root.place, use_listings_cache=False)
+        return open_filesystem(root.place, use_listings_cache=False)
     except (ImportError, ValueError) as error:
         raise ImageRootError(
             f"image_roots has {root.name} = {root.place!r}: {error}; install the package that reads it, such as s3fs"
         ) from error
-    return filesystem, path

@@ -8,7 +8,6 @@ folder's name and a partition's, so names are plain and hold no dot.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 
 from upath import UPath
@@ -44,6 +43,7 @@ class Delivery:
     sha256: str  # of the whole file
     num_bytes: int
     received_at: str  # ISO 8601, UTC; orders deliveries, so that the newest row of a product counts
+    arrived_at: str = ""  # when this version was registered last: another one, or the file written once more
     stamp: str = ""  # of the file, see `FeedFile.stamp`
     columns: str = ""  # fingerprint of the partner's own column names, see `columns_fingerprint`
     product_types: str = ""  # fingerprint of the categories of the partner's own product types
@@ -54,6 +54,11 @@ class Delivery:
         """The delivery's content in a word: the fingerprints of the file, column names and product types, the rows."""
         content = "-".join(filter(None, (self.sha256, self.columns, self.product_types)))
         return content if self.part.num_parts == 1 else f"{content}:{self.part.first_row}+{self.part.num_rows}"
+
+    @property
+    def arrival(self) -> str:
+        """Text that differs for every arrival, also for the arrival of a version that was here before."""
+        return f"{self.key}:{self.version}:{self.arrived_at}"
 
     @property
     def is_superseded(self) -> bool:
@@ -87,14 +92,6 @@ def known_deliveries(folder: UPath, feed_key: str) -> list[Delivery]:
     """Return all records of one feed: its delivery, its parts, and those that it had once."""
     paths = [*folder.glob(f"{feed_key}.json"), *folder.glob(f"{feed_key}.*.json")]
     return [Delivery.load(folder, path.name.removesuffix(".json")) for path in sorted(paths, key=str)]
-
-
-def feed_files(inbox: UPath) -> Iterator[UPath]:
-    """Yield every visible file below the inbox's partner folders, in a stable order; hidden files are incomplete."""
-    if not inbox.exists():
-        return
-    for partner in sorted(path for path in inbox.iterdir() if path.is_dir()):
-        yield from sorted(path for path in partner.iterdir() if path.is_file() and not path.name.startswith("."))
 
 
 def feed_key(delivery_key: str) -> str:

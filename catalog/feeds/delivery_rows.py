@@ -10,6 +10,7 @@ from catalog.feeds.conversion import read_part
 from catalog.feeds.deliveries import Delivery
 from catalog.feeds.feed import NO_NAMES, FeedBatch, FeedError, columns_fingerprint
 from catalog.feeds.feed_content import fingerprint_of, read_feed
+from catalog.feeds.local_copies import local_copy
 from catalog.feeds.sources import FeedFile
 
 
@@ -48,12 +49,14 @@ def _of_part(delivery: Delivery, file: UPath, names: Mapping[str, str]) -> Itera
 
 
 def _of_feed(delivery: Delivery, feed: FeedFile, names: Mapping[str, str]) -> Iterator[FeedBatch]:
-    stamp = feed.stamp()
-    if (not stamp or stamp != delivery.stamp) and fingerprint_of(feed)[0] != delivery.sha256:
-        raise _changed(f"feed {feed.name}", "since", delivery, "was registered")
-    yield from read_feed(feed, names)
-    if feed.stamp() != stamp:
-        raise _changed(f"feed {feed.name}", "while", delivery, "was read")
+    with local_copy(feed) as copy:
+        stamp = copy.stamp()
+        # Of a copy the bytes count: a server may send others than the version that it names.
+        if (not stamp or feed.is_url or stamp != delivery.stamp) and fingerprint_of(copy)[0] != delivery.sha256:
+            raise _changed(f"feed {feed.name}", "since", delivery, "was registered")
+        yield from read_feed(copy, names)
+        if copy.stamp() != stamp:
+            raise _changed(f"feed {feed.name}", "while", delivery, "was read")
 
 
 def _changed(thing: str, when: str, delivery: Delivery, event: str) -> ChangedFeedError:

@@ -5,6 +5,7 @@ A feed that brings its images is always converted, so that they do not change un
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,8 +17,10 @@ from catalog.feeds.deliveries import MAX_DELIVERY_ROWS, PARTS, Delivery, Part
 from catalog.feeds.feed import NO_NAMES, FeedError, columns_fingerprint
 from catalog.feeds.feed_content import fingerprint_of, read_feed
 from catalog.feeds.formats import format_of
+from catalog.feeds.local_copies import local_copy
 from catalog.feeds.sources import FeedFile, InboxError, UnsettledFeedError
 
+_READING = threading.BoundedSemaphore(3)  # readings at once in this process, each of which takes memory
 _converting: dict[str, object] = {}  # the folders into which threads of this process write parts
 
 
@@ -30,6 +33,8 @@ def register(
     max_rows: int = MAX_DELIVERY_ROWS,
 ) -> list[Delivery]:
     """Return the deliveries that a feed becomes: one, or its parts of at most `max_rows` rows in their order.
+
+    A feed at a URL is fetched once, within the limits of its access.
 
     The parts of a big feed are written below `records`, all of them before this returns; content that was converted
     before is not converted again. The records themselves are the caller's to save.
@@ -45,6 +50,17 @@ def register(
     """
     if max_rows < 1:
         raise ValueError(f"{max_rows} rows a delivery are not possible; allow 1 at least")
+    _ = feed.key  # a feed that can be no delivery is not fetched
+    with _refusals(feed.name):
+        _ = format_of(feed.file_name)
+    with local_copy(feed) as copy, _READING:
+        return _register(copy, records=records, received_at=received_at, names=names, max_rows=max_rows)
+
+
+def _register(
+    feed: FeedFile, *, records: UPath, received_at: datetime, names: Mapping[str, str], max_rows: int
+) -> list[Delivery]:
+    """Does the same of a feed whose bytes are on this machine, or in the inbox."""
     key, stamp = feed.key, feed.stamp()
     columns = columns_fingerprint(names)
     with _refusals(feed.name):

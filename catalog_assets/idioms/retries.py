@@ -28,7 +28,7 @@ _ERRNOS = frozenset(
 _CLASSES = frozenset(
     {
         *("aiohttp.ClientError", "botocore.HTTPClientError", "botocore.ConnectionError", "requests.RequestException"),
-        *("urllib3.HTTPError", "grpc.RpcError", "py4j.Py4JNetworkError"),
+        *("urllib3.HTTPError", "grpc.RpcError", "py4j.Py4JNetworkError", "catalog.UnreachableFeedError"),
         *("torch.OutOfMemoryError", "torch.AcceleratorError", "torch.DistNetworkError", "torch.DistBackendError"),
     }
 )

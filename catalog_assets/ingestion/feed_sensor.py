@@ -7,8 +7,9 @@ import dagster as dg
 from catalog.taxonomy.files import TAXONOMY_FILE
 from catalog.taxonomy.tree import TAXONOMY_URL
 from catalog_assets.idioms.priorities import NEW_FEED
-from catalog_assets.ingestion.inbox import MAX_SCAN_S, ScanSettings, arrivals, registration
+from catalog_assets.ingestion.inbox import arrivals, registration
 from catalog_assets.ingestion.jobs import ingest, parse_only
+from catalog_assets.ingestion.scan_settings import MAX_SCAN_S, ScanSettings
 from catalog_assets.partitions import deliveries
 from resources.policies import ArrivalPolicy
 from resources.store import Store
@@ -22,7 +23,9 @@ def feed_sensor(
     taxonomy = store.reference / TAXONOMY_FILE
     if not taxonomy.exists():  # then every run would fail, and none be repeated once it is there
         return dg.SkipReason(f"feeds wait for the taxonomy; save {TAXONOMY_URL} as {taxonomy}")
-    settings = ScanSettings(max_rows=arrival_policy.max_delivery_rows, max_scan_s=MAX_SCAN_S)
+    settings = ScanSettings(
+        max_rows=arrival_policy.max_delivery_rows, max_scan_s=MAX_SCAN_S, access=arrival_policy.access
+    )
     found = arrivals(store, context.instance, json.loads(context.cursor or "{}"), settings)
     for problem in found.problems:
         context.log.error(problem)
@@ -32,10 +35,11 @@ def feed_sensor(
         return dg.SkipReason("; ".join(found.problems) or f"no new feed among {len(found.seen)} in {store.inbox}")
     keys = [delivery.key for delivery in found.deliveries]
     return dg.SensorResult(
-        # The run key is the content and the rows: a tick repeated after a crash starts no second run.
+        # The run key is the arrival: a tick repeated after a crash starts no second run, and content that was there
+        # before, or whose run failed, starts one as it arrives again.
         run_requests=[
             dg.RunRequest(
-                run_key=f"{delivery.key}:{delivery.version}",
+                run_key=delivery.arrival,
                 partition_key=delivery.key,
                 job_name=arrival_policy.job,
                 tags=NEW_FEED,

@@ -13,6 +13,7 @@ from catalog_assets.ingestion.inbox import source_of
 from catalog_assets.ingestion.taxonomies import taxonomy, taxonomy_moves
 from catalog_assets.partitions import deliveries
 from resources.feed_parser import FeedParser
+from resources.policies import ArrivalPolicy
 from resources.store import Store
 
 feed_files = dg.AssetSpec(
@@ -47,7 +48,7 @@ feed_files = dg.AssetSpec(
 )
 @retried(NETWORK)
 def products_and_rejected(
-    context: dg.AssetExecutionContext, store: Store, feed_parser: FeedParser
+    context: dg.AssetExecutionContext, store: Store, feed_parser: FeedParser, arrival_policy: ArrivalPolicy
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """Parses one delivery into the product table; products that an earlier version had and it lacks are removed."""
     from catalog.products.delivery_parsing import DeliveryTask
@@ -57,7 +58,7 @@ def products_and_rejected(
     known = store.taxonomy()
     task = DeliveryTask(
         delivery=delivery,
-        source=source_of(store, delivery),
+        source=source_of(store, delivery, arrival_policy.access),
         partner=store.partner(delivery.partner_id),
         taxonomy=known,
         moves=store.taxonomy_moves(known),

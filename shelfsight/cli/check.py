@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from catalog.dataset.columns import LEVEL_COLUMNS
-from catalog.feeds.deliveries import feed_files
 from catalog.feeds.formats import format_of
+from catalog.feeds.inbox_entries import inbox_entries
 from catalog.products.partners import PartnerSettings
 from ml.recipe_types import ClassifierRecipe
 from resources.recipe_set import FOUND_BY
@@ -23,14 +23,14 @@ def check(settings: Settings) -> dict[str, Any]:
     against what they name (backbones, methods, heads, losses), the reference data and the names of feeds.
     """
     store, project = Store.of(settings), project_file()
-    feeds, values = list(feed_files(store.inbox)), store.reference / "business_value.csv"
+    inbox, values = inbox_entries(store.inbox), store.reference / "business_value.csv"
     return {
         "project": str(project.path) if project.path else "none: the demo's recipes, with settings of the environment",
         "store": settings.root,
         "encoders": list(RECIPES.encoders),
         "classifiers": [*RECIPES.classifiers, *(f"{FOUND_BY}{name}" for name in RECIPES.searches)],
         "image_roots": [f"{name} = {place}" for name, place in settings.image_roots.items()],
-        "feeds": [str(feed.relative_to(store.inbox)) for feed in feeds],
+        "feeds": [str(feed.relative_to(store.inbox)) for feed in inbox.files],
         "business value": str(values) if values.exists() else f"every category counts the same; {values} weighs them",
         "product types to confirm": _unconfirmed(store),
         "problems": [
@@ -38,7 +38,8 @@ def check(settings: Settings) -> dict[str, Any]:
             *_sizes_above(settings.images_short_side_px if project.path else None),
             *_reference_problems(store),
             *root_problems(settings),
-            *_problem(lambda: [format_of(feed.name) for feed in feeds]),
+            *_problem(lambda: [format_of(feed.name) for feed in inbox.files]),
+            *(f"feed {name} is refused: {reason}" for name, reason in inbox.refused.items()),
         ],
     }
 

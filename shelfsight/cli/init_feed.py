@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from upath import UPath
 
 from catalog.feeds.compression import uncompressed_name
 from catalog.feeds.feed import ATTRIBUTES
@@ -148,4 +147,4 @@ def _is_feed(name: str) -> bool:
 
 
 def _feed_file(path: Path) -> FeedFile:
-    return FeedFile.in_inbox(UPath(path.absolute()))
+    return FeedFile.at_path(path)

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from catalog.feeds.deliveries import feed_files
 from catalog.feeds.formats import format_of
+from catalog.feeds.inbox_entries import inbox_entries, printable
 from catalog.feeds.sources import FeedFile, InboxError, public_url
 from catalog.products.partners import PARTNERS_FILE, read_partners
 from resources.store import Store
@@ -18,11 +18,15 @@ NEXT_SCAN = "the next scan registers it"
 def waiting_feeds(store: Store, automation: Automation) -> Iterator[Waiting]:
     """Yields the feeds of the inbox and at partners' URLs that are not registered as they are now."""
     stamps = {each.feed: each.stamp for each in store.deliveries(store.delivery_keys())}
-    for file in feed_files(store.inbox):
+    entries = inbox_entries(store.inbox)
+    for name, refusal in entries.refused.items():
+        fault, _, way_out = refusal.rpartition("; ")
+        yield Waiting(delivery=name, stage=REGISTER, reason=fault, action=f"{way_out}; {NEXT_SCAN}")
+    for file in entries.files:
         feed = FeedFile.in_inbox(file)
         reason = _refusal(feed) or _unregistered(feed, stamps, automation)
         if reason is not None:
-            yield Waiting(delivery=feed.name, stage=REGISTER, reason=reason[0], action=reason[1])
+            yield Waiting(delivery=printable(feed.name), stage=REGISTER, reason=reason[0], action=reason[1])
     yield from _misplaced(store)
     yield from _unfetched(store, stamps, automation)
 
@@ -69,9 +73,11 @@ def _misplaced(store: Store) -> Iterator[Waiting]:
     if not store.inbox.exists():
         return
     for path in sorted(store.inbox.iterdir(), key=str):
-        if path.is_file() and not path.name.startswith("."):
+        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
             action = f"move it to {store.inbox}/PARTNER/, or use `shelfsight feed add {path} --partner PARTNER`"
-            yield Waiting(delivery=path.name, stage=REGISTER, reason="it is in no partner's folder", action=action)
+            yield Waiting(
+                delivery=printable(path.name), stage=REGISTER, reason="it is in no partner's folder", action=action
+            )
 
 
 def _unfetched(store: Store, stamps: Mapping[str, str], automation: Automation) -> Iterator[Waiting]:

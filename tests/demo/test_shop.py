@@ -10,7 +10,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from catalog.download.guards import Guard, InvalidUrlError
+from catalog.network.guards import Guard, InvalidUrlError
 from demo.faults import RATES, RETRY_AFTER_S, Fault, bomb, fault_of, image_link
 from demo.shop import Shop
 from tests.catalog.images.sample_images import jpeg

@@ -8,10 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from catalog_assets.ingestion.inbox import Arrivals, ScanSettings, arrivals
+from catalog.feeds.feed_access import FeedAccess
+from catalog_assets.ingestion.inbox import Arrivals, arrivals
+from catalog_assets.ingestion.scan_settings import ScanSettings
 from resources.store import Store
 from tests.catalog_assets.delivering import drop, tsv, website, write_settings
 
+LOOPBACK = FeedAccess(allowed_networks=("127.0.0.1/32",))
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 YESTERDAY = NOON - timedelta(days=1)
 
@@ -30,7 +33,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def look(store: Store, instance: dg.DagsterInstance, seen: dict[str, str], now: datetime) -> Arrivals:
-    return arrivals(store, instance, seen, ScanSettings(now=now))
+    return arrivals(store, instance, seen, ScanSettings(clock=lambda: now, access=LOOPBACK))
 
 
 def keys(looked: Arrivals) -> list[str]:

@@ -31,6 +31,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "mlflow_tracking_uri": ("http://mlflow:5000", "http://mlflow:5000"),
     "on_arrival": ("parse", "parse"),
     "max_delivery_rows": ("7", 7),
+    "feed_timeout_s": ("900", 900.0),
     "max_feed_age_days": ("7.5", 7.5),
     "allowed_networks": ("10.0.0.0/8, fd00::/8", "10.0.0.0/8, fd00::/8"),
     "contact": ("images@example.org", "images@example.org"),

@@ -8,6 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 
 TLS_HELLO = b"\x16\x03"  # replied to at once, as the nonsense it is to plain HTTP
+END_OF_HEAD = b"\r\n\r\n"
 Reply = Iterable[bytes] | None  # None: silence until the other side gives up
 
 
@@ -15,6 +16,17 @@ def response(status: str, body: bytes = b"", *headers: str) -> bytes:
     """A correct HTTP response that closes its connection."""
     lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers)
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def head_of(parts: Iterable[bytes]) -> Iterable[bytes]:
+    """The parts of a response to HEAD, which has no body."""
+    sent = b""
+    for part in parts:
+        end = (sent + part).find(END_OF_HEAD)
+        yield part if end < 0 else part[: end + len(END_OF_HEAD) - len(sent)]
+        if end >= 0:
+            return
+        sent += part
 
 
 class RawServer:
@@ -41,7 +53,8 @@ class RawServer:
                 with suppress(OSError):  # the client may hang up at any moment: that is what is tested
                     if parts is None:
                         outer._closing.wait(30)
-                    for part in parts or ():
+                        return
+                    for part in head_of(parts) if received.startswith(b"HEAD ") else parts:
                         self.request.sendall(part)
 
         class Server(socketserver.ThreadingTCPServer):

@@ -21,7 +21,7 @@ from catalog.download.host_limiter import HostLimiter, Politeness
 from catalog.download.settings import FetchSettings
 from catalog.images.statuses import Status
 from tests.catalog.download.raw_server import RawServer, Reply, response
-from tests.catalog.download.test_guards import ScriptedResolver
+from tests.catalog.network.test_guards import ScriptedResolver
 
 BODY = b"the bytes of an image"
 FOUND = response("200 OK", BODY)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.download.guards import BlockedAddressError, Guard, InvalidUrlError
 from catalog.download.hosts import host_of
+from catalog.network.guards import BlockedAddressError, Guard, InvalidUrlError
 
 
 def host(url: str | None) -> str | None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.download.guards import BlockedAddressError, InvalidUrlError
 from catalog.download.hosts import host_of
 from catalog.download.image_roots import ImageRootError, Roots
 from catalog.download.system_folders import system_folder_of
+from catalog.network.guards import BlockedAddressError, InvalidUrlError
 
 PHOTOS = Roots({"photos": "/data/photos"})
 SEVERAL = Roots({"photos": "/data/photos", "bucket": "s3://shop/images", "inner": "/data/photos/inner"}, "/store/parts")

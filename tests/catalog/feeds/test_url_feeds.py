@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from catalog.feeds.delivery_rows import ChangedFeedError
+from catalog.feeds.feed_access import FeedAccess
 from catalog.feeds.sources import FeedFile, InboxError
 from tests.catalog.feeds.reading import WRITERS
 from tests.catalog.feeds.registering import ROWS, SUFFIXES, parsed, registered
+
+LOOPBACK = FeedAccess(allowed_networks=("127.0.0.1/32",))
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def test_a_feed_behind_a_url_is_a_delivery_like_any_other(memory: Any, feed_form
 
 
 def test_secrets_of_a_url_are_in_no_record_and_no_message() -> None:
-    feed = FeedFile.at_url("hansen", "https://me:secret@127.0.0.1:9/spring.tsv?token=secret")
+    feed = FeedFile.at_url("hansen", "https://me:secret@127.0.0.1:9/spring.tsv?token=secret", LOOPBACK)
     assert feed.name == "https://127.0.0.1:9/spring.tsv"
     assert "secret" not in repr(feed)
     with pytest.raises(InboxError, match=r"127\.0\.0\.1:9/spring\.tsv cannot be reached") as refused:

@@ -28,7 +28,8 @@ def webhook_server() -> Iterator[tuple[str, list[dict[str, str]]]]:
     class Webhook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204 if self.path == "/accept" else 500)
+            self.send_response({"/accept": 204, "/redirect": 307}.get(self.path, 500), "a secret of the server")
+            self.send_header("Location", "/accept")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -43,7 +44,7 @@ def webhook_server() -> Iterator[tuple[str, list[dict[str, str]]]]:
     server.server_close()
 
 
-def evaluate(instance: dg.DagsterInstance, webhook: str) -> object:
+def evaluate(instance: dg.DagsterInstance, webhook: str, allowed_networks: str = "127.0.0.1/32") -> object:
     job = dg.Definitions(assets=[broken], jobs=[dg.define_asset_job("break_it", selection=[broken])]).resolve_job_def(
         "break_it"
     )
@@ -55,7 +56,7 @@ def evaluate(instance: dg.DagsterInstance, webhook: str) -> object:
         dagster_run=result.dagster_run,
         dagster_event=result.get_run_failure_event(),
     ).for_run_failure()
-    return failure_sensor(context, alerts=Alerts(webhook=webhook))
+    return failure_sensor(context, alerts=Alerts(webhook=webhook, allowed_networks=allowed_networks))
 
 
 def test_a_failed_run_is_posted_with_its_partition_and_cause(
@@ -83,6 +84,25 @@ def test_a_webhook_that_refuses_fails_the_tick(
         evaluate(instance, f"{webhook_server[0]}/refuse")
 
 
-def test_a_webhook_that_is_no_url_is_named(instance: dg.DagsterInstance) -> None:
-    with pytest.raises(ValueError, match=r"webhook 'file:///etc/passwd' is not an HTTP URL"):
-        evaluate(instance, "file:///etc/passwd")
+@pytest.mark.parametrize("webhook", ["file:///etc/passwd", "hooks.shop.example/T0/secret", "ftp://secret@shop.example"])
+def test_a_webhook_that_is_no_url_is_refused_and_not_quoted(instance: dg.DagsterInstance, webhook: str) -> None:
+    with pytest.raises(ValueError, match=r"the webhook is not an HTTP URL; set SHELFSIGHT_WEBHOOK") as refused:
+        evaluate(instance, webhook)
+    assert webhook not in str(refused.value)
+
+
+def test_a_redirect_of_a_webhook_is_not_followed(
+    instance: dg.DagsterInstance, webhook_server: tuple[str, list[dict[str, str]]]
+) -> None:
+    with pytest.raises(OSError, match="HTTP status 307; name the address") as refused:
+        evaluate(instance, f"{webhook_server[0]}/redirect")
+    assert len(webhook_server[1]) == 1
+    assert "a secret" not in str(refused.value)
+
+
+def test_a_webhook_at_an_address_that_is_not_allowed_gets_nothing(
+    instance: dg.DagsterInstance, webhook_server: tuple[str, list[dict[str, str]]]
+) -> None:
+    with pytest.raises(OSError, match=r"127\.0\.0\.1 is not public .* add its address to allowed_networks"):
+        evaluate(instance, f"{webhook_server[0]}/accept", allowed_networks="")
+    assert webhook_server[1] == []

@@ -100,6 +100,7 @@ def test_what_is_transient(error: Exception, expected: bool) -> None:
     ("module", "name"),
     [
         ("aiohttp", "ServerDisconnectedError"),
+        ("catalog.feeds.sources", "UnreachableFeedError"),
         ("botocore.exceptions", "EndpointConnectionError"),
         ("botocore.exceptions", "ReadTimeoutError"),
         ("requests", "ConnectionError"),

@@ -8,20 +8,28 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from catalog.feeds.feed_access import FeedAccess
 from catalog_assets.definitions import definitions
 from catalog_assets.flow import register_arrivals, run_jobs
-from catalog_assets.ingestion.inbox import ScanSettings, arrivals
+from catalog_assets.ingestion.inbox import arrivals
+from catalog_assets.ingestion.scan_settings import ScanSettings
 from resources.settings import Settings
 from resources.store import Store
 from tests.catalog_assets.delivering import PARSE, drop, parse, product_ids, tsv, website, write_settings
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
+LOOPBACK = FeedAccess(allowed_networks=("127.0.0.1/32",))
+
+
+def at(time: datetime) -> ScanSettings:
+    return ScanSettings(clock=lambda: time, access=LOOPBACK)
 
 
 @pytest.fixture
 def store(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store whose deliveries have three rows at most."""
     monkeypatch.setenv("SHELFSIGHT_MAX_DELIVERY_ROWS", "3")
+    monkeypatch.setenv("SHELFSIGHT_ALLOWED_NETWORKS", "127.0.0.1/32")
     write_settings(store)
     return store
 
@@ -52,16 +60,16 @@ def test_a_web_server_gets_few_requests_and_is_read_only_when_the_feed_changed(
     url, folder, requests = served
     (folder / "remote.tsv").write_bytes(tsv("ab"))
     write_settings(store, f"{url}/remote.tsv")
-    first = arrivals(store, instance, {}, ScanSettings(now=NOW))
+    first = arrivals(store, instance, {}, at(NOW))
     assert [delivery.key for delivery in first.deliveries] == ["hansen.remote"]
     requests.clear()
-    soon = arrivals(store, instance, first.seen, ScanSettings(now=NOW + timedelta(minutes=1)))
+    soon = arrivals(store, instance, first.seen, at(NOW + timedelta(minutes=1)))
     assert (soon.deliveries, soon.seen, requests) == ([], first.seen, [])
-    later = arrivals(store, instance, soon.seen, ScanSettings(now=NOW + timedelta(minutes=6)))
+    later = arrivals(store, instance, soon.seen, at(NOW + timedelta(minutes=6)))
     assert later.deliveries == []
     assert set(requests) == {"HEAD /remote.tsv"}
     (folder / "remote.tsv").write_bytes(tsv("abc"))
-    changed = arrivals(store, instance, later.seen, ScanSettings(now=NOW + timedelta(minutes=12)))
+    changed = arrivals(store, instance, later.seen, at(NOW + timedelta(minutes=12)))
     assert [delivery.key for delivery in changed.deliveries] == ["hansen.remote"]
 
 
@@ -72,13 +80,13 @@ def test_a_feed_that_cannot_be_reached_is_a_problem_and_the_others_go_on(
     (folder / "remote.tsv").write_bytes(tsv("ab"))
     write_settings(store, f"{url}/gone.tsv", "nowhere://feed.tsv", f"{url}/remote.tsv")
     drop(store, "xyz")
-    found = arrivals(store, instance, {}, ScanSettings(now=NOW))
+    found = arrivals(store, instance, {}, at(NOW))
     assert [delivery.key for delivery in found.deliveries] == ["hansen.big", "hansen.remote"]
     assert len(found.problems) == 2
     assert "nowhere" in found.problems[0]
     assert "gone.tsv cannot be reached" in found.problems[1]
     (folder / "gone.tsv").write_bytes(tsv("ab"))
-    again = arrivals(store, instance, found.seen, ScanSettings(now=NOW + timedelta(minutes=6)))
+    again = arrivals(store, instance, found.seen, at(NOW + timedelta(minutes=6)))
     assert "hansen.gone" in [delivery.key for delivery in again.deliveries]
 
 
@@ -89,7 +97,7 @@ def test_a_url_with_the_name_of_a_file_is_refused(
     (folder / "big.tsv").write_bytes(tsv("ab"))
     write_settings(store, f"{url}/big.tsv")
     drop(store, "xyz")
-    found = arrivals(store, instance, {})
+    found = arrivals(store, instance, {}, at(NOW))
     assert [delivery.feed for delivery in found.deliveries] == ["hansen/big.tsv"]
     assert "rename one" in found.problems[0]
 

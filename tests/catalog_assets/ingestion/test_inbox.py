@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -27,10 +28,10 @@ def drop(store: Store, name: str, text: str = "id\ttitle\timage_link\n1\tHat\tht
 
 
 def tick(
-    store: Store, instance: dg.DagsterInstance, cursor: str | None = None, *, job: str = "ingest"
+    store: Store, instance: dg.DagsterInstance, cursor: str | None = None, **policy: Any
 ) -> tuple[list[dg.RunRequest], str]:
     """One evaluation of the sensor: its run requests, and the cursor it leaves."""
-    resources = {"store": store, "arrival_policy": ArrivalPolicy(job=job)}
+    resources = {"store": store, "arrival_policy": ArrivalPolicy(allowed_networks="127.0.0.1/32", **policy)}
     context = dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources)
     result = feed_sensor(context)
     if isinstance(result, dg.SkipReason):

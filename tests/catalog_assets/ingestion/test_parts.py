@@ -12,7 +12,8 @@ from PIL import Image
 from catalog_assets.definitions import definitions
 from catalog_assets.flow import register_arrivals, run_jobs
 from catalog_assets.ingestion.feed_sensor import feed_sensor
-from catalog_assets.ingestion.inbox import ScanSettings, arrivals
+from catalog_assets.ingestion.inbox import arrivals
+from catalog_assets.ingestion.scan_settings import ScanSettings
 from resources.policies import ArrivalPolicy
 from resources.settings import Settings
 from resources.store import Store

@@ -9,7 +9,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.download.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
+from catalog.network import addresses
+from catalog.network.addresses import CONTROL_ADDRESSES
+from catalog.network.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
 
 GUARD = Guard()
 PRIVATE = (
@@ -36,6 +38,23 @@ PRIVATE = (
     "fd00:ec2::254",
     "fec0::1",
     "ff02::1",
+    "192.0.0.8",
+    "192.88.99.1",
+    "198.18.0.1",
+    "203.0.113.7",
+    "::ffff:0:169.254.169.254",
+    "::ffff:192.0.0.192",
+    "64:ff9b::a83f:8110",
+    "64:ff9b:1::808:808",
+    "2002:a83f:8110::1",
+    "2001:0:53aa:64c::1",
+    "2001:db8::1",
+    "3fff::1",
+    "5f00::1",
+    "fe80::1%eth0",
+    "2a00:1450::5efe:a83f:8110",
+    "2a00:1450::200:5efe:7f00:1",
+    *map(str, CONTROL_ADDRESSES),
 )
 
 
@@ -120,10 +139,23 @@ def test_allowed_network_allows_its_addresses_only() -> None:
         assert not guard.allows(address)
 
 
+@pytest.mark.parametrize("control", list(map(str, CONTROL_ADDRESSES)))
+def test_a_control_address_is_allowed_by_itself_and_by_no_wider_network(control: str) -> None:
+    wide = "::/0" if ":" in control else "0.0.0.0/0"
+    assert not Guard.allowing((wide,)).allows(control)
+    assert Guard.allowing((wide, control)).allows(control)
+
+
+@pytest.mark.parametrize("address", ["64:ff9b::a9fe:a9fe", "2002:a83f:8110::1", "2a00:1450::5efe:a9fe:a9fe"])
+def test_a_wide_network_does_not_open_what_leads_to_a_control_address(address: str) -> None:
+    assert not Guard.allowing(("::/0", "0.0.0.0/0")).allows(address)
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_ipv4_address_is_checked_alike_in_every_ipv6_form(number: int) -> None:
     address = IPv4Address(number)
-    is_public = address.is_global and not address.is_multicast
+    is_public = addresses.is_public(address)
+    assert address.is_global or not is_public
     assert GUARD.allows(str(address)) == is_public
     assert GUARD.allows(str(IPv6Address(0xFFFF << 32 | number))) == is_public
     if not is_public:

@@ -2,7 +2,8 @@
 
 An address is checked where it is about to be used: literals in every link and redirect by `Guard.check_url`, names
 after their resolution by `GuardedResolver`, which passes only checked addresses on to the connector. So a name that
-resolves to a public address now and to a private one a second later (DNS rebinding) is refused, too.
+resolves to a public address now and to a private one a second later (DNS rebinding) is refused, too. Clients that
+follow redirects by themselves check once more as they connect, see `catalog.network.sessions`.
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
+from catalog.network.addresses import control_address, is_public, parse_address
+
 MAX_URL_LENGTH = 4096
 
 _FORBIDDEN_IN_URLS = re.compile(r"[\x00-\x1f\x7f\\]")
 _NUMERIC_LABEL = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)\Z")
-_NAT64 = IPv6Network("64:ff9b::/96")
-_IPV4_COMPATIBLE = IPv6Network("::/96")
 
 
 class InvalidUrlError(ValueError):
@@ -29,12 +30,15 @@ class InvalidUrlError(ValueError):
 
 
 class BlockedAddressError(Exception):
-    """The address is not public: private, loopback, link-local, metadata, reserved."""
+    """The address is not public: private, loopback, link-local, a cloud's control service, reserved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Allows connections to public addresses and to those inside `allowed_networks`."""
+    """Allows connections to public addresses and to those inside `allowed_networks`.
+
+    A cloud's control address is allowed only where it stands there by itself: a wider network does not open it.
+    """
 
     allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
@@ -44,13 +48,21 @@ class Guard:
         return cls(tuple(ip_network(network) for network in networks))
 
     def allows(self, address: str) -> bool:
-        """Returns whether this numeric address is allowed; an IPv4 address inside an IPv6 one is checked, too."""
-        parsed = ip_address(address)
-        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-            parsed = parsed.ipv4_mapped
-        if any(parsed in network for network in self.allowed_networks):
-            return True
-        return all(map(_is_public, (parsed, *_embedded_ipv4(parsed))))
+        """Returns whether this numeric address is allowed; an IPv4 address inside an IPv6 one is checked, too.
+
+        Raises:
+            ValueError: it is no plain address.
+        """
+        parsed = parse_address(address)
+        is_listed = any(parsed in network for network in self.allowed_networks)
+        if is_listed and (control := control_address(parsed)) is not None:
+            return ip_network(parsed) in self.allowed_networks or ip_network(control) in self.allowed_networks
+        return is_listed or is_public(parsed)
+
+    def check_address(self, address: str) -> None:
+        """Raises BlockedAddressError where this numeric address is not allowed."""
+        if not self.allows(address):
+            raise BlockedAddressError(f"address {address} is not public and not in allowed_networks")
 
     def check_url(self, url: str | URL) -> URL:
         """Parses the link; raises InvalidUrlError, or BlockedAddressError where the host is an address not allowed."""
@@ -58,11 +70,9 @@ class Guard:
         host = parsed.raw_host or ""
         if _NUMERIC_LABEL.search(host.rstrip(".").rsplit(".", 1)[-1]) or ":" in host:
             try:
-                allowed = self.allows(host)
+                self.check_address(host)
             except ValueError as error:  # 127.1, 0x7f.0.0.1, 2130706433: disguised addresses
                 raise InvalidUrlError(f"host {host!r} is neither a name nor a plain address") from error
-            if not allowed:
-                raise BlockedAddressError(f"address {host} is not public and not in allowed_networks")
         return parsed
 
 
@@ -115,24 +125,3 @@ def _is_host(host: str) -> bool:
     """Returns whether this is an address or a name of valid length; Python's resolver raises an error for others."""
     labels = host.removesuffix(".").split(".")
     return ":" in host or (len(host) <= 253 and all(1 <= len(label) <= 63 for label in labels))
-
-
-def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv6Address) and address.is_site_local:
-        return False
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
-    )
-
-
-def _embedded_ipv4(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses that a gateway (6to4, Teredo, NAT64) would connect to for this IPv6 address."""
-    if isinstance(address, IPv4Address):
-        return ()
-    if address.sixtofour is not None:
-        return (address.sixtofour,)
-    if address.teredo is not None:
-        return address.teredo
-    if address in _NAT64 or (address in _IPV4_COMPATIBLE and int(address) > 1):
-        return (IPv4Address(int(address) & 0xFFFF_FFFF),)
-    return ()
