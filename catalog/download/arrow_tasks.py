@@ -12,11 +12,10 @@ from catalog.download.downloader import LinkResult
 from catalog.download.fetched import Validators
 from catalog.download.host_partitions import HostPartitions
 from catalog.download.journals import MemoryJournal
-from catalog.download.links import Link
 from catalog.download.partition_download import download_links
 from catalog.download.records import record_of, result_of
 from catalog.download.settings import FetchSettings
-from catalog.download.shard_plans import ShardPlan
+from catalog.download.shard_plans import Link, ShardPlan
 from catalog.download.shard_writing import OpenShard, write_shards
 
 # A link, the index of its shard, the known version of its image, and the task that fetches it.

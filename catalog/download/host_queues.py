@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from catalog.download.downloader import Downloader, DownloadResult
-from catalog.download.links import Link
+from catalog.download.shard_plans import Link
 
 MAX_SERVING = 4_096  # links in work at once over all hosts, most of them waiting for a slot
 

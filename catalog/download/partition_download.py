@@ -11,8 +11,8 @@ from catalog.download.bounded_stream import BoundedStream
 from catalog.download.cached_images import copies_of
 from catalog.download.downloader import Downloader, DownloadResult, LinkResult, timed_out
 from catalog.download.host_queues import HostQueues, QueuedLink
-from catalog.download.links import Link
 from catalog.download.settings import FetchSettings
+from catalog.download.shard_plans import Link
 
 MAX_WAITING_BYTES = 16_000_000  # of images that the consumer has not taken yet; then no request starts
 MAX_BATCH_LINKS = 256

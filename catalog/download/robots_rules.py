@@ -24,7 +24,7 @@ def parse_rules(text: str) -> Protego:
 
 
 def _own_lines(text: str) -> Iterator[str]:
-    """Yields the lines of groups that name this agent or all; agents on consecutive lines share a group (RFC 9309, 2.1)."""
+    """Yields the lines of groups that name this agent or all; agents on lines in a row share one (RFC 9309, 2.1)."""
     is_own = False
     begins_group = True
     for line in text.splitlines():

@@ -10,12 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
-from catalog.download.conclusions import conclude
 from catalog.download.downloader import DownloadResult
 from catalog.download.fetched import Validators
-from catalog.download.links import Link
-from catalog.images.outcomes import OUTCOMES_SCHEMA, is_reduced
-from catalog.images.shard_files import IMAGES_SCHEMA, ShardFiles
+from catalog.images.outcomes import OUTCOMES_SCHEMA, is_reduced, outcomes_table
+from catalog.images.shard_files import IMAGES_SCHEMA, ShardFiles, images_table
 from catalog.images.statuses import RETRYABLE, Status, values
 
 _KEY = ["product_id", "image_url"]
@@ -45,10 +43,16 @@ class ShardPlan:
         A refetched image stays as it is where the refetch failed (a retryable status, or any with `keeps_images`) or
         nothing has changed (OK without an image). Raises LookupError where an existing image is no longer in its file.
         """
-        fetched, images = conclude(list(links_of(self.todo)), results, self.files.name)
+        links, shard = list(links_of(self.todo)), self.files.name
+        fetched = outcomes_table(
+            results[link.url].outcome(product_id, link.url, shard) for link in links for product_id in link.product_ids
+        )
+        images = {
+            product_id: image for link in links if (image := results[link.url].image) for product_id in link.product_ids
+        }
         outcomes = self._merged(fetched)
         ids = outcomes.filter(pl.col("status") == Status.OK)["product_id"]
-        self.files.write(outcomes, self._images_of(ids, images))
+        self.files.write(outcomes, self._images_of(ids, images_table(images)))
 
     def _merged(self, fetched: pl.DataFrame) -> pl.DataFrame:
         """The outcome of each product of the shard that has one, in order."""
@@ -131,6 +135,15 @@ def _plan(files: ShardFiles, wanted: pl.DataFrame, refresh: bool, enlarge_to_px:
     is_finished = todo.is_empty() and recorded.height == existing.height
     todo = todo.select(*_KEY, *_VALIDATORS)
     return ShardPlan(files, wanted.select(_KEY), existing, todo, is_finished, keeps_images=not refresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link to fetch once, the known version of its image, and the products that show it."""
+
+    url: str | None
+    known: Validators
+    product_ids: list[str]
 
 
 def links_of(todo: pl.DataFrame) -> Iterator[Link]:

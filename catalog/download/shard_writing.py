@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from catalog.download.downloader import DownloadResult, LinkResult, internal_error
 from catalog.download.journals import Journal, MemoryJournal
 from catalog.download.shard_plans import ShardPlan, links_of
+from catalog.download.storable_results import storable_results
 from catalog.download.unforeseen import log_unforeseen
 from catalog.images.statuses import Status
 
@@ -48,7 +49,9 @@ class OpenShard:
         return num_products, num_products if result.status is Status.OK else 0
 
     def write(self) -> None:
-        """Writes the finished shard and removes its journal. A link whose record is bad is an internal error.
+        """Writes the finished shard and removes its journal.
+
+        A link whose record is bad, or whose result fits no table, is an internal error.
 
         Raises:
             RuntimeError: the journal has lost records.
@@ -60,7 +63,7 @@ class OpenShard:
                 f"the journal of {self._plan.files.name} has lost the results of {len(lost)} links, as if something "
                 f"else wrote the same delivery; run this again, which fetches them"
             )
-        self._plan.write({**results, **{url: internal_error() for url in lost}})
+        self._plan.write(storable_results({**results, **{url: internal_error() for url in lost}}))
         self._journal.remove()
 
 

@@ -142,7 +142,7 @@ def test_damaged_record_costs_its_own_link_one_request(
     assert shop.requests.total() == NUM_PRODUCTS + 1
 
 
-@pytest.mark.parametrize("name", ['"caf\udce9"', "\ud800", '"\x1b[31m"', "x" * 100_000])
+@pytest.mark.parametrize("name", ['"k\udce9y"', "\ud800", '"\x1b[31m"', "x" * 100_000])
 def test_hostile_name_that_an_earlier_version_recorded_is_dropped(
     shop: Shop, folder: UPath, begun: tuple[pl.DataFrame, Path], name: str
 ) -> None:

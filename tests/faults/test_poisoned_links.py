@@ -13,12 +13,11 @@ import pytest
 from upath import UPath
 
 from catalog.download import journals
-from catalog.download.conclusions import conclude
 from catalog.download.delivery import DownloadOptions, download_delivery
 from catalog.download.downloader import DownloadResult
 from catalog.download.fetched import Fetched, Validators
 from catalog.download.fetching import Fetcher
-from catalog.download.links import Link
+from catalog.download.storable_results import storable_results
 from catalog.images.decoders import Decoders
 from catalog.images.statuses import Status
 from catalog.images.stored_image import StoredImage
@@ -29,7 +28,7 @@ from tests.faults.headers import reply
 
 POISONED = "/p/p3.jpg"
 NAMES = {
-    "a Latin-1 letter": b'"caf\xe9"',
+    "a Latin-1 letter": b'"k\xe9y"',
     "an unpaired surrogate": b'"\xed\xa0\x80"',
     "an escape sequence": b'"\x1b]0;owned\x07"',
     "half of a UTF-8 letter": b'"\xc3"',
@@ -221,11 +220,12 @@ UNFIT = {
 
 @pytest.mark.parametrize("name", UNFIT)
 def test_result_that_fits_no_table_ends_one_link(name: str) -> None:
-    links = [Link(f"http://a.example/{index}", Validators(), [f"p:{index}", f"q:{index}"]) for index in range(5)]
-    results = {link.url: result() for link in links} | {links[2].url: UNFIT[name]}
-    outcomes, images = conclude(links, results, "shard-00000")  # type: ignore[arg-type]
-    assert outcomes["status"].to_list() == ["ok"] * 4 + ["internal_error"] * 2 + ["ok"] * 4
-    assert images["product_id"].to_pylist() == [f"{kind}:{index}" for index in (0, 1, 3, 4) for kind in "pq"]
+    sound: dict[str | None, DownloadResult] = {f"http://a.example/{index}": result() for index in range(5)}
+    found = storable_results(sound | {"http://a.example/2": UNFIT[name]})  # type: ignore[dict-item]
+    assert list(found) == list(sound)
+    assert found.pop("http://a.example/2").status is Status.INTERNAL_ERROR
+    assert found.items() <= sound.items()
+    assert storable_results(sound) == sound
 
 
 def statuses_of(outcomes: pl.DataFrame) -> dict[str, int]:

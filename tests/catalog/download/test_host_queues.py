@@ -8,7 +8,7 @@ import pytest
 from catalog.download import host_queues as module
 from catalog.download.fetched import Validators
 from catalog.download.host_queues import HostQueues, QueuedLink, queue_of
-from catalog.download.links import Link
+from catalog.download.shard_plans import Link
 from tests.catalog.download.fake_downloader import FakeDownloader
 from tests.catalog.download.virtual_time import run
 

@@ -13,8 +13,8 @@ from catalog.download.bounded_stream import BoundedStream
 from catalog.download.downloader import DownloadResult, LinkResult
 from catalog.download.fetched import Validators
 from catalog.download.host_limiter import Politeness
-from catalog.download.links import Link
 from catalog.download.partition_download import download_links
+from catalog.download.shard_plans import Link
 from catalog.images.statuses import Status
 from demo.faults import Fault
 from demo.shop import Shop
