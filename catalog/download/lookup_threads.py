@@ -48,7 +48,7 @@ class LookupThreads(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Looks a name up; raises OSError where it has no address or its servers do not respond in time."""
+        """Returns the addresses of a name; raises OSError where it has none or its servers do not respond in time."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
         found: asyncio.Future[Sequence[ResolveResult]] = loop.create_future()
