@@ -12,6 +12,7 @@ from typing import NamedTuple
 from catalog.download.fetched import Fetched, Validators
 from catalog.download.fetching import Fetcher
 from catalog.download.settings import FetchSettings
+from catalog.download.unforeseen import log_unforeseen
 from catalog.images.decoders import Decoders
 from catalog.images.outcomes import Outcome
 from catalog.images.statuses import Status
@@ -65,9 +66,16 @@ class LinkResult(NamedTuple):
 
 def timed_out() -> DownloadResult:
     """Returns the result of a link that was not finished within its shard's time limit."""
-    return DownloadResult(
-        status=Status.TIMEOUT, fetched=Fetched(status=Status.TIMEOUT), image=None, fetched_at=datetime.now(UTC)
-    )
+    return _ended(Status.TIMEOUT)
+
+
+def internal_error() -> DownloadResult:
+    """Returns the result of a link whose fetching, recording or conclusion raised an error that nobody foresaw."""
+    return _ended(Status.INTERNAL_ERROR)
+
+
+def _ended(status: Status) -> DownloadResult:
+    return DownloadResult(status=status, fetched=Fetched(status=status), image=None, fetched_at=datetime.now(UTC))
 
 
 class Downloader:
@@ -95,13 +103,26 @@ class Downloader:
         await self._stack.aclose()
 
     async def download(self, url: str | None, rank: int = 0, known: Validators | None = None) -> DownloadResult:
-        """Fetches and decodes one link; with `known`, only if the image is no longer that version."""
+        """Fetches and decodes one link; with `known`, only if the image is no longer that version.
+
+        Raises:
+            OSError: no decoding process can be started, so that every other link would end like this one.
+        """
         fetched = await self._fetcher.fetch(url, rank, known) if url else Fetched(status=Status.INVALID_URL)
         status, image = fetched.status, None
         if fetched.data is not None:
-            decoded = await self._decoders.decode(fetched.data)
+            decoded = await self._decoded(url, fetched.data)
             if isinstance(decoded, StoredImage):
                 image = decoded
             else:
                 status = decoded
         return DownloadResult(status=status, fetched=fetched.without_data(), image=image, fetched_at=datetime.now(UTC))
+
+    async def _decoded(self, url: str | None, data: bytes) -> StoredImage | Status:
+        try:
+            return await self._decoders.decode(data)
+        except OSError:
+            raise
+        except Exception as error:
+            log_unforeseen("decoding", url, error)
+            return Status.INTERNAL_ERROR

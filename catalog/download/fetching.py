@@ -6,9 +6,11 @@ Links of http and https are requested here; links below image roots are read by 
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 
 import aiohttp
@@ -16,13 +18,18 @@ from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from catalog.download.connections import CappedConnector
+from catalog.download.descriptors import DescriptorBudget
 from catalog.download.fetched import UNKNOWN, Fetched, Validators
 from catalog.download.file_fetching import FileFetcher
 from catalog.download.host_limiter import HostLimiter, HostLimiters, HostPausedError, retry_after_s
 from catalog.download.image_roots import is_web_link
+from catalog.download.lookup_threads import LookupThreads
+from catalog.download.name_cache import NameCache, is_name
 from catalog.download.robots import Robots, RobotsReply, tag_refuses
 from catalog.download.settings import FetchSettings
 from catalog.download.turns import Turns
+from catalog.download.unforeseen import log_unforeseen
 from catalog.images.statuses import Status
 from catalog.network.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
 
@@ -33,6 +40,7 @@ _GONE = frozenset({404, 410})
 _REFUSED = frozenset({403, 429})
 # Retried within the same download. Of timeouts only those of a connection are: see `_Reply.is_unconnected`.
 _WORTH_ANOTHER_ATTEMPT = frozenset({Status.CONNECT_ERROR, Status.DNS_ERROR, Status.HTTP_ERROR, Status.HOST_REFUSED})
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # of this machine, not of a host
 # The first class that matches counts.
 _STATUS_OF_ERROR = (
     (BlockedAddressError, Status.BLOCKED_ADDRESS),
@@ -43,6 +51,7 @@ _STATUS_OF_ERROR = (
     (aiohttp.ClientError, Status.CONNECT_ERROR),  # bad TLS, truncated body
     (OSError, Status.CONNECT_ERROR),  # refused, reset
 )
+_MAX_LENGTH_DIGITS = 18  # of a Content-Length; more of them are too many bytes in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +98,17 @@ class Fetcher:
         resolver: AbstractResolver | None = None,
     ) -> None:
         self._settings = settings
+        budget = DescriptorBudget.of(settings.max_connections)
         self._guard = Guard.allowing(settings.allowed_networks)
         self._hosts = HostLimiters(settings.politeness, settings.host_limits)
-        self._turns = Turns(settings.max_connections, gates)
+        self._turns = Turns(budget.connections, gates)
+        self._names = NameCache(resolver or LookupThreads(budget.lookups, settings.timeout_s))
         has_roots = bool(settings.image_roots or settings.parts)
         self._files = FileFetcher(settings, self._hosts, self._turns) if has_roots else None
         self._robots = Robots(self._fetch_robots, self._slow_down) if settings.honor_robots else None
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,  # the semaphores above limit connections: waiting for them takes none of an image's time
-                resolver=GuardedResolver(self._guard, resolver),
-            ),
+            # Turns limit the connections in use: waiting for one takes none of an image's time.
+            connector=CappedConnector(budget.idle, GuardedResolver(self._guard, self._names)),
             cookie_jar=aiohttp.DummyCookieJar(),
             # A compressed body would hide its size.
             headers={
@@ -119,6 +128,7 @@ class Fetcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+        await self._names.close()
         if self._files is not None:
             self._files.close()
 
@@ -129,7 +139,17 @@ class Fetcher:
             url: the link, as a feed has it.
             rank: where several wait for the same host, or for one of the `max_connections`, the lowest goes first.
             known: fetches the bytes only if the image is no longer this version.
+
+        Returns:
+            What the link led to; an error that nobody foresaw is the status INTERNAL_ERROR.
         """
+        try:
+            return await self._fetch(url, rank, known)
+        except Exception as error:
+            log_unforeseen("fetching", url, error)
+            return Fetched(status=Status.INTERNAL_ERROR, attempts=1)
+
+    async def _fetch(self, url: str, rank: int, known: Validators | None) -> Fetched:
         if self._files is not None and not is_web_link(url):
             return await self._files.fetch(url, rank, known)
         try:
@@ -181,16 +201,17 @@ class Fetcher:
 
     async def _request_in_turn(self, fetch: _Fetch, *, is_first_hop: bool) -> _Reply:
         """Sends one request when its host and the machine have a free connection, and records its result."""
-        host = self._host(fetch.url)
+        host, name = self._host(fetch.url), fetch.url.raw_host or ""
+        prepare = partial(self._names.prepare, name) if is_name(name) else None
         try:
-            async with self._turns.turn(host, fetch.rank):
+            async with self._turns.turn(host, fetch.rank, prepare):
                 fetch.attempts += is_first_hop
                 started_at = asyncio.get_running_loop().time()
                 reply = await self._request_in_time(fetch, host)
                 fetch.left_s -= asyncio.get_running_loop().time() - started_at
                 if _is_failure_of_host(reply):
                     host.failed(started_at=started_at, is_first_attempt=fetch.attempts == 1)
-                else:
+                elif reply.status is not Status.INTERNAL_ERROR:  # which says nothing about the host
                     host.succeeded()
                 return reply
         except HostPausedError:
@@ -201,6 +222,9 @@ class Fetcher:
             async with asyncio.timeout(max(0.0, fetch.left_s)):
                 return await self._request(fetch, host)
         except (BlockedAddressError, aiohttp.ClientError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in _SHORTAGES:
+                log_unforeseen("connecting to", host.name, error)
+                return _Reply(Status.INTERNAL_ERROR)
             status = next(status for kind, status in _STATUS_OF_ERROR if isinstance(error, kind))
             return _Reply(status, is_unconnected=isinstance(error, aiohttp.ConnectionTimeoutError))
 
@@ -225,7 +249,8 @@ class Fetcher:
 
     async def _body(self, response: aiohttp.ClientResponse) -> _Reply:
         max_bytes = self._settings.max_bytes
-        if (response.content_length or 0) > max_bytes:
+        declared = response.headers.get("Content-Length", "")
+        if declared.isascii() and declared.isdigit() and int(declared[:_MAX_LENGTH_DIGITS]) > max_bytes:
             response.close()
             return _Reply(Status.TOO_LARGE, response.status)
         chunks: list[bytes] = []
@@ -252,13 +277,18 @@ class Fetcher:
 
 
 def _worth_another_attempt(reply: _Reply) -> bool:
+    """Returns whether the next attempt may end differently; an internal error is a shortage of this machine here."""
+    return reply.status is Status.INTERNAL_ERROR or _is_temporary(reply)
+
+
+def _is_temporary(reply: _Reply) -> bool:
     if reply.status is Status.HTTP_ERROR:  # errors that are not the server's own happen again
         return reply.http_status is not None and reply.http_status >= 500
     return reply.status in _WORTH_ANOTHER_ATTEMPT or reply.is_unconnected
 
 
 def _is_failure_of_host(reply: _Reply) -> bool:
-    return reply.status is Status.TIMEOUT or _worth_another_attempt(reply)
+    return reply.status is Status.TIMEOUT or _is_temporary(reply)
 
 
 def _heed_retry_after(host: HostLimiter, code: int, headers: CIMultiDictProxy[str]) -> None:

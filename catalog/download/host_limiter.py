@@ -117,7 +117,7 @@ class HostLimiter:
 
     def slow_down(self, interval_s: float) -> None:
         """Raises the seconds between two requests, up to `max_crawl_delay_s`."""
-        delay_s = min(interval_s, self._politeness.max_crawl_delay_s)
+        delay_s = min(interval_s, self._politeness.max_crawl_delay_s) if interval_s > 0 else 0.0  # nan is no delay
         self._interval_s = max(self._interval_s, delay_s / self._politeness.share)
 
     def _is_suspect(self) -> bool:
@@ -156,11 +156,11 @@ def retry_after_s(header: str | None) -> float | None:
         return float(text[:9])
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+        if until.tzinfo is None:
+            until = until.replace(tzinfo=UTC)
+        return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    except Exception:  # ValueError is documented; OverflowError and others come from numbers and fields that are absurd
         return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
 def _now() -> float:

@@ -1,29 +1,28 @@
 """Journals: the results of a shard's links so far, one record per link, so that a killed download loses no image.
 
 A journal is a file on a local disk, hidden beside the shard's outcomes where the store is local. It keeps images out
-of memory until their shard is complete.
+of memory until their shard is complete. A record that cannot be replayed, be it of another version of this program or
+damaged, is quarantined: it moves to a file beside the journal, and its link is fetched again.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
-import struct
 import tempfile
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
-from zlib import crc32
 
 from upath import UPath
 
 from catalog.download.downloader import DownloadResult
-from catalog.download.records import record_of, result_of
+from catalog.download.journal_files import packed, quarantine, raw_records
+from catalog.download.records import record_of
 from catalog.images.statuses import Status
 from catalog.storage.files import StoreNotWritableError, is_remote, wrap_os_errors
 
-_HEAD = struct.Struct("<III")  # CRC-32 of what follows the head, bytes of the description, bytes of the image
+_log = logging.getLogger(__name__)
 
 
 class Journal:
@@ -31,6 +30,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.num_bad = 0  # records that the last `results` could not replay
 
     @classmethod
     def of(cls, outcomes: UPath, shard: str) -> Journal:
@@ -47,30 +47,49 @@ class Journal:
         if not self._path.exists():
             return {}
         final: dict[str | None, Status] = {}
-        with self._path.open("r+b") as file:
+        bad: list[tuple[int, int]] = []
+        with wrap_os_errors(self._path), self._path.open("r+b") as file:
             whole = 0
-            for url, result in _records(file):
-                whole = file.tell()
-                if not result.status.retryable:
-                    final[url] = result.status
+            for record in raw_records(file):
+                whole = record.end
+                replayed = record.replayed()
+                if replayed is None:
+                    bad.append((record.start, record.end))
+                elif not replayed[1].status.retryable:
+                    final[replayed[0]] = replayed[1].status
             file.truncate(whole)
+        if bad:
+            with wrap_os_errors(self._path):
+                beside = quarantine(self._path, bad)
+            _log.error(
+                "%d records of %s cannot be replayed; they are in %s now, and their links are fetched again",
+                len(bad),
+                self._path,
+                beside.name,
+            )
         return final
 
     def add(self, url: str | None, result: DownloadResult) -> None:
         """Appends the result of a link. Raises `StoreNotWritableError` where the disk refuses."""
         image = result.image
-        description = record_of(url, result).encode()
-        data = image.data if image else b""
-        body = description + data
+        record = packed(record_of(url, result).encode(), image.data if image else b"")
         with wrap_os_errors(self._path), self._path.open("ab") as file:
-            file.write(_HEAD.pack(crc32(body), len(description), len(data)) + body)
+            file.write(record)
 
     def results(self) -> dict[str | None, DownloadResult]:
         """Returns the result of each link; of several records the last counts."""
+        results: dict[str | None, DownloadResult] = {}
+        self.num_bad = 0
         if not self._path.exists():
-            return {}
+            return results
         with self._path.open("rb") as file:
-            return dict(_records(file))
+            for record in raw_records(file):
+                replayed = record.replayed()
+                if replayed is None:
+                    self.num_bad += 1
+                else:
+                    results[replayed[0]] = replayed[1]
+        return results
 
     def remove(self) -> None:
         """Removes the file, once its shard is written."""
@@ -79,6 +98,8 @@ class Journal:
 
 class MemoryJournal:
     """The results of one shard in memory, for a task that its engine runs again from the start after a failure."""
+
+    num_bad = 0  # results are not recorded, so none fails to be replayed
 
     def __init__(self) -> None:
         self._results: dict[str | None, DownloadResult] = {}
@@ -129,13 +150,3 @@ def _scratch() -> Path:
             f"{str(folder)!r} is not a folder of this user alone; remove it or set TMPDIR to a folder of your own"
         )
     return folder
-
-
-def _records(file: BinaryIO) -> Iterator[tuple[str | None, DownloadResult]]:
-    """Reads the whole records from the start of the file; its position is behind each record as it is yielded."""
-    while len(head := file.read(_HEAD.size)) == _HEAD.size:
-        checksum, num_described, num_data = _HEAD.unpack(head)
-        body = file.read(num_described + num_data)
-        if len(body) < num_described + num_data or crc32(body) != checksum:
-            return
-        yield result_of(body[:num_described], body[num_described:])

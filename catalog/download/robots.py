@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from protego import Protego
 from yarl import URL
 
+from catalog.download.robots_rules import AGENT, parse_rules
+from catalog.download.unforeseen import log_unforeseen
 from catalog.images.statuses import Status
 
-AGENT = "shelfsight"  # our product token in a robots.txt
 REFUSING_DIRECTIVES = frozenset({"noindex", "noimageindex", "none", "noai", "noimageai"})
-MAX_ROBOTS_BYTES = 500 * 1024  # RFC 9309, section 2.5: the minimum that a crawler has to parse
 
 # While robots.txt is unreachable nothing may be fetched (section 2.3.1.4); where there is none everything (2.3.1.3).
 _UNREACHABLE = frozenset(
-    {Status.TIMEOUT, Status.CONNECT_ERROR, Status.DNS_ERROR, Status.HOST_PAUSED, Status.HTTP_ERROR, Status.HOST_REFUSED}
+    {
+        *(Status.TIMEOUT, Status.CONNECT_ERROR, Status.DNS_ERROR, Status.HOST_PAUSED, Status.HTTP_ERROR),
+        *(Status.HOST_REFUSED, Status.INTERNAL_ERROR),
+    }
 )
 
 
@@ -61,11 +64,18 @@ class Robots:
         return None if found.rules.can_fetch(str(url), AGENT) else Status.DISALLOWED
 
     async def _read(self, origin: URL) -> _Rules:
+        try:
+            return await self._parsed(origin)
+        except Exception as error:  # nothing may be fetched by rules that cannot be read, and only from this origin
+            log_unforeseen("reading robots.txt of", origin, error)
+            return _Rules(Status.INTERNAL_ERROR, Protego.parse(""))
+
+    async def _parsed(self, origin: URL) -> _Rules:
         reply = await self._fetch(origin / "robots.txt")
         is_refused = reply.http_status is not None and 400 <= reply.http_status < 500 and reply.http_status != 429
         if reply.status in _UNREACHABLE and not is_refused:
             return _Rules(reply.status, Protego.parse(""))
-        rules = Protego.parse(reply.text[:MAX_ROBOTS_BYTES])
+        rules = parse_rules(reply.text)
         delay_s = rules.crawl_delay(AGENT)
         if delay_s:
             self._on_delay(origin, float(delay_s))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from catalog.download.downloader import DownloadResult, LinkResult
+from catalog.download.downloader import DownloadResult, LinkResult, internal_error
 from catalog.download.journals import Journal, MemoryJournal
 from catalog.download.shard_plans import ShardPlan, links_of
+from catalog.download.storable_results import storable_results
+from catalog.download.unforeseen import log_unforeseen
 from catalog.images.statuses import Status
 
 NUM_WRITERS = 2  # shards written at once: their images are what memory holds of a delivery
@@ -28,14 +30,40 @@ class OpenShard:
         self.resumed: Counts = sum(num for num, _ in resumed), num_ok
 
     def add(self, url: str | None, result: DownloadResult) -> Counts:
-        """Records the result of a link, for all products that show it."""
-        self._journal.add(url, result)
+        """Records the result of a link, for all products that show it.
+
+        A result that cannot be recorded is replaced by an internal error.
+
+        Raises:
+            StoreNotWritableError: the disk refuses.
+        """
+        try:
+            self._journal.add(url, result)
+        except OSError:  # every other link would end like this one
+            raise
+        except Exception as error:
+            log_unforeseen("recording", url, error)
+            result = internal_error()
+            self._journal.add(url, result)
         num_products = len(self.links.pop(url).product_ids)
         return num_products, num_products if result.status is Status.OK else 0
 
     def write(self) -> None:
-        """Writes the finished shard and removes its journal."""
-        self._plan.write(self._journal.results())
+        """Writes the finished shard and removes its journal.
+
+        A link whose record is bad, or whose result fits no table, is an internal error.
+
+        Raises:
+            RuntimeError: the journal has lost records.
+        """
+        results = self._journal.results()
+        lost = [link.url for link in links_of(self._plan.todo) if link.url not in results]
+        if len(lost) > self._journal.num_bad:
+            raise RuntimeError(
+                f"the journal of {self._plan.files.name} has lost the results of {len(lost)} links, as if something "
+                f"else wrote the same delivery; run this again, which fetches them"
+            )
+        self._plan.write(storable_results({**results, **{url: internal_error() for url in lost}}))
         self._journal.remove()
 
 

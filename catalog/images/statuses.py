@@ -26,6 +26,7 @@ class Status(StrEnum):
     HOST_REFUSED = "host_refused"
     HOST_PAUSED = "host_paused"
     DISALLOWED = "disallowed"
+    INTERNAL_ERROR = "internal_error"  # an error that the download does not foresee; it ends this link only
 
     @property
     def retryable(self) -> bool:
@@ -34,7 +35,7 @@ class Status(StrEnum):
 
 UNREACHED = frozenset({Status.DNS_ERROR, Status.CONNECT_ERROR, Status.TIMEOUT, Status.HTTP_ERROR})
 REFUSED = frozenset({Status.HOST_REFUSED, Status.HOST_PAUSED, Status.DISALLOWED})
-RETRYABLE = UNREACHED | {Status.HOST_REFUSED, Status.HOST_PAUSED}
+RETRYABLE = UNREACHED | {Status.HOST_REFUSED, Status.HOST_PAUSED, Status.INTERNAL_ERROR}
 FINAL = frozenset(Status) - RETRYABLE
 
 

@@ -25,6 +25,7 @@ _CHUNK_BYTES = 1 << 20
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 _STORE_WAY_OUT = "make that place writable or set SHELFSIGHT_STORE to a folder or URL that is"
 _STORE_READ_WAY_OUT = "grant read permission, or set SHELFSIGHT_STORE to a folder or URL that can be read"
+_TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
 _UNFINISHED_SUFFIX = ".writing"
 _ABANDONED_AFTER_S = 24 * 3600.0
 _SCRATCH_WAY_OUT = "make room there or set TMPDIR to a folder that has it"
@@ -144,6 +145,8 @@ def _errno(error: OSError) -> int:
 
 def _not_writable(path: Path | UPath, error: Exception, way_out: str) -> StoreNotWritableError:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.errno in _TOO_MANY_OPEN:
+        way_out = "this process has too many files open, so raise its limit with `ulimit -n 4096`"
     return StoreNotWritableError(f"cannot write {str(path)!r}: {' '.join(reason.split())}; {way_out}")
 
 

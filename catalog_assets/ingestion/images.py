@@ -8,11 +8,14 @@ import polars as pl
 from pydantic import Field
 
 from catalog.images.outcomes import health, is_reduced
+from catalog.images.statuses import Status
 from catalog_assets.idioms.markdown import table
 from catalog_assets.idioms.partitioned_checks import partitioned_check
 from catalog_assets.idioms.retries import NETWORK, retried
 from catalog_assets.idioms.versions import content_version
+from catalog_assets.ingestion.download_errors import DOWNLOAD_ERRORS, check_errors
 from catalog_assets.partitions import deliveries
+from resources.alerts import Alerts
 from resources.downloader import ImageDownloader
 from resources.store import Store
 
@@ -43,7 +46,8 @@ class DownloadConfig(dg.Config):
             partitions_def=deliveries,
             blocking=True,
             description=f"At least {MIN_SHARE_OK:.0%} of a delivery's links led to an image.",
-        )
+        ),
+        DOWNLOAD_ERRORS,
     ],
     partitions_def=deliveries,
     ins={"products": dg.AssetIn()},
@@ -73,6 +77,7 @@ def download(
     products: pl.LazyFrame,
     store: Store,
     image_downloader: ImageDownloader,
+    alerts: Alerts,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Downloads the missing and retryable images of one delivery; finished shards stay as they are."""
     delivery = context.partition_key
@@ -108,8 +113,10 @@ def download(
         metadata={
             "dagster/row_count": len(outcomes),
             "outcomes": dg.MetadataValue.md(table(health(outcomes))),
+            "internal_error": len(outcomes.filter(status=Status.INTERNAL_ERROR)),
         },
     )
+    yield check_errors(delivery, outcomes, alerts, context.log)
     share_ok = len(images) / max(1, len(outcomes))
     is_emptied = wanted.height > 0 and bool(wanted["is_removed"].all())  # then there is no link to check
     yield dg.AssetCheckResult(

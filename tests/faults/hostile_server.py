@@ -12,13 +12,14 @@ from urllib.parse import unquote
 from tests.catalog.download.raw_server import RawServer, Reply, response
 from tests.catalog.images.sample_images import jpeg
 from tests.faults.case import Case
+from tests.faults.headers import headers
 from tests.faults.images import images
 from tests.faults.responses import deeper, responses
 
 
 def cases() -> dict[str, Case]:
     """All cases, by name."""
-    return {each.name: each for each in [*images(), *responses()]}
+    return {each.name: each for each in [*images(), *responses(), *headers()]}
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def _main() -> None:
         name = unquote(path[1:])
         if path.startswith("/deeper/"):
             return deeper(path)
-        return replies[name]() if name in replies else healthy[name]
+        return replies[name]() if name in replies else healthy.get(name, [response("404 Not Found")])
 
     with RawServer(reply) as server:
         print(server.url, flush=True)  # noqa: T201 read by `hostile_server`

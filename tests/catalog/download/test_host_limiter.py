@@ -155,7 +155,13 @@ def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     assert retry_after_s("Mon, 01 Jan 2001 00:00:00 GMT") == 0
 
 
-@pytest.mark.parametrize("header", [None, "", "soon", "-5", "1.5", "٣", "Mon, 99 Foo 2001"])
+ABSURD = (
+    *("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),
+    *("Mon, 01 Jan 2024 99999999999:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 -2400", "nan", "inf", "\udcff", "²"),
+)
+
+
+@pytest.mark.parametrize("header", [None, "", "soon", "-5", "1.5", "٣", "Mon, 99 Foo 2001", *ABSURD])
 def test_invalid_retry_after_is_ignored(header: str | None) -> None:
     assert retry_after_s(header) is None
 

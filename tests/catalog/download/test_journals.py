@@ -12,6 +12,7 @@ from upath import UPath
 from catalog.download.downloader import DownloadResult
 from catalog.download.fetched import Fetched, Validators
 from catalog.download.journals import Journal
+from catalog.download.records import record_of, result_of
 from catalog.images.statuses import Status
 from catalog.images.stored_image import StoredImage
 from catalog.storage.files import StoreNotWritableError
@@ -64,7 +65,7 @@ def test_records_before_a_cut_remain_and_later_ones_can_follow(
         assert journal.results() == dict(whole) | {"more": result()}
 
 
-def test_record_with_a_flipped_byte_and_those_after_it_do_not_count(tmp_path: Path) -> None:
+def test_record_with_a_flipped_byte_does_not_count_and_those_after_it_do(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     journal = Journal(path)
     journal.open()
@@ -73,8 +74,22 @@ def test_record_with_a_flipped_byte_and_those_after_it_do_not_count(tmp_path: Pa
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    assert set(journal.results()) == {"a"}
-    assert journal.open() == {"a": Status.OK}
+    assert set(journal.results()) == {"a", "c"}
+    assert journal.open() == {"a": Status.OK, "c": Status.OK}
+    assert journal.num_bad == 1
+    assert set(journal.results()) == {"a", "c"}
+    assert journal.num_bad == 0, "the bad one has moved to quarantine"
+
+
+hostile = st.one_of(st.none(), st.text(st.characters(exclude_categories=()), max_size=20))
+
+
+@given(hostile, hostile, hostile)
+def test_whatever_a_server_names_its_versions_is_replayed(etag: str, modified: str, final_url: str) -> None:
+    fetched = Fetched(status=Status.OK, final_url=final_url, validators=Validators(etag, modified))
+    ended = DownloadResult(status=Status.OK, fetched=fetched, image=None, fetched_at=AT)
+    assert result_of(record_of("a", ended), b"") == ("a", ended)
+    assert all(value.isascii() and value.isprintable() for value in fetched.validators.headers().values())
 
 
 def test_retryable_result_is_recorded_but_not_final(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def test_retryable_and_final_statuses_are_these() -> None:
         "http_error",
         "host_refused",
         "host_paused",
+        "internal_error",
     }
     assert {status.value for status in Status if not status.retryable} == {
         "ok",
