@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
+from catalog.network.guards import Guard
+from catalog.network.sessions import checked_sockets
+
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ConnectionKey
@@ -22,9 +25,9 @@ if TYPE_CHECKING:
 class CappedConnector(aiohttp.TCPConnector):
     """A connector with at most `max_idle` idle connections over all hosts; the caller limits those in use."""
 
-    def __init__(self, max_idle: int, resolver: AbstractResolver) -> None:
+    def __init__(self, max_idle: int, guard: Guard, resolver: AbstractResolver) -> None:
         # `resolver` caches: addresses are checked each time that they are used.
-        super().__init__(limit=0, resolver=resolver, use_dns_cache=False)
+        super().__init__(limit=0, resolver=resolver, use_dns_cache=False, socket_factory=checked_sockets(guard))
         self._max_idle = max_idle
         self._idle: dict[ResponseHandler, ConnectionKey] = {}  # the longest idle first
 

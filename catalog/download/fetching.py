@@ -24,7 +24,7 @@ from catalog.download.fetched import UNKNOWN, Fetched, Validators
 from catalog.download.file_fetching import FileFetcher
 from catalog.download.host_limiter import HostLimiter, HostLimiters, HostPausedError, retry_after_s
 from catalog.download.image_roots import is_web_link
-from catalog.download.lookup_threads import LookupThreads
+from catalog.network.lookup_threads import LookupThreads
 from catalog.download.name_cache import NameCache, is_name
 from catalog.download.robots import Robots, RobotsReply, tag_refuses
 from catalog.download.settings import FetchSettings
@@ -108,7 +108,7 @@ class Fetcher:
         self._robots = Robots(self._fetch_robots, self._slow_down) if settings.honor_robots else None
         self._session = aiohttp.ClientSession(
             # Turns limit the connections in use: waiting for one takes none of an image's time.
-            connector=CappedConnector(budget.idle, GuardedResolver(self._guard, self._names)),
+            connector=CappedConnector(budget.idle, self._guard, GuardedResolver(self._guard, self._names)),
             cookie_jar=aiohttp.DummyCookieJar(),
             # A compressed body would hide its size.
             headers={

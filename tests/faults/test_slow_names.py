@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from catalog.download.fetched import Fetched
 from catalog.download.fetching import Fetcher
 from catalog.download.host_limiter import Politeness
-from catalog.download.lookup_threads import LookupThreads
+from catalog.network.lookup_threads import LookupThreads
 from catalog.download.name_cache import MISSING_S, NameCache, is_name
 from catalog.images.statuses import Status
 from tests.catalog.download.raw_server import RawServer

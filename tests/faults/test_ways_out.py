@@ -60,7 +60,8 @@ LISTED = {
 # What makes a client of its own, and the only modules with a call of it.
 MAKERS = {
     "ClientSession": {"catalog/download/fetching.py", "catalog/network/sessions.py"},
-    "TCPConnector": {"catalog/download/fetching.py", "catalog/network/sessions.py"},
+    "TCPConnector": {"catalog/network/sessions.py"},
+    "CappedConnector": {"catalog/download/fetching.py"},
     "url_to_fs": {"catalog/network/http_files.py"},
     "HTTPFileSystem": set[str](),
     "urlopen": {"demo/fashion_mnist.py"},
