@@ -35,3 +35,15 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for created in reversed(missing):
         sync_folder(created.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flushes all files of a folder that others have written there, its subfolders, and its own name."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+        elif path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    sync_folder(folder)
+    sync_folder(folder.parent)
