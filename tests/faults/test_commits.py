@@ -1,7 +1,6 @@
 """Compare-and-swap of one file, on a disk and on S3: of two writers, none undoes what the other has written."""
 
 import multiprocessing
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,4 +130,4 @@ def test_of_many_processes_no_change_is_lost(tmp_path: Path) -> None:
         assert process.exitcode == 0
     lines = path.read_text().split()
     assert sorted(lines) == sorted(f"{name}{number}" for name in "abcd" for number in range(NUM_CHANGES))
-    assert os.listdir(tmp_path) == ["lines"]
+    assert [file.name for file in tmp_path.iterdir()] == ["lines"]
