@@ -47,7 +47,7 @@ def cached_images(outcomes: pl.LazyFrame, links: pl.Series, images: UPath, min_l
 def copies_of(links: Mapping[int, Iterable[str | None]], cached: pl.DataFrame | None) -> Iterator[list[LinkResult]]:
     """Yields the results of the links, by shard, whose image is cached; one list per shard file that is read.
 
-    An image that its file no longer contains, or whose bytes have another hash, is left out: its link has to be fetched.
+    An image that its file no longer contains, or whose bytes have another hash, is left out: its link is fetched.
     """
     if cached is None or cached.is_empty():
         return

@@ -1,28 +1,23 @@
-"""Shard plans: the outcomes that each shard of a delivery has already, the links it still needs, and their merge."""
+"""Shard plans: the outcomes that each shard of a delivery has already, and the links it still needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 from upath import UPath
 
 from catalog.download.downloader import DownloadResult
 from catalog.download.fetched import Validators
-from catalog.images.outcomes import OUTCOMES_SCHEMA, Outcome, is_reduced, outcomes_table
-from catalog.images.shard_files import IMAGES_SCHEMA, ShardFiles, images_table
+from catalog.download.shard_merging import FetchedLink, ShardBefore, merged
+from catalog.images.outcomes import is_reduced
+from catalog.images.shard_files import ShardFiles
 from catalog.images.statuses import RETRYABLE, Status, values
-from catalog.images.stored_image import StoredImage
 
 _KEY = ["product_id", "image_url"]
 _VALIDATORS = ["etag", "last_modified"]
 _RETRYABLE = values(RETRYABLE)
-# Products whose image is that of another product of their link (or their own), and when the server said so.
-_UNCHANGED = {"product_id": pl.String, "source": pl.String, "fetched_at": pl.Datetime("us", "UTC")}
 
 
 @dataclass(frozen=True)
@@ -42,95 +37,16 @@ class ShardPlan:
     keeps_images: bool = False
 
     def write(self, results: Mapping[str | None, DownloadResult]) -> None:
-        """Writes the shard: the results of all links of `todo`, merged with what exists.
-
-        A refetched image stays as it is where the refetch failed (a retryable status, or any with `keeps_images`). A
-        link that ended in OK without an image has not changed: all of its products get the image that one of them has.
+        """Writes the shard: the results of all links of `todo`, merged with what exists (see `merged`).
 
         Raises:
             LookupError: an existing image is no longer in its file, or another one is.
             RuntimeError: a product would lose its row.
         """
-        versions = self._versions()
-        fetched: list[Outcome] = []
-        images: dict[str, StoredImage] = {}
-        unchanged: list[tuple[str, str, datetime]] = []
-        for link in links_of(self.todo):
-            result = results[link.url]
-            if result.status is Status.OK and result.image is None:
-                if source := versions.get((link.url, link.known)) or versions.get((link.url, None)):
-                    unchanged += [(product_id, source, result.fetched_at) for product_id in link.product_ids]
-                    continue
-                # The image that was unchanged when the link was fetched is lost since; the next run fetches it.
-                result = replace(result, status=Status.HTTP_ERROR)
-            for product_id in link.product_ids:
-                fetched.append(result.outcome(product_id, link.url, self.files.name))
-                if result.image:
-                    images[product_id] = result.image
-        same = pl.DataFrame(unchanged, schema=_UNCHANGED, orient="row")
-        outcomes = self._merged(outcomes_table(fetched), same)
-        self.files.write(
-            outcomes, self._images_of(outcomes, dict(same.select("product_id", "source").iter_rows()), images)
-        )
-
-    def _versions(self) -> dict[tuple[str | None, Validators | None], str]:
-        """A product that has the image of each link in the version that the server named, and in any (None)."""
-        found: dict[tuple[str | None, Validators | None], str] = {}
-        stored = self.existing.filter(pl.col("status") == Status.OK).sort(
-            "fetched_at", descending=True, nulls_last=True
-        )
-        for product_id, url, etag, last_modified in stored.select(*_KEY, *_VALIDATORS).iter_rows():
-            found.setdefault((url, Validators(etag, last_modified)), product_id)
-            found.setdefault((url, None), product_id)
-        return found
-
-    def _merged(self, fetched: pl.DataFrame, same: pl.DataFrame) -> pl.DataFrame:
-        """The outcome of each product of the shard that has one, in order; `same` names the source of unchanged ones."""
-        existing_ok = self.existing.filter(pl.col("status") == Status.OK)["product_id"]
-        is_failed = pl.col("status") != Status.OK if self.keeps_images else pl.col("status").is_in(_RETRYABLE)
-        is_in_vain = is_failed & pl.col("product_id").is_in(existing_ok.implode())
-        columns = OUTCOMES_SCHEMA.names()
-        described = self.existing.drop("fetched_at").rename({"product_id": "source"})
-        unchanged = same.join(described, on="source", how="left", validate="m:1").select(columns)
-        new = pl.concat([fetched.filter(~is_in_vain).select(columns), unchanged])
-        kept = self.existing.join(new, on="product_id", how="anti").select(columns)
-        merged = pl.concat([kept, new])
-        ordered = self.products.select("product_id").join(
-            merged, on="product_id", how="inner", validate="1:1", maintain_order="left"
-        )
-        expected = pl.concat([self.existing["product_id"], self.todo["product_id"]]).unique()
-        if ordered.height != expected.len():
-            lost = expected.filter(~expected.is_in(ordered["product_id"].implode()))
-            raise RuntimeError(
-                f"{ordered.height} outcomes for the {expected.len()} products of {self.files.name} in "
-                f"{self.files.outcomes}; {lost.first()!r} would lose its row: report this as a bug"
-            )
-        return ordered.select(columns)
-
-    def _images_of(
-        self, outcomes: pl.DataFrame, sources: Mapping[str, str], new: Mapping[str, StoredImage]
-    ) -> pa.Table:
-        """The images of these outcomes in their order: new ones, those of their source, or the existing ones."""
-        ok = outcomes.filter(pl.col("status") == Status.OK).select("product_id", "sha256")
-        ids = ok["product_id"].to_list()
-        found = images_table(new)
-        if not new.keys() >= set(ids):
-            old = self.files.read_images(self.existing)
-            is_new = pc.is_in(old["product_id"], value_set=found["product_id"].combine_chunks())
-            found = pa.concat_tables([found, old.filter(pc.invert(is_new))])
-        wanted = pa.array([sources.get(each, each) for each in ids], pa.string())
-        positions = pc.index_in(wanted, value_set=found["product_id"].combine_chunks())
-        if positions.null_count:
-            lost = ids[pc.index(pc.is_null(positions), True).as_py()]
-            raise LookupError(f"image of {lost!r} is neither fetched nor in {self.files.images}; remove its outcomes")
-        images = found.take(positions).set_column(0, IMAGES_SCHEMA.field(0), pa.array(ids, pa.string()))
-        for product_id, recorded, stored in zip(ids, ok["sha256"], images["sha256"].to_pylist(), strict=True):
-            if recorded != stored:
-                raise LookupError(
-                    f"image of {product_id!r} in {self.files.images} is {stored}, but its outcome was recorded for "
-                    f"{recorded}; remove {str(self.files.outcomes_path)!r} to fetch the shard again"
-                )
-        return images.cast(IMAGES_SCHEMA)
+        before = ShardBefore(self.files, self.products, self.existing, self.keeps_images)
+        links = links_of(self.todo)
+        fetched = [FetchedLink(link.url, link.known, link.product_ids, results[link.url]) for link in links]
+        self.files.write(*merged(before, fetched))
 
 
 def plan_shards(

@@ -60,7 +60,7 @@ def append_decision(store: Store, decisions: Decisions, row: dict[str, Any]) -> 
     """Adds a decision to those that were read; this is the commit of a promotion or a refusal.
 
     Raises:
-        ConflictError: another run has added a decision since they were read; its row is kept, and this one is not added.
+        ConflictError: another run has added a decision since they were read; its row stays, and this is not added.
         StoreNotWritableError: the table cannot be written.
     """
     rows = pl.concat([decisions.rows, pl.DataFrame([row], schema=SCHEMA)])

@@ -44,7 +44,7 @@ def promoted_classifier(store: Store, sha256: str) -> Path:
 
 
 def promoted_record(store: Store, sha256: str) -> dict[str, Any]:
-    """Return the record of a promoted classifier's training; dg.Failure where it is another's, or its files are gone."""
+    """Return the record of a promoted classifier's training; dg.Failure where it is another's, or gone."""
     record = store.read_json(TABLE, sha256[:16], RECORD_FILE)
     if record is None:
         raise dg.Failure(f"the champion's files are not at {str(promoted_folder(store, sha256))!r}; bring them back")
@@ -77,8 +77,8 @@ def keep(store: Store, sha256: str, predictions: pl.DataFrame, files: Sequence[P
     former = store.read_json(TABLE, sha256[:16], RECORD_FILE)
     if former is not None and former["sha256"] != sha256:
         raise dg.Failure(
-            f"{str(promoted_folder(store, sha256))!r} is kept for {former['sha256']}, so {sha256} cannot be kept there; "
-            "train the classifier again with another seed"
+            f"{str(promoted_folder(store, sha256))!r} is kept for {former['sha256']}, so {sha256} cannot be kept "
+            "there; train the classifier again with another seed"
         )
     with store.writing(TABLE, sha256[:16]) as path:
         folder = UPath(path)

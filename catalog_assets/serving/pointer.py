@@ -50,9 +50,9 @@ def put_in_use(
 ) -> Deployed:
     """Makes a deployment the current one.
 
-    Its files come first, flushed; then its version in MLflow; then the pointer, which is the commit and names both; then
-    the alias `current`. A process that is killed before the commit leaves the former deployment in use. One that is
-    killed after it may leave the alias on the former version, until `repair_alias` or the next deployment.
+    Its files come first, flushed; then its version in MLflow; then the pointer, which is the commit and names both;
+    then the alias `current`. A process that is killed before the commit leaves the former deployment in use. One that
+    is killed after it may leave the alias on the former version, until `repair_alias` or the next deployment.
 
     Args:
         store: the store.

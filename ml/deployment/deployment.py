@@ -127,8 +127,8 @@ def current_folder(root: AnyPath) -> AnyPath:
         found = hashlib.sha256(metadata.read_bytes()).hexdigest()
         if found != wanted:
             raise ValueError(
-                f"{metadata} has the fingerprint {found}, but {pointer} was written for {wanted}; materialize the asset "
-                "'deployment' again"
+                f"{metadata} has the fingerprint {found}, but {pointer} was written for {wanted}; materialize the "
+                "asset 'deployment' again"
             )
     return folder
 

@@ -110,7 +110,8 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Register files as a new version of a model; returns the version's number.
 
         The newest version has the alias `current`, unless `is_current` leaves that to the caller (see `make_current`);
-        of those with a score, the highest has `best` (the newest among equals). ``mlflow.artifacts.download_artifacts("models:/NAME@current")`` downloads its files.
+        of those with a score, the highest has `best` (the newest among equals).
+        ``mlflow.artifacts.download_artifacts("models:/NAME@current")`` downloads its files.
         """
         from mlflow.exceptions import MlflowException
 

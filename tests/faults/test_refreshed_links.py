@@ -12,7 +12,7 @@ from catalog.download.delivery import DownloadOptions
 from catalog.download.downloader import LinkResult
 from catalog.download.journals import Journal
 from catalog.download.partition_download import download_links
-from catalog.download.shard_plans import ShardPlan, plan_shards
+from catalog.download.shard_plans import ShardPlan, links_of, plan_shards
 from tests.catalog.download.download_until_killed import SETTINGS
 from tests.catalog.download.raw_server import RawServer, response
 from tests.catalog.download.test_cached_images import REFRESH, Shop, download, statuses, stored
@@ -125,8 +125,6 @@ def plans(wanted: pl.DataFrame, store: Path, *, refresh: bool = False) -> list[S
 
 
 def unchanged(plan: ShardPlan) -> list[LinkResult]:
-    from catalog.download.shard_plans import links_of
-
     results = [each for batch in download_links({0: list(links_of(plan.todo))}, SETTINGS) for each in batch]
     assert [(each.result.status, each.result.image) for each in results] == [("ok", None)] * len(results)
     return results
