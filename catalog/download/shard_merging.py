@@ -21,7 +21,7 @@ from catalog.images.stored_image import StoredImage
 _RETRYABLE = values(RETRYABLE)
 _COLUMNS = OUTCOMES_SCHEMA.names()
 # Products whose image is that of another product of their link (or their own), and when the server said so.
-_UNCHANGED = {"product_id": pl.String, "source": pl.String, "fetched_at": pl.Datetime("us", "UTC")}
+_UNCHANGED = pl.Schema({"product_id": pl.String(), "source": pl.String(), "fetched_at": pl.Datetime("us", "UTC")})
 
 
 class FetchedLink(NamedTuple):

@@ -81,7 +81,8 @@ def _tag(path: UPath) -> str | None:
         info = path.fs.info(path.path, refresh=True) if path.protocol in _CONDITIONAL else path.fs.info(path.path)
     except FileNotFoundError:
         return None
-    return info.get("ETag")
+    tag = info.get("ETag")
+    return None if tag is None else str(tag)
 
 
 def _refused(error: BaseException) -> bool:
