@@ -80,9 +80,13 @@ def predictions_table(product_ids: Sequence[str], predictions: CategoryPredictio
 
 
 def images_of(images: UPath, wanted: pl.DataFrame) -> Iterator[Image]:
-    """Yields the products (product_id, shard) with their images, one shard in memory at a time."""
+    """Yields products with their images, one shard in memory at a time.
+
+    `wanted` has the columns product_id and shard, and sha256 where images are to be compared with what is recorded.
+    """
     for (shard,), part in wanted.group_by("shard", maintain_order=True):
-        yield from zip(part["product_id"], shard_images(images, str(shard), part["product_id"]), strict=True)
+        recorded = part["sha256"] if "sha256" in part.columns else None
+        yield from zip(part["product_id"], shard_images(images, str(shard), part["product_id"], recorded), strict=True)
 
 
 def _batches(images: Iterable[Image], size: int) -> Iterator[list[Image]]:

@@ -13,7 +13,9 @@ import dagster as dg
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from upath import UPath
 
+from catalog.images.shard_files import image_paths
 from catalog.storage.cores import num_cores
 from resources.shard_images import shard_images
 from resources.store import Store
@@ -106,12 +108,14 @@ class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
         located = rows.select("delivery", "shard").with_row_index("position")
         parts = located.group_by("delivery", "shard", maintain_order=True)
         for ((delivery, shard), _), (positions, data) in zip(parts, self._by_shard(rows), strict=True):
-            path = self.store.sync_down("images", f"delivery={delivery}") / f"{shard}.parquet"
-            content = path.read_bytes()
+            folder = UPath(self.store.sync_down("images", f"delivery={delivery}"))
+            contents = {Path(path.path): path.read_bytes() for path in image_paths(folder, str(shard))}
+            numbers = dict(zip(contents, range(len(shards), len(shards) + len(contents)), strict=True))
             for position, image in zip(positions, data, strict=True):
-                offsets[position], lengths[position] = content.index(image), len(image)
-                files[position] = len(shards)
-            shards.append(_Shard(path, path.stat().st_mtime_ns))
+                path = next(each for each, content in contents.items() if image in content)
+                offsets[position], lengths[position] = contents[path].index(image), len(image)
+                files[position] = numbers[path]
+            shards += [_Shard(path, path.stat().st_mtime_ns) for path in contents]
         return StreamedPixels(shards, files, offsets, lengths, _Frame(resolution, fit))
 
     def _by_shard(self, rows: pl.DataFrame) -> Iterator[tuple[NDArray[Any], list[bytes]]]:
@@ -119,7 +123,7 @@ class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
         wanted = rows.with_row_index("position")
         for (delivery, shard), part in wanted.group_by("delivery", "shard", maintain_order=True):
             images = self.store.folder("images", str(delivery))
-            yield part["position"].to_numpy(), shard_images(images, str(shard), part["product_id"])
+            yield part["position"].to_numpy(), shard_images(images, str(shard), part["product_id"], part["sha256"])
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,8 @@ class StreamedPixels:
         images = [b""] * len(positions)
         for number in np.unique(self.files[positions]):
             shard = self.shards[number]
+            if not shard.path.exists():
+                raise LookupError(f"{shard.path} was replaced while its images were read; start again")
             with shard.path.open("rb", buffering=0) as file:
                 if os.fstat(file.fileno()).st_mtime_ns != shard.written_ns:
                     raise LookupError(f"{shard.path} was rewritten while its images were read; start again")

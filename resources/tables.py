@@ -1,10 +1,24 @@
 """Tables between assets: polars frames in, Parquet in the store's layout, lazy frames out."""
 
+from typing import Any
+
 import dagster as dg
 import polars as pl
+from upath import UPath
 
 from catalog.storage.tables import table_of
 from resources.store import Store
+
+
+def table_metadata(frame: pl.DataFrame, path: UPath) -> dict[str, Any]:
+    """Returns what Dagster shows of a table that was written: number of rows, columns and file."""
+    return {
+        "dagster/row_count": len(frame),
+        "dagster/column_schema": dg.TableSchema(
+            columns=[dg.TableColumn(name, str(dtype)) for name, dtype in frame.schema.items()]
+        ),
+        "dagster/uri": str(path),
+    }
 
 
 class TableIO(dg.ConfigurableIOManager):
@@ -20,15 +34,7 @@ class TableIO(dg.ConfigurableIOManager):
         """Replace the asset's table, or its partition."""
         partition = [context.partition_key] if context.has_asset_partitions else []
         path = self.store.write(obj, context.asset_key.path[-1], *partition)
-        context.add_output_metadata(
-            {
-                "dagster/row_count": len(obj),
-                "dagster/column_schema": dg.TableSchema(
-                    columns=[dg.TableColumn(name, str(dtype)) for name, dtype in obj.schema.items()]
-                ),
-                "dagster/uri": str(path),
-            }
-        )
+        context.add_output_metadata(table_metadata(obj, path))
 
     def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
         """The upstream table: whole, or of the partitions that map to this run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 import polars as pl
@@ -46,7 +47,7 @@ def cached_images(outcomes: pl.LazyFrame, links: pl.Series, images: UPath, min_l
 def copies_of(links: Mapping[int, Iterable[str | None]], cached: pl.DataFrame | None) -> Iterator[list[LinkResult]]:
     """Yields the results of the links, by shard, whose image is cached; one list per shard file that is read.
 
-    An image that its file no longer contains is left out: its link has to be fetched.
+    An image that its file no longer contains, or whose bytes have another hash, is left out: its link is fetched.
     """
     if cached is None or cached.is_empty():
         return
@@ -58,6 +59,7 @@ def copies_of(links: Mapping[int, Iterable[str | None]], cached: pl.DataFrame | 
             LinkResult(row["index"], row["image_url"], _result(row, data))
             for row in found.iter_rows(named=True)
             if (data := images.get((row["product_id"], row["sha256"]))) is not None
+            and sha256(data).hexdigest() == row["sha256"]
         ]
 
 

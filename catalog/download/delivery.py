@@ -11,14 +11,15 @@ import polars as pl
 from upath import UPath
 
 from catalog.download.downloader import LinkResult
-from catalog.download.journals import Journal, remove_journals
+from catalog.download.journals import Journal, journal_folder, remove_journals
 from catalog.download.partition_download import download_links
 from catalog.download.settings import FetchSettings
 from catalog.download.shard_plans import ShardPlan, plan_shards
 from catalog.download.shard_writing import Counts, OpenShard, write_shards
 from catalog.images.outcomes import OUTCOMES_SCHEMA
-from catalog.images.shard_files import remove_surplus
+from catalog.images.shard_files import image_files_of, remove_surplus
 from catalog.images.statuses import Status
+from catalog.storage.locks import locked
 
 PROGRESS_INTERVAL_S = 1.0
 
@@ -79,7 +80,8 @@ def download_delivery(
     """Downloads the images of a delivery and returns the outcome of every product, in the order of `products`.
 
     Called again, it fetches only what is missing or may end differently now, and replaces shard by shard; a finished
-    shard is not touched. Dead links and bad images are outcomes, not errors.
+    shard is not touched. Dead links and bad images are outcomes, not errors. Two processes on a machine do not download
+    one delivery at once: they would share its journals.
 
     Args:
         products: see `plan_shards`.
@@ -90,9 +92,23 @@ def download_delivery(
         options: the engine, images of other deliveries to copy, whether to refetch.
 
     Raises:
+        LockedError: another process downloads this delivery; the message names it.
         ValueError: a product_id appears twice.
         StoreNotWritableError: a file cannot be written.
     """
+    journals = journal_folder(outcomes)
+    with locked(journals.with_name(f".{journals.name}.lock"), f"the download of {outcomes.name}"):
+        return _download(products, images, outcomes, settings, on_progress, options)
+
+
+def _download(
+    products: pl.DataFrame,
+    images: UPath,
+    outcomes: UPath,
+    settings: FetchSettings,
+    on_progress: Callable[[Progress], None] | None,
+    options: DownloadOptions,
+) -> pl.DataFrame:
     plans = plan_shards(
         products,
         images=images,
@@ -108,11 +124,24 @@ def download_delivery(
         with closing(options.engine(unfinished, settings, cached)) as counts:
             for num_products, num_ok in counts:
                 counter.add(num_products, num_ok)
-    remove_surplus(images, outcomes, len(plans))
+    tables = [plan.files.read_outcomes() for plan in plans]
+    named = [name for table in tables for name in image_files_of(table)]
+    former = [name for plan in plans for name in image_files_of(plan.existing)]
+    remove_surplus(images, outcomes, num_shards=len(plans), named=named, former=former)
     remove_journals(outcomes)
     counter.report()
-    tables = [plan.files.read_outcomes() for plan in plans]
-    return pl.concat(tables) if tables else pl.DataFrame(schema=OUTCOMES_SCHEMA)
+    return _complete(pl.concat(tables) if tables else pl.DataFrame(schema=OUTCOMES_SCHEMA), plans)
+
+
+def _complete(outcomes: pl.DataFrame, plans: Sequence[ShardPlan]) -> pl.DataFrame:
+    """Returns the outcomes; raises RuntimeError where a product that was to be downloaded has none."""
+    for plan in plans:
+        if lost := plan.todo.join(outcomes, on="product_id", how="anti").height:
+            raise RuntimeError(
+                f"{lost} of {plan.todo.height} products of {plan.files.name} in {plan.files.outcomes} have no outcome; "
+                "another process may have replaced it: run this again"
+            )
+    return outcomes
 
 
 class _ProgressCounter:

@@ -35,7 +35,7 @@ class Journal:
     @classmethod
     def of(cls, outcomes: UPath, shard: str) -> Journal:
         """Returns the journal of a shard whose outcomes belong in that folder."""
-        return cls(_folder(outcomes) / f".{shard}.journal")
+        return cls(journal_folder(outcomes) / f".{shard}.journal")
 
     def open(self) -> dict[str | None, Status]:
         """Prepares the file for further records and returns the final status of each link that has one.
@@ -123,12 +123,12 @@ class MemoryJournal:
 
 def remove_journals(outcomes: UPath) -> None:
     """Removes the journals left in a complete delivery: a kill can come between a shard's last file and its journal."""
-    for path in _folder(outcomes).glob(".shard-*.journal"):
+    for path in journal_folder(outcomes).glob(".shard-*.journal"):
         path.unlink(missing_ok=True)
 
 
-def _folder(outcomes: UPath) -> Path:
-    """The folder of a delivery's journals."""
+def journal_folder(outcomes: UPath) -> Path:
+    """Returns the local folder of a delivery's journals."""
     if not is_remote(outcomes):
         return Path(outcomes.path)
     # Two stores may have a bucket of the same name; their endpoints differ. Other options may change between runs,

@@ -1,4 +1,4 @@
-"""Shard plans: the outcomes that each shard of a delivery has already, the links it still needs, and their merge."""
+"""Shard plans: the outcomes that each shard of a delivery has already, and the links it still needs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 from upath import UPath
 
 from catalog.download.downloader import DownloadResult
 from catalog.download.fetched import Validators
-from catalog.images.outcomes import OUTCOMES_SCHEMA, is_reduced, outcomes_table
-from catalog.images.shard_files import IMAGES_SCHEMA, ShardFiles, images_table
+from catalog.download.shard_merging import FetchedLink, ShardBefore, merged
+from catalog.images.outcomes import is_reduced
+from catalog.images.shard_files import ShardFiles
 from catalog.images.statuses import RETRYABLE, Status, values
 
 _KEY = ["product_id", "image_url"]
@@ -38,47 +37,16 @@ class ShardPlan:
     keeps_images: bool = False
 
     def write(self, results: Mapping[str | None, DownloadResult]) -> None:
-        """Writes the shard: the results of all links of `todo`, merged with what exists.
+        """Writes the shard: the results of all links of `todo`, merged with what exists (see `merged`).
 
-        A refetched image stays as it is where the refetch failed (a retryable status, or any with `keeps_images`) or
-        nothing has changed (OK without an image). Raises LookupError where an existing image is no longer in its file.
+        Raises:
+            LookupError: an existing image is no longer in its file, or another one is.
+            RuntimeError: a product would lose its row.
         """
-        links, shard = list(links_of(self.todo)), self.files.name
-        fetched = outcomes_table(
-            results[link.url].outcome(product_id, link.url, shard) for link in links for product_id in link.product_ids
-        )
-        images = {
-            product_id: image for link in links if (image := results[link.url].image) for product_id in link.product_ids
-        }
-        outcomes = self._merged(fetched)
-        ids = outcomes.filter(pl.col("status") == Status.OK)["product_id"]
-        self.files.write(outcomes, self._images_of(ids, images_table(images)))
-
-    def _merged(self, fetched: pl.DataFrame) -> pl.DataFrame:
-        """The outcome of each product of the shard that has one, in order."""
-        existing_ok = self.existing.filter(pl.col("status") == Status.OK)["product_id"]
-        is_failed = pl.col("status") != Status.OK if self.keeps_images else pl.col("status").is_in(_RETRYABLE)
-        is_in_vain = is_failed & pl.col("product_id").is_in(existing_ok.implode())
-        is_unchanged = (pl.col("status") == Status.OK) & pl.col("sha256").is_null()
-        unchanged = fetched.filter(is_unchanged).select("product_id", "fetched_at")
-        new = fetched.filter(~is_in_vain & ~is_unchanged)
-        kept = self.existing.join(new, on="product_id", how="anti").update(unchanged, on="product_id")
-        merged = pl.concat([kept.select(OUTCOMES_SCHEMA.names()), new.select(OUTCOMES_SCHEMA.names())])
-        ordered = self.products.select("product_id").join(merged, on="product_id", maintain_order="left")
-        return ordered.select(OUTCOMES_SCHEMA.names())
-
-    def _images_of(self, product_ids: pl.Series, new: pa.Table) -> pa.Table:
-        """The images of these products in this order, new ones in place of existing ones."""
-        wanted = pa.array(product_ids.to_list(), pa.string())
-        if pc.all(pc.is_in(wanted, value_set=new["product_id"])).as_py() is False:
-            old = self.files.read_images()
-            is_new = pc.is_in(old["product_id"], value_set=new["product_id"])
-            new = pa.concat_tables([new, old.filter(pc.invert(is_new))])
-        positions = pc.index_in(wanted, value_set=new["product_id"].combine_chunks())
-        if positions.null_count:
-            lost = product_ids[pc.index(pc.is_null(positions), True).as_py()]
-            raise LookupError(f"image of {lost!r} is neither fetched nor in {self.files.images}; remove its outcomes")
-        return new.take(positions).cast(IMAGES_SCHEMA)
+        before = ShardBefore(self.files, self.products, self.existing, self.keeps_images)
+        links = links_of(self.todo)
+        fetched = [FetchedLink(link.url, link.known, link.product_ids, results[link.url]) for link in links]
+        self.files.write(*merged(before, fetched))
 
 
 def plan_shards(

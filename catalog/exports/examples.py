@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 import polars as pl
@@ -12,6 +14,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from catalog.dataset.columns import LEVEL_COLUMNS, labeled
+from catalog.images.shard_files import image_paths
 from catalog.storage.tables import table_of
 
 SPLITS = ("train", "val", "test", "golden")
@@ -98,15 +101,15 @@ def examples(store: UPath, rows: pl.LazyFrame, classes: ClassNames) -> Iterator[
         own = rows.filter(delivery=delivery).collect(engine="streaming")
         for (shard,), in_shard in sorted(own.partition_by("shard", as_dict=True).items()):
             wanted = {row["product_id"]: row for row in in_shard.iter_rows(named=True)}
-            path = store / table_of("images").folder(delivery) / f"{shard}.parquet"
-            for batch in _image_batches(path):
+            paths = image_paths(store / table_of("images").folder(delivery), shard)
+            for batch in chain.from_iterable(_image_batches(path) for path in paths):
                 for stored in batch.to_pylist():
                     row = wanted.get(stored["product_id"])
-                    if row is not None and row["sha256"] == stored["sha256"]:
+                    if row is not None and row["sha256"] == sha256(stored["image"]["bytes"]).hexdigest():
                         yield _example(wanted.pop(stored["product_id"]), stored, labels, classes.paths)
             if wanted:
                 raise LookupError(
-                    f"image of {next(iter(wanted))!r} is not in {path}; "
+                    f"image of {next(iter(wanted))!r} is not in {paths[-1]}, or is another one; "
                     f"materialize images[{delivery}] and dataset again"
                 )
 

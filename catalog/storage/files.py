@@ -18,6 +18,8 @@ from uuid import uuid4
 import polars as pl
 from upath import UPath
 
+from catalog.storage.durable import make_folder, sync_folder
+
 LOCAL_PROTOCOLS = ("", "file", "local")
 
 _CHUNK_BYTES = 1 << 20
@@ -58,8 +60,9 @@ def absolute(root: str) -> str:
 def replace_file(path: UPath, way_out: str = _STORE_WAY_OUT) -> Iterator[BinaryIO]:
     """Opens a binary file that replaces `path` when the block succeeds and is discarded when it raises.
 
-    Readers see either the old or the new file, never a partial one. Missing parent folders are created. `way_out` ends
-    the message of an error.
+    Readers see either the old or the new file, never a partial one, also after a power failure: the file is flushed
+    before it is renamed, and its folder afterwards. Missing parent folders are created. `way_out` ends the message of
+    an error.
 
     Raises:
         StoreNotWritableError: the path cannot be written.
@@ -73,7 +76,7 @@ def _replace_local(path: Path, way_out: str) -> Iterator[BinaryIO]:
     # Hidden and without the suffix .parquet, so that a scan of the folder for tables skips it.
     temporary = path.with_name(f".{uuid4().hex}{_UNFINISHED_SUFFIX}")
     with wrap_os_errors(path, way_out):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         file = temporary.open("xb")
     try:
         # Outermost, because closing an unflushed file on a full disk raises once more.
@@ -88,6 +91,7 @@ def _replace_local(path: Path, way_out: str) -> Iterator[BinaryIO]:
                 temporary.unlink()
             else:
                 temporary.replace(path)
+            sync_folder(path.parent)  # also of an equal file: a killed writer may have renamed it and no more
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -104,7 +108,7 @@ def _replace_remote(path: UPath, way_out: str) -> Iterator[BinaryIO]:
         try:
             path.fs.put_file(file.name, path.path)
         except Exception as error:  # object store clients raise their own types: botocore's are not OSErrors
-            raise _not_writable(path, error, way_out) from error
+            raise not_writable(path, error, way_out) from error
 
 
 @contextmanager
@@ -113,7 +117,7 @@ def wrap_os_errors(path: Path | UPath, way_out: str = _STORE_WAY_OUT) -> Iterato
     try:
         yield
     except OSError as error:
-        raise _not_writable(path, error, way_out) from error
+        raise not_writable(path, error, way_out) from error
 
 
 @contextmanager
@@ -127,12 +131,12 @@ def wrap_disk_errors(path: Path, way_out: str) -> Iterator[None]:
         number = _errno(error)
         if number not in _DISK_ERRORS:
             raise
-        raise _not_writable(path, OSError(number, os.strerror(number)), way_out) from error
+        raise not_writable(path, OSError(number, os.strerror(number)), way_out) from error
     except pl.exceptions.ComputeError as error:  # Polars writes without Python; its message carries the OS error
         _, marker, reason = str(error).partition("IO error: ")
         if not marker:
             raise
-        raise _not_writable(path, OSError(reason), way_out) from error
+        raise not_writable(path, OSError(reason), way_out) from error
 
 
 def _errno(error: OSError) -> int:
@@ -143,7 +147,8 @@ def _errno(error: OSError) -> int:
     return error.errno
 
 
-def _not_writable(path: Path | UPath, error: Exception, way_out: str) -> StoreNotWritableError:
+def not_writable(path: Path | UPath, error: Exception, way_out: str = _STORE_WAY_OUT) -> StoreNotWritableError:
+    """Returns the error of a path that cannot be written: one line with the path, the reason and the way out."""
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     if isinstance(error, OSError) and error.errno in _TOO_MANY_OPEN:
         way_out = "this process has too many files open, so raise its limit with `ulimit -n 4096`"

@@ -28,6 +28,11 @@ MAX_ATTEMPTS = 5
 PROTOCOLS = r"""
 SELECT DISTINCT regexp_extract(sql, '[^a-z0-9]([a-z0-9]+)://', 1) FROM duckdb_views() WHERE sql LIKE '%://%'
 """
+# A download writes a file of images before the outcomes that name it, and removes the former one afterwards.
+COMMITTED_IMAGES = """
+SELECT * EXCLUDE (filename) FROM read_parquet({source}, filename = true)
+WHERE (delivery, parse_filename(filename, true)) IN (SELECT delivery, shard FROM outcomes WHERE shard IS NOT NULL)
+"""
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,15 @@ def _table_view(connection: duckdb.DuckDBPyConnection, name: str, table: Table, 
     if table.keys:
         types = ", ".join(f"'{key}': VARCHAR" for key in table.keys)  # a delivery named 001 stays 001
         source += f", hive_partitioning = true, hive_types = {{{types}}}"
+    if name == "images" and _has_column(connection, "outcomes", "shard"):
+        return f"CREATE VIEW {name} AS {COMMITTED_IMAGES.format(source=source)}"
     return f"CREATE VIEW {name} AS SELECT * FROM read_parquet({source})"  # noqa: S608
+
+
+def _has_column(connection: duckdb.DuckDBPyConnection, view: str, column: str) -> bool:
+    """True where there is such a view and it has this column."""
+    found = "SELECT count(*) FROM duckdb_columns() WHERE table_name = ? AND column_name = ?"
+    return connection.execute(found, [view, column]).fetchone() == (1,)
 
 
 def _is_uniform(connection: duckdb.DuckDBPyConnection, files: str) -> bool:

@@ -12,15 +12,16 @@ from catalog.dataset.splits import in_selection_half
 from catalog.evaluation.comparison import mcnemar_mid_p
 from catalog.storage.cores import num_cores
 from catalog_assets.evaluation.confidence import CALIBRATED_ON
-from catalog_assets.evaluation.promoted import current_champion, promoted_folder, promoted_predictions
+from catalog_assets.evaluation.promoted import current_champion, promoted_classifier, promoted_predictions
 from catalog_assets.idioms.conditions import when_champion_changes
 from catalog_assets.idioms.markdown import records
 from catalog_assets.idioms.retries import DEVICE, retried
+from catalog_assets.serving.pointer import put_in_use, read_pointer, repair_alias
 from ml.deployment.deployment import current_folder, read_metadata
 from resources.artifacts.deployments import CANDIDATES
 from resources.compute import Compute
 from resources.images import StoredImages
-from resources.mlflow.serving import MODEL, register_served
+from resources.mlflow.serving import MODEL
 from resources.mlflow.tracking import Tracking
 from resources.predictor import BATCH_SIZE
 from resources.settings import COVERAGES
@@ -63,15 +64,17 @@ def deployment(
     """
     from ml.classifiers.classifier import Classifier
     from ml.deployment.deploy import MAX_LOST_POINTS, DeploymentCriteria, Validation, deploy
-    from ml.deployment.deployment import METADATA_FILE, POINTER, Deployment
+    from ml.deployment.deployment import METADATA_FILE, Deployment
     from ml.deployment.variants import Machine
     from ml.file_digests import file_sha256
     from ml.pixels import PixelSubset
 
+    former = read_pointer(store)  # before the champion: a deployment of a newer one meanwhile is not replaced
+    repair_alias(store, tracking)
     champion = current_champion(store)
     if champion is None:
         raise dg.Failure("there is no champion to deploy; materialize the asset 'champion' first")
-    classifier = Classifier.load(promoted_folder(store, champion["sha256"]))
+    classifier = Classifier.load(promoted_classifier(store, champion["sha256"]))
     rows = dataset.collect().with_row_index("position")
     pixels = stored_images.pixels(rows, classifier.encoder.resolution, classifier.encoder.fit)
     chosen = rows.filter((pl.col("split") == CALIBRATED_ON) & labeled)
@@ -96,17 +99,10 @@ def deployment(
         )
         compared = _Comparison.of(evaluated.with_columns(deployed=pl.Series(predicted)))
         is_accepted = compared.lost_points <= MAX_LOST_POINTS or compared.p_value >= MAX_P
-        registered = {}
+        registered: dict[str, str] = {}
         if is_accepted:
-            with store.writing("deployment", name) as accepted:
-                for file in folder.iterdir():
-                    file.replace(accepted / file.name)
-            folder.rmdir()
-            folder = accepted
-            served = register_served(tracking, log.run_id, folder, facts)
-            registered = {"registered as": f"models:/{MODEL}/{served}"}
-            before = store.read_json(*POINTER) or {}
-            store.write_json({"folder": folder.name, "former": before.get("folder")}, *POINTER)
+            deployed = put_in_use(store, tracking, log.run_id, folder, facts, former)
+            folder, registered = deployed.folder, {"registered as": f"models:/{MODEL}/{deployed.version}"}
     variants = pl.DataFrame(facts["variants"]).with_columns(chosen=pl.col("variant") == facts["variant"])
     [chosen_variant] = variants.filter("chosen").rows(named=True)
     yield dg.MaterializeResult(

@@ -3,6 +3,7 @@
 Loading one imports neither PyTorch nor timm, unless the variant is a PyTorch one.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -110,6 +111,7 @@ def current_folder(root: AnyPath) -> AnyPath:
 
     Raises:
         FileNotFoundError: nothing is deployed yet.
+        ValueError: the folder's metadata are not those that were put in use.
     """
     pointer = root.joinpath(*POINTER)
     if not pointer.is_file():
@@ -117,7 +119,18 @@ def current_folder(root: AnyPath) -> AnyPath:
             f"nothing is deployed in {str(root)!r}; materialize the asset 'deployment' (job 'deploy') once there is a "
             "champion"
         )
-    return pointer.parent / str(json.loads(pointer.read_text())["folder"])
+    record = json.loads(pointer.read_text())
+    folder = pointer.parent / str(record["folder"])
+    wanted = record.get("sha256")  # absent from pointers of earlier versions
+    metadata = folder / METADATA_FILE
+    if wanted is not None and metadata.is_file():
+        found = hashlib.sha256(metadata.read_bytes()).hexdigest()
+        if found != wanted:
+            raise ValueError(
+                f"{metadata} has the fingerprint {found}, but {pointer} was written for {wanted}; materialize the "
+                "asset 'deployment' again"
+            )
+    return folder
 
 
 def _check(path: Path, wanted: str | None) -> None:

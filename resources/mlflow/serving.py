@@ -51,12 +51,12 @@ def save_served(deployment: Path, variant: str, path: Path) -> None:
 
 
 def register_served(tracking: Tracking, run_id: str, deployment: Path, facts: Mapping[str, Any]) -> str:
-    """Register a deployment as a version of the model `deployment`, with the alias `current`; returns its number."""
+    """Register a deployment as a version of the model `deployment`; returns its number. No alias moves yet."""
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         save_served(deployment, facts["variant"], model)
         tags = {name: str(facts[name]) for name in ("classifier", "classifier_sha256", "variant")}
-        return tracking.register(MODEL, run_id, sorted(model.iterdir()), tags)
+        return tracking.register(MODEL, run_id, sorted(model.iterdir()), tags, is_current=False)
 
 
 def requirements(variant: str) -> list[str]:

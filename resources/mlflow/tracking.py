@@ -99,12 +99,19 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         client.set_terminated(run_id, "FINISHED")
 
     def register(
-        self, model: str, run_id: str, files: Sequence[Path], tags: Mapping[str, str], score: float | None = None
+        self,
+        model: str,
+        run_id: str,
+        files: Sequence[Path],
+        tags: Mapping[str, str],
+        score: float | None = None,
+        is_current: bool = True,
     ) -> str:
         """Register files as a new version of a model; returns the version's number.
 
-        The newest version has the alias `current`; of those with a score, the highest has `best` (the newest among
-        equals). ``mlflow.artifacts.download_artifacts("models:/NAME@current")`` downloads its files.
+        The newest version has the alias `current`, unless `is_current` leaves that to the caller (see `make_current`);
+        of those with a score, the highest has `best` (the newest among equals).
+        ``mlflow.artifacts.download_artifacts("models:/NAME@current")`` downloads its files.
         """
         from mlflow.exceptions import MlflowException
 
@@ -119,7 +126,8 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         source = f"{client.get_run(run_id).info.artifact_uri}/{model}"
         scored = {"score": f"{score:.6f}"} if score is not None else {}
         version = client.create_model_version(model, source, run_id, tags={**tags, **scored})
-        client.set_registered_model_alias(model, CURRENT, version.version)
+        if is_current:
+            client.set_registered_model_alias(model, CURRENT, version.version)
         if score is not None:
             versions = client.search_model_versions(f"name = '{model}'")
             best = max(
@@ -128,6 +136,12 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
             )
             client.set_registered_model_alias(model, BEST, best.version)
         return str(version.version)
+
+    def make_current(self, model: str, version: str) -> None:
+        """Point the alias `current` of a model to a version; done again, it changes nothing."""
+        client = self.client()
+        if str(client.get_registered_model(model).aliases.get(CURRENT)) != version:
+            client.set_registered_model_alias(model, CURRENT, version)
 
     def client(self) -> Any:
         """Return an MLflow client on this tracking store."""

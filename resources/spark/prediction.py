@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 BATCH_SIZE = 32
-_PRODUCTS = pa.schema([("product_id", pa.string()), ("shard", pa.string()), ("task", pa.int32())])
+_PRODUCTS = pa.schema(
+    [("product_id", pa.string()), ("shard", pa.string()), ("sha256", pa.string()), ("task", pa.int32())]
+)
 _PREDICTIONS = (
     "product_id string, category_id bigint, depth tinyint, probability float, leaf_id bigint, leaf_probability float, "
     "alternatives array<struct<category_id: bigint, probability: float>>"
@@ -53,8 +55,9 @@ def predict_on(
     shards = wanted["shard"].unique(maintain_order=True)
     num_tasks = max(1, min(len(shards), 4 * session.sparkContext.defaultParallelism))
     task_of = dict(zip(shards, (number % num_tasks for number in range(len(shards))), strict=True))
-    rows = wanted.select("product_id", "shard").with_columns(
-        task=pl.col("shard").replace_strict(task_of, return_dtype=pl.Int32)
+    sha256 = pl.col("sha256") if "sha256" in wanted.columns else pl.lit(None, pl.String).alias("sha256")
+    rows = wanted.select(
+        "product_id", "shard", sha256, task=pl.col("shard").replace_strict(task_of, return_dtype=pl.Int32)
     )
     session.sparkContext.addFile(str(deployment), recursive=True)
     task = partial(predict_task, images=images, deployment=deployment.name, coverage=coverage)
@@ -72,10 +75,10 @@ def predict_on(
 def predict_task(
     rows: Iterator[pa.RecordBatch], *, images: UPath, deployment: str, coverage: float
 ) -> Iterator[pa.RecordBatch]:
-    """Predicts the categories of the products (product_id, shard) of one task."""
+    """Predicts the categories of the products (product_id, shard, sha256) of one task."""
     loaded = _loaded(deployment)
     for batch in rows:
-        wanted = pl.DataFrame(pa.Table.from_batches([batch])).select("product_id", "shard")
+        wanted = pl.DataFrame(pa.Table.from_batches([batch])).select("product_id", "shard", "sha256")
         for part in predict(loaded, images_of(images, wanted), coverage, BATCH_SIZE, num_threads=1):
             yield from part.to_arrow().cast(_ARROW).to_batches()
 

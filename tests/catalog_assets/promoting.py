@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from catalog_assets.evaluation.champion_decisions import SCHEMA
-from catalog_assets.evaluation.promoted import PREDICTIONS_FILE, TABLE, promoted_folder
+from catalog_assets.evaluation.decisions_table import SCHEMA, TABLE
+from catalog_assets.evaluation.promoted import PREDICTIONS_FILE, promoted_folder
 from resources.store import Store
 
 PROMOTED_AT = datetime(2026, 11, 1, tzinfo=UTC)

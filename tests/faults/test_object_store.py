@@ -21,7 +21,7 @@ from tests.catalog.download.download_until_killed import download
 from tests.catalog.images.sample_images import jpeg
 
 NUM_PRODUCTS, NEVER = 60, 1_000_000
-SHARD = r"'s3://catalog/store/images/shard-0000\d\.parquet'"
+SHARD = r"'s3://catalog/store/images/shard-0000\d-[0-9a-f]+\.parquet'"
 
 # Of the server, its client and what they are made of; none is ours.
 pytestmark = [

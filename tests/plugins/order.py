@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BUILDS_THE_CATALOG = "tests/catalog_assets/test_flow.py"
 GROUPS = {
     "tests/faults/test_interrupted_": "kills of runs",
+    "tests/faults/test_crash_consistency": "kills of runs",
     "tests/resources/spark/": "spark",
     "tests/resources/mlflow/test_serving.py": "spark",
     "tests/catalog_assets/ingestion/test_engine.py": "spark",

@@ -2,6 +2,7 @@
 
 import itertools
 import pickle
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -61,6 +62,10 @@ def files(folder: UPath) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in Path(folder.path).rglob("*.*")}
 
 
+def images_of_second_shard(folder: UPath) -> dict[str, tuple[int, bytes]]:
+    return {name: content for name, content in files(folder).items() if "images/shard-00001-" in name}
+
+
 def test_every_fault_of_the_shop_ends_in_its_status(shop: Shop, folder: UPath) -> None:
     wanted = products(shop, *FAULTS, "p1", "p2")
     outcomes = download(wanted, folder)
@@ -89,11 +94,12 @@ def test_empty_delivery_has_no_outcomes(folder: UPath) -> None:
 
 def test_shards_have_the_layout_that_readers_expect(shop: Shop, folder: UPath) -> None:
     outcomes = download(good(shop, 60), folder)
-    names = ["shard-00000.parquet", "shard-00001.parquet", "shard-00002.parquet"]
-    for table in ("images", "outcomes"):
-        assert sorted(path.name for path in (folder / table).iterdir()) == names
-    assert pq.read_schema(folder / "images" / names[0]).equals(IMAGES_SCHEMA)
-    assert outcomes["shard"].to_list() == ["shard-00000"] * 25 + ["shard-00001"] * 25 + ["shard-00002"] * 10
+    shards = ["shard-00000", "shard-00001", "shard-00002"]
+    assert sorted(path.stem for path in (folder / "outcomes").iterdir()) == shards
+    images = sorted(path.stem for path in (folder / "images").iterdir())
+    assert [re.fullmatch(r"(shard-\d{5})-[0-9a-f]{16}", name)[1] for name in images] == shards
+    assert pq.read_schema(folder / "images" / f"{images[0]}.parquet").equals(IMAGES_SCHEMA)
+    assert outcomes["shard"].to_list() == [images[0]] * 25 + [images[1]] * 25 + [images[2]] * 10
     assert outcomes["fetched_at"].null_count() == 0
     assert (outcomes["duration_ms"] > 0).all()
 
@@ -124,16 +130,13 @@ def test_fault_that_has_passed_is_repaired_beside_existing_images(tmp_path: Path
     with Shop(image, faults=broken.get) as shop:
         wanted = good(shop, 40)
         assert download(wanted, folder)["status"].value_counts().height == 3
-        requests, second_shard = (
-            shop.requests.copy(),
-            files(folder)[str(folder / "images/shard-00001.parquet")],
-        )
+        requests, second_shard = shop.requests.copy(), images_of_second_shard(folder)
         broken.clear()
         outcomes = download(wanted, folder)
         check_complete(wanted, outcomes, folder)
         assert set(outcomes["status"]) == {"ok"}
         assert shop.requests - requests == {"/p/p3.jpg": 1, "/p/p7.jpg": 1}
-        assert files(folder)[str(folder / "images/shard-00001.parquet")] == second_shard
+        assert images_of_second_shard(folder) == second_shard
 
 
 def test_changed_link_is_downloaded_and_its_old_image_dropped(shop: Shop, folder: UPath) -> None:
@@ -159,7 +162,7 @@ def test_shards_and_products_of_an_older_larger_version_are_removed(shop: Shop, 
 def test_lost_shard_of_images_is_downloaded_again(shop: Shop, folder: UPath) -> None:
     wanted = good(shop, 60)
     download(wanted, folder)
-    (folder / "images" / "shard-00001.parquet").unlink()
+    next(folder.glob("images/shard-00001-*.parquet")).unlink()
     check_complete(wanted, download(wanted, folder), folder)
     assert shop.requests["/p/p0.jpg"] == 1
     assert shop.requests["/p/p30.jpg"] == 2

@@ -117,7 +117,9 @@ def write_dataset(root: Path, splits: Mapping[str, int], *, num_unlabeled: int =
     for first in range(0, len(rows), 4):
         shard = ShardFiles(images, UPath(root / "outcomes"), first // 4)
         part = {row["product_id"]: stored[row["product_id"]] for row in rows[first : first + 4]}
-        shard.write(pl.DataFrame({"product_id": list(part)}), images_table(part))
+        name = shard.write(pl.DataFrame({"product_id": list(part), "status": "ok"}), images_table(part))
+        for row in rows[first : first + 4]:
+            row["shard"] = name
     frame = pl.DataFrame(rows, schema_overrides={"category_id": pl.Int64}, infer_schema_length=None)
     write_parquet(frame, UPath(root) / "dataset" / "data.parquet")
     return {product_id: image.data for product_id, image in stored.items()}

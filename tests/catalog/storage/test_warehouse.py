@@ -313,3 +313,25 @@ def test_a_reader_is_never_locked_out_while_tables_and_views_are_rewritten(store
         output, _ = reader.communicate()
     assert reader.returncode == 0
     assert int(output) >= 20
+
+
+def test_images_of_a_download_under_way_are_not_counted_twice(tmp_path: Path) -> None:
+    for delivery in ("a.x", "b.x"):
+        outcomes = {"product_id": ["p", "q"], "status": ["ok", "gone"], "shard": ["shard-00000-1", None]}
+        write(tmp_path / f"outcomes/delivery={delivery}/shard-00000.parquet", pl.DataFrame(outcomes))
+        for name in ("shard-00000-1", "shard-00000-2"):  # a new version, which no outcomes name yet
+            images = pl.DataFrame({"product_id": ["p"], "sha256": [name]})
+            write(tmp_path / f"images/delivery={delivery}/{name}.parquet", images)
+    database = tmp_path / "catalog.duckdb"
+    write_warehouse(database, str(tmp_path))
+    rows = query(database, "SELECT * FROM images ORDER BY delivery").rows()
+    assert rows == [("p", "shard-00000-1", "a.x"), ("p", "shard-00000-1", "b.x")]
+
+
+def test_images_of_an_earlier_version_are_those_of_their_plain_names(tmp_path: Path) -> None:
+    outcomes = {"product_id": ["p"], "status": ["ok"], "shard": ["shard-00000"]}
+    write(tmp_path / "outcomes/delivery=a.x/shard-00000.parquet", pl.DataFrame(outcomes))
+    write(tmp_path / "images/delivery=a.x/shard-00000.parquet", pl.DataFrame({"product_id": ["p"]}))
+    database = tmp_path / "catalog.duckdb"
+    write_warehouse(database, str(tmp_path))
+    assert query(database, "SELECT product_id FROM images").rows() == [("p",)]

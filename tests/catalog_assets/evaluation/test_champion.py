@@ -1,5 +1,6 @@
 """The champion: a candidate that leads on validation is promoted where golden images confirm it, or is refused."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -22,6 +23,10 @@ from resources.store import Store
 from resources.tables import TableIO
 
 TAXONOMY = "# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Clothing\n2 - Clothing > Hats\n3 - Clothing > Scarves\n"
+WEIGHTS = {
+    hashlib.sha256(text.encode()).hexdigest(): text for text in ("weights a", "weights b", "weights c", "weights d")
+}
+A, B, C, D = WEIGHTS  # the fingerprints of classifiers
 OLD, NEW = "imagenet-lite0-probe", "simclr-mnv3-finetune"
 NUM_GOLDEN = 400
 TRUE = np.resize([2, 3], NUM_GOLDEN)
@@ -67,7 +72,7 @@ class Case:
         """Write one classifier, its predictions and its metrics, as its assets would."""
         folder = self.store.local / "classifiers" / name
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "weights.safetensors").write_text(f"weights of {sha256}")
+        (folder / "weights.safetensors").write_text(WEIGHTS[sha256])
         client = self.tracking.client()
         experiment = client.get_experiment_by_name("shelfsight")
         experiment_id = (
@@ -137,7 +142,7 @@ def reason(result: dg.ExecuteInProcessResult) -> str:
 @pytest.fixture
 def case(store: Store, tracking: Tracking, instance: dg.DagsterInstance) -> Case:
     case = Case(store, tracking, instance)
-    case.write_classifier(OLD, "a" * 64, 0.7, right_on(0.7))
+    case.write_classifier(OLD, A, 0.7, right_on(0.7))
     return case
 
 
@@ -148,26 +153,26 @@ def test_the_first_champion_needs_no_opponent(case: Case) -> None:
     assert case.decisions.select("candidate", "champion", "promoted", "num_samples").rows() == [
         (OLD, None, True, NUM_GOLDEN)
     ]
-    assert case.aliases == {"champion": "a" * 64}
+    assert case.aliases == {"champion": A}
 
 
 def test_a_better_candidate_takes_over_and_both_are_kept(case: Case) -> None:
     case.run()
-    case.write_classifier(NEW, "b" * 64, 0.8, right_on(0.85))
+    case.write_classifier(NEW, B, 0.8, right_on(0.85))
     assert case.run().success
     assert case.record["classifier"] == NEW
     assert "is better" in str(case.record["reason"])
     assert case.decisions["promoted"].to_list() == [True, True]
-    assert case.aliases == {"champion": "b" * 64, "former": "a" * 64}
-    for sha256 in ("a" * 64, "b" * 64):
+    assert case.aliases == {"champion": B, "former": A}
+    for sha256 in (A, B):
         kept = promoted_folder(case.store, sha256)
-        assert (kept / "weights.safetensors").read_text() == f"weights of {sha256}"
+        assert (kept / "weights.safetensors").read_text() == WEIGHTS[sha256]
         assert json.loads((kept / "classifier.json").read_text())["sha256"] == sha256
 
 
 def test_a_candidate_that_golden_images_do_not_confirm_is_a_row_with_its_reason(case: Case) -> None:
     case.run()
-    case.write_classifier(NEW, "b" * 64, 0.8, np.roll(right_on(0.7), 2))  # validation prefers it
+    case.write_classifier(NEW, B, 0.8, np.roll(right_on(0.7), 2))  # validation prefers it
     result = case.run()
     assert result.success
     assert result.get_asset_check_evaluations() == []
@@ -176,19 +181,19 @@ def test_a_candidate_that_golden_images_do_not_confirm_is_a_row_with_its_reason(
     assert f"{OLD} stays: {NEW} is not shown to be better" in refused["reason"]
     assert reason(result) == refused["reason"]
     assert case.record["classifier"] == OLD
-    assert case.aliases == {"champion": "a" * 64, "candidate": "b" * 64}
+    assert case.aliases == {"champion": A, "candidate": B}
 
 
 def test_a_refused_candidate_is_not_decided_twice_by_the_same_images(case: Case) -> None:
     case.run()
-    case.write_classifier(NEW, "b" * 64, 0.8, np.roll(right_on(0.7), 2))
+    case.write_classifier(NEW, B, 0.8, np.roll(right_on(0.7), 2))
     case.run()
     again = case.run()
     assert again.success
     assert "by the same images: imagenet-lite0-probe stays" in reason(again)
     assert len(case.decisions) == 2
     assert case.record["classifier"] == OLD
-    assert case.aliases == {"champion": "a" * 64, "candidate": "b" * 64}
+    assert case.aliases == {"champion": A, "candidate": B}
 
 
 def test_a_refused_candidate_triggers_no_deployment_and_a_promoted_one_does(case: Case) -> None:
@@ -198,39 +203,39 @@ def test_a_refused_candidate_triggers_no_deployment_and_a_promoted_one_does(case
 
     case.run()
     before = evaluate(None)
-    case.write_classifier(NEW, "b" * 64, 0.8, np.roll(right_on(0.7), 2))
+    case.write_classifier(NEW, B, 0.8, np.roll(right_on(0.7), 2))
     case.run()
     refused = evaluate(before.cursor)
     assert refused.total_requested == 0
-    case.write_classifier(NEW, "c" * 64, 0.9, right_on(0.9))
+    case.write_classifier(NEW, C, 0.9, right_on(0.9))
     case.run()
     assert evaluate(refused.cursor).total_requested == 1
 
 
 def test_the_former_is_the_champion_before_though_its_own_run_was_killed(case: Case) -> None:
     case.run()
-    case.write_classifier(NEW, "b" * 64, 0.8, right_on(0.85))
+    case.write_classifier(NEW, B, 0.8, right_on(0.85))
     assert case.run(champion_decisions).success  # and the process dies before the asset champion
-    case.write_classifier(OLD, "c" * 64, 0.9, right_on(0.98))
+    case.write_classifier(OLD, C, 0.9, right_on(0.98))
     assert case.run().success
-    assert case.record["sha256"] == "c" * 64
-    assert case.aliases == {"champion": "c" * 64, "former": "b" * 64}
+    assert case.record["sha256"] == C
+    assert case.aliases == {"champion": C, "former": B}
 
 
 def test_an_equal_candidate_takes_over_at_half_the_time_an_image(case: Case) -> None:
     case.run()
-    case.write_classifier(NEW, "b" * 64, 0.71, right_on(0.7), ms=0.5)
+    case.write_classifier(NEW, B, 0.71, right_on(0.7), ms=0.5)
     assert case.run().success
     assert "as good, within 1 points, and cheaper" in str(case.record["reason"])
 
 
 def test_a_recipe_trained_again_is_compared_with_its_former_self(case: Case) -> None:
     case.run()
-    case.write_classifier(OLD, "c" * 64, 0.9, right_on(0.9))
+    case.write_classifier(OLD, C, 0.9, right_on(0.9))
     assert case.run().success
     assert f"{OLD} is better" in str(case.record["reason"])
     assert f"the former {OLD} alone" in str(case.record["reason"])
-    assert case.aliases == {"champion": "c" * 64, "former": "a" * 64}
+    assert case.aliases == {"champion": C, "former": A}
 
 
 def test_the_champion_itself_is_not_decided_again(case: Case) -> None:
@@ -241,15 +246,15 @@ def test_the_champion_itself_is_not_decided_again(case: Case) -> None:
 
 def test_a_champion_evaluated_on_other_images_fails_the_run_and_the_error_counts_them(case: Case) -> None:
     case.run()
-    case.write_classifier(OLD, "c" * 64, 0.9, right_on(0.9), num=NUM_GOLDEN - 3)
+    case.write_classifier(OLD, C, 0.9, right_on(0.9), num=NUM_GOLDEN - 3)
     result = case.run()
     assert not result.success
     (failure,) = (event for event in result.all_events if event.is_step_failure)
     assert "397 and 400 products, of which 0 and 3 are missing from the other" in str(failure.event_specific_data)
-    assert case.record["sha256"] == "a" * 64
+    assert case.record["sha256"] == A
 
 
-@pytest.mark.parametrize(("version", "is_taken"), [("a" * 64, True), ("d" * 64, False)])
+@pytest.mark.parametrize(("version", "is_taken"), [(A, True), (D, False)])
 def test_predictions_of_another_version_of_the_candidate_are_refused(case: Case, version: str, is_taken: bool) -> None:
     @dg.asset(name="classifiers", partitions_def=dg.StaticPartitionsDefinition([OLD]))
     def classifiers() -> dg.MaterializeResult[None]:

@@ -97,12 +97,14 @@ def test_unwritable_store_fails_in_one_line_and_finished_waves_are_kept(
     session: "SparkSession", tmp_path: Path
 ) -> None:
     port = free_port()
-    images = tmp_path / "images"
-    images.mkdir()
-    # A folder in place of the image file of the fourth shard: it cannot be replaced by a file.
-    (images / "shard-00003.parquet" / "in-the-way").mkdir(parents=True)
     with shop_of(HOSTS, {}.get, port) as shop:
         wanted = products(HOSTS, port, 100)
+        elsewhere = tmp_path / "elsewhere"
+        download_delivery(wanted, **tables(elsewhere), settings=SETTINGS)
+        [name] = [path.name for path in elsewhere.glob("images/shard-00003-*.parquet")]  # the same content has it
+        # A folder in place of the image file of the fourth shard: it cannot be replaced by a file.
+        in_the_way = tmp_path / "images" / name / "in-the-way"
+        in_the_way.mkdir(parents=True)
         options = DownloadOptions(engine=SparkEngine(session=session, wave_shards=2))
         with pytest.raises(
             SparkJobError, match=r"(?s)^shard-00002 to shard-00003 of 4 shards: .*cannot write"
@@ -110,8 +112,8 @@ def test_unwritable_store_fails_in_one_line_and_finished_waves_are_kept(
             download_delivery(wanted, **tables(tmp_path), settings=SETTINGS, options=options)
         assert "\n" not in str(raised.value)
         before = shop.requests.copy()
-        (images / "shard-00003.parquet" / "in-the-way").rmdir()
-        (images / "shard-00003.parquet").rmdir()
+        in_the_way.rmdir()
+        in_the_way.parent.rmdir()
         outcomes = download_delivery(wanted, **tables(tmp_path), settings=SETTINGS, options=options)
         assert outcomes.filter(status="ok").height == 98
         refetched = {int(path[3:-4]) for path in shop.requests - before}
