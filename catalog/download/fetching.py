@@ -24,7 +24,6 @@ from catalog.download.fetched import UNKNOWN, Fetched, Validators
 from catalog.download.file_fetching import FileFetcher
 from catalog.download.host_limiter import HostLimiter, HostLimiters, HostPausedError, retry_after_s
 from catalog.download.image_roots import is_web_link
-from catalog.network.lookup_threads import LookupThreads
 from catalog.download.name_cache import NameCache, is_name
 from catalog.download.robots import Robots, RobotsReply, tag_refuses
 from catalog.download.settings import FetchSettings
@@ -32,6 +31,7 @@ from catalog.download.turns import Turns
 from catalog.download.unforeseen import log_unforeseen
 from catalog.images.statuses import Status
 from catalog.network.guards import BlockedAddressError, Guard, GuardedResolver, InvalidUrlError
+from catalog.network.lookup_threads import LookupThreads
 
 HOME_PATHS = frozenset({"", "/", "/index.html"})
 

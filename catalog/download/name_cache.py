@@ -35,7 +35,7 @@ class _Known:
 
 
 class NameCache(AbstractResolver):
-    """A resolver that calls another one at most once at a time for a name and remembers its results, errors included."""
+    """A resolver that calls another one at most once at a time for a name, and remembers results and errors."""
 
     def __init__(self, resolver: AbstractResolver) -> None:
         self._resolver = resolver

@@ -14,9 +14,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from catalog.download.fetched import Fetched
 from catalog.download.fetching import Fetcher
 from catalog.download.host_limiter import Politeness
-from catalog.network.lookup_threads import LookupThreads
 from catalog.download.name_cache import MISSING_S, NameCache, is_name
 from catalog.images.statuses import Status
+from catalog.network.lookup_threads import LookupThreads
 from tests.catalog.download.raw_server import RawServer
 from tests.catalog.download.test_fetching import FOUND, serving, settings
 from tests.catalog.download.virtual_time import run

@@ -13,9 +13,11 @@ import pytest
 from aiohttp.resolver import ThreadedResolver
 
 from catalog.download.connections import CappedConnector
-from catalog.network.guards import Guard
 from catalog.download.descriptors import num_open
+from catalog.network.guards import Guard
 from tests.faults.tls_server import Authority
+
+LOOPBACK = Guard.allowing(("127.0.0.0/8",))
 
 BODY = b"the bytes of an image"
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
@@ -50,9 +52,7 @@ class Keeping:
 
 @contextmanager
 def session(max_idle: int) -> Iterator[aiohttp.ClientSession]:
-    yield aiohttp.ClientSession(
-        connector=CappedConnector(max_idle, Guard.allowing(("127.0.0.0/8",)), ThreadedResolver())
-    )
+    yield aiohttp.ClientSession(connector=CappedConnector(max_idle, LOOPBACK, ThreadedResolver()))
 
 
 async def get(client: aiohttp.ClientSession, server: Keeping) -> None:
@@ -141,7 +141,7 @@ def test_tls_connections_that_are_broken_off_leave_no_descriptor_behind(tmp_path
 
         async def check() -> int:
             context = ssl.create_default_context(cafile=str(authority.path))
-            connector = CappedConnector(10, Guard.allowing(("127.0.0.0/8",)), ThreadedResolver())
+            connector = CappedConnector(10, LOOPBACK, ThreadedResolver())
             async with aiohttp.ClientSession(connector=connector) as client:
                 before = num_open()
                 for _ in range(12):
