@@ -6,6 +6,7 @@ are modest it is read in large batches, otherwise in small ones with its diction
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -26,7 +27,7 @@ class ParquetRows:
     """Columns of a Parquet file, texts or lists of texts.
 
     With `is_careful`, all batches are small, as those of columns with images have to be. `num_bytes` of the columns
-    unpack from `num_packed_bytes`, dictionaries counted once.
+    unpack from `num_packed_bytes`, dictionaries counted once, as the file declares; `num_file_bytes` is its real size.
     Raises the library's errors for a file that is damaged or none.
     """
 
@@ -47,6 +48,7 @@ class ParquetRows:
         )
         self._sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self.num_rows: int = metadata.num_rows
+        self.num_file_bytes = source.seek(0, os.SEEK_END)
         chunks = [chunk for group in range(len(self._sizes)) for chunk in self._chunks(group)]
         self.num_bytes: int = sum(chunk.total_uncompressed_size for chunk in chunks)
         self.num_packed_bytes: int = sum(chunk.total_compressed_size for chunk in chunks)

@@ -16,6 +16,7 @@ from catalog.feeds.deliveries import MAX_DELIVERY_ROWS, PARTS, Delivery, Part
 from catalog.feeds.feed import NO_NAMES, FeedError, columns_fingerprint
 from catalog.feeds.feed_content import fingerprint_of, read_feed
 from catalog.feeds.formats import format_of
+from catalog.feeds.row_limits import limited_rows
 from catalog.feeds.sources import FeedFile, InboxError, UnsettledFeedError
 
 _converting: dict[str, object] = {}  # the folders into which threads of this process write parts
@@ -57,7 +58,8 @@ def register(
             parts = [Part(num_rows=num_rows)] if num_rows is not None else []
         if not parts:
             with _conversion(records, folder, feed.name):
-                parts = write_parts(read_feed(feed, names), records, folder, max_rows)
+                batches = limited_rows(read_feed(feed, names), num_bytes, max_rows, feed.name)
+                parts = write_parts(batches, records, folder, max_rows)
                 _check_settled(feed, stamp, sha256)
                 list_parts(parts, records, folder)
     if feed.stamp() != stamp:

@@ -36,4 +36,4 @@ FIXED: Mapping[str, str] = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Returns the allowed variables of an environment, this process's module path, and `FIXED`."""
     allowed = {name: value for name, value in environment.items() if name.upper() in ALLOWED}
-    return {**allowed, **FIXED, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return {**allowed, **FIXED, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}

@@ -33,7 +33,7 @@ def start_worker(module: str, *arguments: str) -> tuple[subprocess.Popen[bytes],
         ours.setsockopt(socket.SOL_SOCKET, direction, _TIMEVAL.pack(TRANSFER_TIMEOUT_S, 0))
     with theirs:
         process = subprocess.Popen(  # noqa: S603 our own modules, no shell
-            [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
+            [sys.executable, "-P", "-m", module, str(theirs.fileno()), *arguments],
             pass_fds=[theirs.fileno()],
             env=worker_environment(os.environ),
             stdin=subprocess.DEVNULL,
