@@ -71,7 +71,10 @@ class ParquetRows:
     def _is_modest(self, group: int, num_inspected: int) -> bool:
         """Returns whether no dictionary of the group makes its texts much larger than they are in the file."""
         # A column's first value has its whole dictionary of the group with it.
-        first = next(self._careful.iter_batches(num_inspected, row_groups=[group], columns=self._columns))
+        batches = self._careful.iter_batches(num_inspected, row_groups=[group], columns=self._columns)
+        first = next(batches, None)
+        if first is None:
+            raise pa.ArrowInvalid(f"row group {group} has no rows, but the file declares {self._sizes[group]:,}")
         for column, chunk in zip(self._leaves.values(), self._chunks(group), strict=True):
             values = first.column(column)
             is_list = pa.types.is_list(values.type) or pa.types.is_large_list(values.type)

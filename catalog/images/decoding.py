@@ -69,13 +69,10 @@ def decode(data: bytes, rules: ImageRules) -> StoredImage | Status:
     opened = _open(data)
     if isinstance(opened, Status):
         return opened
+    refused = _refusal(opened, data, rules)
+    if refused is not None:
+        return refused
     width, height = opened.size
-    if width * height > rules.max_pixels or max(width, height) > MAX_SIDE_PX:
-        return Status.TOO_LARGE
-    if min(width, height) < rules.min_side_px:
-        return Status.TOO_SMALL
-    if opened.format in _JPEG_FORMATS and has_too_many_scans(data):
-        return Status.CORRUPT
     loaded = _load(opened, rules)
     if loaded is None:
         return Status.CORRUPT
@@ -116,6 +113,16 @@ def _open(data: bytes) -> ImageFile.ImageFile | Status:
         except Exception:  # Pillow's readers raise nearly anything on damaged input
             return Status.CORRUPT
     return Status.NOT_AN_IMAGE
+
+
+def _refusal(image: ImageFile.ImageFile, data: bytes, rules: ImageRules) -> Status | None:
+    """The status of an image that is not decoded, by its header and, of a JPEG, its markers; None of others."""
+    width, height = image.size
+    if width * height > rules.max_pixels or max(width, height) > MAX_SIDE_PX:
+        return Status.TOO_LARGE
+    if min(width, height) < rules.min_side_px:
+        return Status.TOO_SMALL
+    return Status.CORRUPT if image.format in _JPEG_FORMATS and has_too_many_scans(data) else None
 
 
 def _load(image: ImageFile.ImageFile, rules: ImageRules) -> tuple[Image.Image, bool] | None:

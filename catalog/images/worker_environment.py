@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 # What Python and the libraries of the system need to start, and nothing that a person would call a credential.
 ALLOWED = frozenset(
@@ -36,4 +37,4 @@ FIXED: Mapping[str, str] = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Returns the allowed variables of an environment, this process's module path, and `FIXED`."""
     allowed = {name: value for name, value in environment.items() if name.upper() in ALLOWED}
-    return {**allowed, **FIXED, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+    return {**allowed, **FIXED, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}

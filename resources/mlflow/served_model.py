@@ -66,7 +66,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined
         return rows
 
     def decode(self, images: Sequence[Any]) -> tuple[list[str], Any]:
-        """Return the status of each image, and the pixels (num_ok, 3, resolution, resolution) of those that are `ok`."""
+        """Return each image's status, and the pixels (num_ok, 3, resolution, resolution) of those that are `ok`."""
         from catalog.images.stored_image import StoredImage
         from ml.pixels import decode_pixels
 

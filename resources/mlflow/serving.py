@@ -26,7 +26,7 @@ DECODING = ("images", "storage/control_groups.py", "storage/cores.py", "storage/
 
 
 def save_served(deployment: Path, variant: str, path: Path) -> None:
-    """Write a deployment as an MLflow model, with its signature, an example, and copies of `ml` and of what decodes images."""
+    """Write a deployment as an MLflow model, with signature, example, and copies of `ml` and of what decodes images."""
     import mlflow.pyfunc
     import pandas as pd
     from mlflow.models import ModelSignature

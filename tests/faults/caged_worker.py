@@ -1,4 +1,4 @@
-"""The real decoding worker, but for images that stand for faults of the machine or that inspect the cage.
+"""The real decoding worker, but for images that stand for faults of the machine or that inspect its limits.
 
 `b"once NAME"` and `b"always NAME"`: what befalls the process at that image, once or at each try.
 """

@@ -1,4 +1,4 @@
-"""Decoders in their cage: no secret, bounded memory and processor time, and faults of the machine are not the image's."""
+"""Decoders have no secret, bounded memory and bounded processor time; a fault of the machine is not the image's."""
 
 import os
 import subprocess

@@ -29,7 +29,9 @@ from tests.conftest import REPOSITORY
 from tests.faults.images import images
 from tests.faults.served_decoding import ODD
 
-RULES = ImageRules(short_side_px=96, quality=80, max_pixels=40_000_000)  # others than the default: they are shipped, too
+RULES = ImageRules(
+    short_side_px=96, quality=80, max_pixels=40_000_000
+)  # others than the default: they are shipped, too
 FIT = "pad"
 
 

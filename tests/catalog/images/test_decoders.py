@@ -20,7 +20,7 @@ from tests.catalog.images.sample_images import jpeg
 from tests.patience import PATIENCE_S, until
 
 RULES = ImageRules()
-CRASHER, SPINNER, BABBLER, SLEEPER = b"crash", b"spin", b"babble", b"sleep"
+SEGFAULT, SPINNER, BABBLER, SLEEPER = b"crash", b"spin", b"babble", b"sleep"
 
 # The real worker, except for images that stand for bugs of the decoder which a hostile image exploits.
 WORKER = """
@@ -92,7 +92,7 @@ def test_bytes_dropped_from_the_cache_are_decoded_again(monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("fragile")
-@pytest.mark.parametrize("culprit", [CRASHER, SPINNER, BABBLER])
+@pytest.mark.parametrize("culprit", [SEGFAULT, SPINNER, BABBLER])
 def test_image_that_kills_its_decoder_is_corrupt_and_its_neighbors_are_not(culprit: bytes) -> None:
     images = [jpeg(seed=seed) for seed in range(6)]
     images.insert(3, culprit)
