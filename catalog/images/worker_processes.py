@@ -18,7 +18,7 @@ from catalog.images.worker_environment import worker_environment
 
 READY = b"ready"
 START_TIMEOUT_S = 60.0
-TRANSFER_TIMEOUT_S = 60  # for a worker that does not read or send on: BlockingIOError
+TRANSFER_TIMEOUT_S = 60.0  # for a worker that does not read or send on: BlockingIOError
 _TIMEVAL = struct.Struct("ll")  # seconds and microseconds
 
 
@@ -30,7 +30,7 @@ def start_worker(module: str, *arguments: str) -> tuple[subprocess.Popen[bytes],
     """
     ours, theirs = socket.socketpair()
     for direction in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
-        ours.setsockopt(socket.SOL_SOCKET, direction, _TIMEVAL.pack(TRANSFER_TIMEOUT_S, 0))
+        ours.setsockopt(socket.SOL_SOCKET, direction, _TIMEVAL.pack(*_seconds_and_microseconds(TRANSFER_TIMEOUT_S)))
     with theirs:
         process = subprocess.Popen(  # noqa: S603 our own modules, no shell
             [sys.executable, "-P", "-m", module, str(theirs.fileno()), *arguments],
@@ -49,6 +49,10 @@ def start_worker(module: str, *arguments: str) -> tuple[subprocess.Popen[bytes],
     process.wait()
     connection.close()
     raise OSError(f"worker process `{sys.executable} -m {module}` {problem}; run it by hand to see what it lacks")
+
+
+def _seconds_and_microseconds(duration_s: float) -> tuple[int, int]:
+    return int(duration_s), int(duration_s % 1 * 1_000_000)
 
 
 def send_batch(connection: Connection, batch: Sequence[bytes]) -> None:

@@ -141,7 +141,7 @@ def test_a_worker_that_does_not_read_is_given_up(tmp_path: Path, monkeypatch: py
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(decoder_process, "WORKER", "deaf_worker")
-    monkeypatch.setattr(worker_processes, "TRANSFER_TIMEOUT_S", 1)
+    monkeypatch.setattr(worker_processes, "TRANSFER_TIMEOUT_S", 0.2)
     decoder = DecoderProcess(RULES, timeout_s=0.1)
     try:
         [result] = decoder.decode([os.urandom(4_000_000)])
