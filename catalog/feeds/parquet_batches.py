@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalog.feeds.parquet_footer import check_footer
+
 BATCH_ROWS = 10_000
 CAREFUL_BATCH_ROWS = 250
 CAREFUL_BATCH_BYTES = 64_000_000
@@ -32,6 +34,8 @@ class ParquetRows:
     """
 
     def __init__(self, source: BinaryIO, columns: Sequence[str], *, is_careful: bool = False) -> None:
+        check_footer(source)
+        source.seek(0)
         self._is_careful = is_careful
         self._columns = list(columns)
         self._plain = pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)

@@ -97,7 +97,7 @@ def _parquet_rows(source: BinaryIO, name: str) -> Iterator[Row]:
         for batch in ParquetRows(source, columns).batches():
             for row in batch.slice(0, NUM_ROWS).to_pylist():
                 yield [(column, _text(value)) for column, value in row.items()]
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         raise FeedError(f"{name}: not a readable Parquet file ({error}); deliver it again, whole") from error
 
 

@@ -73,7 +73,7 @@ def refusals(name: str) -> Iterator[None]:
     """Raises the library's errors as refusals of the file, `FeedError`."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:  # the latter two: of its metadata
         first_line = str(error).splitlines()[0].rstrip(".")
         raise FeedError(f"{name}: not a readable Parquet file ({first_line}); deliver it again, whole") from error
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 
-from catalog.images.worker_environment import worker_environment
+from catalog.storage.worker_environment import worker_environment
 
 READY = b"ready"
 START_TIMEOUT_S = 60.0

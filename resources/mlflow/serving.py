@@ -22,7 +22,13 @@ PACKAGES = {
 }
 COMMON_PACKAGES = ("mlflow", "numpy", "opencv-python-headless", "pandas", "pillow")
 # The rooms of `catalog` that decode an image, and tell how many decoders to start.
-DECODING = ("images", "storage/control_groups.py", "storage/cores.py", "storage/memory.py")
+DECODING = (
+    "images",
+    "storage/control_groups.py",
+    "storage/cores.py",
+    "storage/memory.py",
+    "storage/worker_environment.py",
+)
 
 
 def save_served(deployment: Path, variant: str, path: Path) -> None:

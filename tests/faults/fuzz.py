@@ -2,12 +2,14 @@
 
 python -m tests.faults.fuzz TARGET SECONDS
 
-A find is made smaller and written to `tests/faults/finds/TARGET-HASH`; from then on it is a case of the suite.
+A find is made smaller and written to `tests/faults/finds/TARGET-HASH`; from then on it is a case of the suite. An input
+that ends the process is left in `shelfsight-fuzz-TARGET` of the folder of temporary files.
 """
 
 import hashlib
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from tests.faults.mutations import mutated
 
 FINDS = Path(__file__).parent / "finds"
 NUM_A_ROUND = 500
-MAX_ADDRESS_SPACE = 6 << 30  # so that an input that makes a library take memory without end is a find
+MAX_ADDRESS_SPACE = 12 << 30  # so that an input that makes a library take memory without end is a find
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,14 @@ def main(name: str, seconds: float) -> None:
     """Checks inputs of a target until the time is up."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESS_SPACE, MAX_ADDRESS_SPACE))
     target, last = TARGETS[name], [b""]
+    before = Path(tempfile.gettempdir()) / f"shelfsight-fuzz-{name}"
     num = 0
 
     def check(data: bytes) -> None:
         nonlocal num
         num += 1
         last[0] = data
+        before.write_bytes(data)
         target.check(data)
 
     ends = time.monotonic() + seconds

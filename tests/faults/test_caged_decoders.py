@@ -13,7 +13,7 @@ from catalog.images.decoder_pool import DecoderPool
 from catalog.images.decoder_process import DecoderProcess
 from catalog.images.statuses import Status
 from catalog.images.stored_image import ImageRules, StoredImage
-from catalog.images.worker_environment import worker_environment
+from catalog.storage.worker_environment import worker_environment
 from tests.catalog.images.sample_images import jpeg
 
 RULES = ImageRules()
