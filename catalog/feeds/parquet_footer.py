@@ -1,7 +1,7 @@
 """Parquet footers: read in a process of their own first, because the library ends the process at some damaged ones.
 
-Arrow's reader turns errors of a file into exceptions, but not those that it meets when Python asks for the metadata of a
-column: it aborts, and would take every other feed's work with it. A footer that has passed here passes again.
+Arrow's reader turns errors of a file into exceptions, but not those that it meets when Python asks for the metadata of
+a column: it aborts, and would take every other feed's work with it. A footer that has passed here passes again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def check_footer(source: BinaryIO) -> None:
 
 def _is_readable(footer: bytes) -> bool:
     try:
-        ended = subprocess.run(  # noqa: S603 our own module, no shell
+        ended = subprocess.run(
             [sys.executable, "-P", "-m", "catalog.feeds.parquet_footer"],
             input=footer,
             env=worker_environment(os.environ),

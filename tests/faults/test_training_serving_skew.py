@@ -228,5 +228,5 @@ def test_training_decodes_the_formats_of_the_download_and_no_others() -> None:
 
 @pytest.mark.parametrize("size", [(15_000, 15_000), (60_000, 1_000), (50_000_001, 1)])
 def test_training_decodes_no_image_of_more_pixels_than_the_download_stores(size: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="more than 50,000,000|exceeds limit of"):
+    with pytest.raises(ValueError, match=r"more than 50,000,000|exceeds limit of"):
         decode_pixels([bomb_png(*size)], 32)
