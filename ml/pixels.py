@@ -15,6 +15,8 @@ from ml.recipe_types import Fit
 
 Pixels = NDArray[np.uint8]
 
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")  # as `catalog.images.decoding` accepts
+MAX_PIXELS = 50_000_000  # of one image
 PADDING = (255, 255, 255)  # white, as the background of most product images
 
 
@@ -63,10 +65,13 @@ class PixelSubset:
 
 
 def decode_pixels(images: Sequence[bytes], resolution: int, num_threads: int = 2, *, fit: Fit = "crop") -> Pixels:
-    """Decodes images, makes them square and resizes them (bicubic, anti-aliased).
+    """Decodes stored images, makes them square and resizes them (bicubic, anti-aliased).
+
+    Images of strangers are brought into their stored form first, by `catalog.images.decoding.decode`: it turns them
+    upright, puts transparent ones on white and bounds what they take, so that training and serving see equal pixels.
 
     Args:
-        images: Encoded images in any format that Pillow reads.
+        images: Encoded images, upright and opaque, in any of `FORMATS`; the store has JPEGs.
         resolution: Side of the result in pixels.
         num_threads: Decoding threads; Pillow releases the GIL.
         fit: Conversion of images that are not square, see `EncoderRecipe`.
@@ -75,14 +80,16 @@ def decode_pixels(images: Sequence[bytes], resolution: int, num_threads: int = 2
         RGB images (num_images, 3, resolution, resolution), uint8.
 
     Raises:
-        ValueError: An image cannot be decoded; the message gives its position.
+        ValueError: An image cannot be decoded, or has more than `MAX_PIXELS`; the message gives its position.
     """
     pixels = np.empty((len(images), 3, resolution, resolution), dtype=np.uint8)
 
     def fill(position: int) -> None:
         try:
             pixels[position] = _square(images[position], resolution, fit).transpose(2, 0, 1)
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow raises on bad bytes
+        except MemoryError:
+            raise
+        except Exception as error:  # Pillow's readers raise nearly anything on bad bytes
             raise ValueError(f"image {position} of {len(images)} cannot be decoded: {error}") from error
 
     with ThreadPoolExecutor(num_threads) as threads:
@@ -93,7 +100,10 @@ def decode_pixels(images: Sequence[bytes], resolution: int, num_threads: int = 2
 
 def _square(data: bytes, side: int, fit: Fit) -> Pixels:
     """Decodes one image to (side, side, 3)."""
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise ValueError(f"it has {width} x {height} pixels, more than {MAX_PIXELS:,}")
         image.draft("RGB", (side, side))  # libjpeg decodes a large JPEG at 1/2, 1/4 or 1/8 size almost for free
         colored = image.convert("RGB")
     if fit == "pad":

@@ -27,7 +27,11 @@ def configured(settings: Settings) -> dict[str, object]:
         "store": store,
         "tables": TableIO(store=store),
         "stored_images": StoredImages(
-            store=store, max_pixels_gib=settings.max_pixels_gib, short_side_px=settings.images_short_side_px
+            store=store,
+            max_pixels_gib=settings.max_pixels_gib,
+            short_side_px=settings.images_short_side_px,
+            quality=settings.images_quality,
+            max_pixels=settings.images_max_pixels,
         ),
         **engine(settings, str(store.reference), str(store.delivery_records / PARTS)),
         "compute": Compute(device=settings.device, num_ranks=settings.ranks, launcher=settings.launcher),

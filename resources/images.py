@@ -21,6 +21,7 @@ from resources.shard_images import shard_images
 from resources.store import Store
 
 if TYPE_CHECKING:
+    from catalog.images.stored_image import ImageRules
     from ml.pixels import PixelsLike
     from ml.recipe_types import Fit
 
@@ -34,6 +35,15 @@ class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
     store: dg.ResourceDependency[Store]
     max_pixels_gib: float = 64.0  # of disk, for one resolution
     short_side_px: int = 256  # of images that are stored now, at most
+    quality: int = 90  # of images that are stored now, as JPEG
+    max_pixels: int = 50_000_000  # of accepted images
+
+    @property
+    def rules(self) -> "ImageRules":
+        """The limits of accepted images, and the form in which they are stored now."""
+        from catalog.images.stored_image import ImageRules
+
+        return ImageRules(short_side_px=self.short_side_px, quality=self.quality, max_pixels=self.max_pixels)
 
     def read(self, rows: pl.DataFrame) -> list[bytes]:
         """Reads the encoded images of these rows, in their order."""
@@ -198,5 +208,5 @@ def _thumbnail(data: bytes) -> NDArray[np.uint8]:
 
     from catalog.dataset.thumbnails import thumbnail
 
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
         return thumbnail(image)

@@ -11,11 +11,12 @@ classifiers = ["imagenet-lite0-224-probe"]
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from catalog.storage.toml_files import MAX_BYTES, TomlError, parse_toml
 
 PROJECT_FILE = "shelfsight.toml"
 RECIPE_TABLES = ("encoders", "classifiers", "students", "ensembles", "searches", "attributes")
@@ -45,13 +46,15 @@ class ProjectFile:
         """Reads a file.
 
         Raises:
-            ProjectError: the file is missing, is not TOML, or has something else where it should have a table.
+            ProjectError: the file is missing, is not TOML, exceeds a limit of `parse_toml`, or has something else where
+                it should have a table.
         """
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            with path.open("rb") as file:
+                content = parse_toml(file.read(MAX_BYTES + 1))
         except FileNotFoundError:
             raise ProjectError(f"there is no {path}; write one, or unset SHELFSIGHT_PROJECT") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (TomlError, UnicodeDecodeError) as error:
             raise ProjectError(f"{path} is not TOML: {error}{_way_out(str(error))}") from None
         tables = {name: content.pop(name) for name in (*RECIPE_TABLES, PLAN) if name in content}
         for name, table in tables.items():

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from upath import UPath
 
 from catalog.download.host_limiter import Politeness
+from catalog.storage.toml_files import TomlError, parse_toml
 
 HOSTS_FILE = "hosts.toml"
 
@@ -30,8 +30,8 @@ def read_host_limits(folder: UPath, default: Politeness) -> dict[str, Politeness
     if not path.is_file():
         return {}
     try:
-        hosts = tomllib.loads(path.read_bytes().decode("utf-8-sig")).get("hosts", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        hosts = parse_toml(path.read_bytes().decode("utf-8-sig")).get("hosts", {})
+    except (TomlError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not TOML in UTF-8: {error}; correct it there") from error
     if not isinstance(hosts, dict) or not all(isinstance(table, dict) for table in hosts.values()):
         raise ValueError(f"{path}: 'hosts' holds no tables; write [hosts.\"NAME\"] for each host")

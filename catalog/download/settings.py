@@ -23,7 +23,6 @@ class FetchSettings(ImageRules):
     connect_timeout_s: float = 5.0
     idle_timeout_s: float = 10.0
     timeout_s: float = 30.0
-    max_bytes: int = 20_000_000
     max_redirects: int = 5
     max_attempts: int = 3
     backoff_s: float = 0.5  # before the second attempt, doubled before each further one, times 0.5 to 1.5 at random
@@ -38,8 +37,8 @@ class FetchSettings(ImageRules):
     parts: str = ""  # folder of the parts of deliveries, with the images of feeds that bring them
     shard_rows: int = 1000
     shard_timeout_s: float = 14_400.0  # hard limit on one shard, waiting included; links without a result then time out
-    num_decoders: int | None = None  # decoding processes; None: as many as there are cores to use
-    decode_timeout_s: float = 20.0  # an image that takes longer to decode counts as corrupt
+    num_decoders: int | None = None  # decoding processes; None: one a core, as far as memory has room for them
+    decode_timeout_s: float = 20.0  # processor time; an image that takes longer to decode counts as corrupt
 
     def __post_init__(self) -> None:
         counts = ("max_bytes", "max_attempts", "max_connections", "shard_rows")

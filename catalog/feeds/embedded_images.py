@@ -31,6 +31,7 @@ from catalog.feeds.feed import (
     attributes_by_header,
 )
 from catalog.feeds.parquet_batches import ParquetRows
+from catalog.feeds.row_limits import refuse_rows
 from catalog.feeds.tabular import check_type, read_parquet, refusals
 
 IMAGE_LINK = "image_link"
@@ -66,6 +67,7 @@ def read_parquet_feed(source: BinaryIO, name: str, names: Mapping[str, str] = NO
         file = ParquetRows(source, [*layout.columns.values(), image], is_careful=True)
         if not file.num_rows:
             raise FeedError(f"{name}: no product in it; deliver the file again, with its rows")
+        refuse_rows(file.num_rows, file.num_file_bytes, name)
         row = 1
         for batch in file.batches():
             yield _feed_batch(batch, layout, row)

@@ -16,6 +16,9 @@ MAX_BATCH_BYTES = 32_000_000
 MAX_FIELD_BYTES = 100_000  # 20 times the longest attribute that Merchant Center takes
 MAX_ROW_BYTES = 4_000_000  # all attributes of a row together, also those that are not used
 MAX_RAW_CHARACTERS = 2_000
+MAX_PARTS = 1_000  # of a feed: a hundred million products, at the default size of a delivery
+FREE_ROWS = 100_000  # of a feed, however small its file is
+MAX_ROWS_PER_BYTE = 1  # of the file as it was delivered: a product's id and link take some ten, compressed
 
 # Merchant Center's attribute -> our column. Every reader fills all of them, with nulls where a feed has no value.
 ATTRIBUTES: Mapping[str, str] = MappingProxyType(

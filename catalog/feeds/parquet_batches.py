@@ -6,12 +6,15 @@ are modest it is read in large batches, otherwise in small ones with its diction
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from catalog.feeds.parquet_footer import check_footer
 
 BATCH_ROWS = 10_000
 CAREFUL_BATCH_ROWS = 250
@@ -26,11 +29,13 @@ class ParquetRows:
     """Columns of a Parquet file, texts or lists of texts.
 
     With `is_careful`, all batches are small, as those of columns with images have to be. `num_bytes` of the columns
-    unpack from `num_packed_bytes`, dictionaries counted once.
+    unpack from `num_packed_bytes`, dictionaries counted once, as the file declares; `num_file_bytes` is its real size.
     Raises the library's errors for a file that is damaged or none.
     """
 
     def __init__(self, source: BinaryIO, columns: Sequence[str], *, is_careful: bool = False) -> None:
+        check_footer(source)
+        source.seek(0)
         self._is_careful = is_careful
         self._columns = list(columns)
         self._plain = pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
@@ -47,6 +52,7 @@ class ParquetRows:
         )
         self._sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self.num_rows: int = metadata.num_rows
+        self.num_file_bytes = source.seek(0, os.SEEK_END)
         chunks = [chunk for group in range(len(self._sizes)) for chunk in self._chunks(group)]
         self.num_bytes: int = sum(chunk.total_uncompressed_size for chunk in chunks)
         self.num_packed_bytes: int = sum(chunk.total_compressed_size for chunk in chunks)
@@ -69,7 +75,10 @@ class ParquetRows:
     def _is_modest(self, group: int, num_inspected: int) -> bool:
         """Returns whether no dictionary of the group makes its texts much larger than they are in the file."""
         # A column's first value has its whole dictionary of the group with it.
-        first = next(self._careful.iter_batches(num_inspected, row_groups=[group], columns=self._columns))
+        batches = self._careful.iter_batches(num_inspected, row_groups=[group], columns=self._columns)
+        first = next(batches, None)
+        if first is None:
+            raise pa.ArrowInvalid(f"row group {group} has no rows, but the file declares {self._sizes[group]:,}")
         for column, chunk in zip(self._leaves.values(), self._chunks(group), strict=True):
             values = first.column(column)
             is_list = pa.types.is_list(values.type) or pa.types.is_large_list(values.type)

@@ -18,6 +18,7 @@ from catalog.feeds.feed import NO_NAMES, FeedError, columns_fingerprint
 from catalog.feeds.feed_content import fingerprint_of, read_feed
 from catalog.feeds.formats import format_of
 from catalog.feeds.local_copies import local_copy
+from catalog.feeds.row_limits import limited_rows
 from catalog.feeds.sources import FeedFile, InboxError, UnsettledFeedError
 
 _READING = threading.BoundedSemaphore(3)  # readings at once in this process, each of which takes memory
@@ -73,7 +74,8 @@ def _register(
             parts = [Part(num_rows=num_rows)] if num_rows is not None else []
         if not parts:
             with _conversion(records, folder, feed.name):
-                parts = write_parts(read_feed(feed, names), records, folder, max_rows)
+                batches = limited_rows(read_feed(feed, names), num_bytes, max_rows, feed.name)
+                parts = write_parts(batches, records, folder, max_rows)
                 _check_settled(feed, stamp, sha256)
                 list_parts(parts, records, folder)
     if feed.stamp() != stamp:

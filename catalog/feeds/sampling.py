@@ -8,22 +8,19 @@ from contextlib import suppress
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, BinaryIO
-from xml.etree.ElementTree import ParseError
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import iterparse
 
 from catalog.feeds.compression import decompressed
 from catalog.feeds.delimited import Dialect, headers_of, records
 from catalog.feeds.feed import FeedError
 from catalog.feeds.formats import format_of
 from catalog.feeds.google_tsv import TABS
-from catalog.feeds.google_xml import PRODUCT_OF_ROOT
 from catalog.feeds.parquet_batches import ParquetRows
 from catalog.feeds.sources import FeedFile, InboxError, wrap_source_errors
 from catalog.feeds.tabular import COMMAS
+from catalog.feeds.xml_products import local, xml_products
 
 NUM_ROWS = 200
 OTHER_SEPARATORS = (";", ",", "\t", "|")
@@ -86,17 +83,8 @@ def _json_rows(source: BinaryIO, name: str) -> Iterator[Row]:
 
 
 def _xml_rows(source: BinaryIO, name: str) -> Iterator[Row]:
-    products, root = set(PRODUCT_OF_ROOT.values()), None
-    try:
-        for event, element in iterparse(source, events=("start", "end"), forbid_dtd=True):
-            root = element if root is None else root
-            if event == "end" and _local(element.tag) in products:
-                yield [(_local(each.tag), each.text or "") for each in element]
-                root.clear()
-    except DefusedXmlException as error:
-        raise FeedError(f"{name}: it declares a document type, which feeds do without; remove the DOCTYPE") from error
-    except ParseError as error:
-        raise FeedError(f"{name}: broken XML ({error}); deliver it again, whole and well-formed") from error
+    for product in xml_products(source, name):
+        yield [(local(tag), text) for tag, text in product.texts.items()]
 
 
 def _parquet_rows(source: BinaryIO, name: str) -> Iterator[Row]:
@@ -109,7 +97,7 @@ def _parquet_rows(source: BinaryIO, name: str) -> Iterator[Row]:
         for batch in ParquetRows(source, columns).batches():
             for row in batch.slice(0, NUM_ROWS).to_pylist():
                 yield [(column, _text(value)) for column, value in row.items()]
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         raise FeedError(f"{name}: not a readable Parquet file ({error}); deliver it again, whole") from error
 
 
@@ -128,7 +116,3 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value))
     return "" if value is None else str(value)
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]

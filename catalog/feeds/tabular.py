@@ -26,6 +26,7 @@ from catalog.feeds.feed import (
     attribute_positions,
 )
 from catalog.feeds.parquet_batches import ParquetRows
+from catalog.feeds.row_limits import refuse_rows
 
 _CSV_FIELD = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)")?+([^,]*+)')
 
@@ -72,7 +73,7 @@ def refusals(name: str) -> Iterator[None]:
     """Raises the library's errors as refusals of the file, `FeedError`."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:  # the latter two: of its metadata
         first_line = str(error).splitlines()[0].rstrip(".")
         raise FeedError(f"{name}: not a readable Parquet file ({first_line}); deliver it again, whole") from error
 
@@ -81,7 +82,8 @@ def _parquet_batches(source: BinaryIO, name: str, columns: Mapping[str, str]) ->
     file = ParquetRows(source, list(columns.values()))
     if not file.num_rows:
         raise FeedError(f"{name}: no product in it; deliver the file again, with its rows")
-    refuse_bomb(file.num_bytes, file.num_packed_bytes, name)
+    refuse_rows(file.num_rows, file.num_file_bytes, name)
+    refuse_bomb(file.num_bytes, min(file.num_packed_bytes, file.num_file_bytes), name)
     row = 1
     for batch in file.batches():
         values = {"row": pl.Series(range(row, row + batch.num_rows), dtype=pl.Int64)} | {

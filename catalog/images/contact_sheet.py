@@ -12,7 +12,7 @@ GAP_PX = 4
 
 
 def contact_sheet(rows: Sequence[Sequence[bytes]], *, side_px: int = SIDE_PX) -> bytes:
-    """Draws rows of encoded images, each fitted whole into a square of `side_px`; returns a PNG.
+    """Draws rows of stored images, each fitted whole into a square of `side_px`; returns a PNG.
 
     Raises ValueError where there is no image at all.
     """
@@ -23,7 +23,7 @@ def contact_sheet(rows: Sequence[Sequence[bytes]], *, side_px: int = SIDE_PX) ->
     sheet = Image.new("RGB", (num_columns * pitch + GAP_PX, len(rows) * pitch + GAP_PX), "white")
     for top, row in enumerate(rows):
         for left, data in enumerate(row):
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
                 fitted = ImageOps.pad(image.convert("RGB"), (side_px, side_px), color="white")
             sheet.paste(fitted, (GAP_PX + left * pitch, GAP_PX + top * pitch))
     encoded = io.BytesIO()

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import queue
-import subprocess
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
-from multiprocessing.connection import Connection
 
+from catalog.images.decoder_limits import affordable_decoders
+from catalog.images.decoder_process import DecoderProcess, DecodersClosedError
 from catalog.images.statuses import Status
-from catalog.images.stored_image import ImageRules, StoredImage, unpacked
-from catalog.images.worker_processes import send_batch, start_worker
+from catalog.images.stored_image import ImageRules, StoredImage
 
 MAX_BATCH_IMAGES = 8
 MAX_BATCH_BYTES = 4_000_000
 MAX_WAITING_BYTES = 64_000_000
-WORKER = "catalog.images.decoding_worker"
 NUM_CACHED = 256  # some megabytes: shops use one "no image yet" image for thousands of products
 
 
@@ -32,18 +29,17 @@ class _Job:
     decoded: asyncio.Future[StoredImage | Status]
 
 
-class DecodersClosedError(Exception):
-    """The decoders were closed while an image was being decoded."""
-
-
 class Decoders:
     """`num_processes` decoding processes, each started with its first image; create them in a running loop.
 
-    While too many images wait, `ready` is cleared: back pressure for the fetcher. A process that an image kills, or
-    that takes longer than `timeout_s` for it, is replaced, and the image is CORRUPT.
+    There are fewer where memory has no room for so many of the largest images. While too many images wait, `ready` is
+    cleared: back pressure for the fetcher. A process that an image kills, or that needs more than `timeout_s` of
+    processor time for it, is replaced, and the image is CORRUPT; if the machine stalls instead, the image's status is
+    retryable (see `decoder_process`).
     """
 
     def __init__(self, rules: ImageRules, num_processes: int, timeout_s: float) -> None:
+        num_processes = min(num_processes, affordable_decoders(rules))
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._max_waiting = 2 * MAX_BATCH_IMAGES * num_processes
         self._num_waiting = self._num_waiting_bytes = 0
@@ -51,7 +47,7 @@ class Decoders:
         self._loop = asyncio.get_running_loop()
         self.ready = asyncio.Event()
         self.ready.set()
-        self._processes = [_Process(rules, timeout_s) for _ in range(num_processes)]
+        self._processes = [DecoderProcess(rules, timeout_s) for _ in range(num_processes)]
         self._threads = [
             threading.Thread(target=self._feed, args=(process,), daemon=True) for process in self._processes
         ]
@@ -72,9 +68,12 @@ class Decoders:
         self._count(1, len(data))
         self._jobs.put(job)
         try:
-            return await asyncio.shield(job.decoded)
+            result = await asyncio.shield(job.decoded)
         finally:
             self._count(-1, -len(data))
+        if isinstance(result, Status) and result.retryable:
+            self._recent.pop(key, None)
+        return result
 
     def close(self) -> None:
         """Ends the processes, even while an image is being decoded."""
@@ -93,7 +92,7 @@ class Decoders:
         else:
             self.ready.clear()
 
-    def _feed(self, process: _Process) -> None:
+    def _feed(self, process: DecoderProcess) -> None:
         """Feeds one process with batches until the decoders are closed; runs in a thread."""
         while batch := self._next_batch():
             try:
@@ -132,69 +131,3 @@ def _deliver(batch: Sequence[_Job], results: Sequence[StoredImage | Status | OSE
             job.decoded.set_exception(result)
         else:
             job.decoded.set_result(result)
-
-
-class _Process:
-    """One decoding process and the connection to it; used by one thread, closed by another."""
-
-    def __init__(self, rules: ImageRules, timeout_s: float) -> None:
-        names = ImageRules.__dataclass_fields__  # only these of a subclass: decoding needs no more
-        self._rules = json.dumps({name: value for name, value in asdict(rules).items() if name in names})
-        self._timeout_s = timeout_s
-        self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
-        self._changing = threading.Lock()
-        self._closed = False
-
-    def decode(self, batch: Sequence[bytes]) -> list[StoredImage | Status]:
-        """Decodes the images. One at which the process ends or stalls is CORRUPT; another process continues."""
-        results: list[StoredImage | Status] = []
-        is_second_try = False
-        while len(results) < len(batch):
-            num_before = len(results)
-            connection = self._connection()
-            try:
-                self._exchange(connection, batch[num_before:], results)
-            except (EOFError, OSError, ValueError) as error:  # it died, stalled or sent invalid bytes
-                self.end()
-                if self._closed:
-                    raise DecodersClosedError from error
-                # A process that died before its first result may have been killed for another reason.
-                is_first_image = len(results) == num_before and not isinstance(error, TimeoutError)
-                is_second_try = is_first_image and not is_second_try
-                if not is_second_try:
-                    results.append(Status.CORRUPT)
-        return results
-
-    def close(self) -> None:
-        """Kills the process; its thread gets DecodersClosedError, and no further process is started."""
-        with self._changing:
-            self._closed = True
-            if self._running is not None:
-                self._running[0].kill()
-
-    def end(self) -> None:
-        """Kills the process and waits for it; the next batch starts another."""
-        with self._changing:
-            if self._running is not None:
-                process, connection = self._running
-                process.kill()
-                process.wait()
-                connection.close()
-                self._running = None
-
-    def _exchange(self, connection: Connection, batch: Sequence[bytes], results: list[StoredImage | Status]) -> None:
-        """Sends the images and appends their results as they come."""
-        send_batch(connection, batch)
-        for _ in batch:
-            if not connection.poll(self._timeout_s):
-                raise TimeoutError(f"no result within {self._timeout_s} s")
-            results.append(unpacked(connection.recv_bytes()))
-
-    def _connection(self) -> Connection:
-        with self._changing:
-            if self._closed:
-                raise DecodersClosedError
-            if self._running is None:
-                # Where no process can be started OSError propagates: otherwise every image would count as corrupt.
-                self._running = start_worker(WORKER, self._rules)
-            return self._running[1]

@@ -1,6 +1,11 @@
 """Decoding: converts the bytes of an untrusted image to the small upright JPEG that is stored, with its hashes.
 
-`decode` is a plain function of bytes that threads, worker processes and Spark executors can run.
+`decode` is a plain function of bytes, the only one that reads an image of a stranger: downloads run it in worker
+processes, and so do `shelfsight classify`, `similar` and the served model, so that all of them see the same pixels.
+
+A JPEG is stored as it came if a decoder of stored images finds nothing else in it: it is upright, gray or RGB, of
+`short_side_px` at most, sequential with a scan a component (see `jpeg_structure`), no larger than its pixels warrant,
+and nothing follows its end. Everything else is decoded, and what is stored is encoded anew.
 """
 
 from __future__ import annotations
@@ -12,8 +17,10 @@ from io import BytesIO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import AvifImagePlugin, Image, ImageFile
 
+from catalog.images.colors import in_gray_or_rgb
+from catalog.images.jpeg_structure import has_too_many_scans, is_plain
 from catalog.images.margins import without_frame
 from catalog.images.statuses import Status
 from catalog.images.stored_image import ImageRules, StoredImage
@@ -23,6 +30,7 @@ MAX_SIDE_PX = 65_500  # the longest side that a JPEG can have in libjpeg
 MAX_BYTES_PER_PIXEL = 3  # of a JPEG that is stored unchanged: the most that pixels need,
 MAX_METADATA_BYTES = 65_536  # and the metadata beside them
 
+_JPEG_FORMATS = frozenset({"JPEG", "MPO"})
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT_BY = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -33,18 +41,18 @@ _UPRIGHT_BY = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_GRAY_MODES = frozenset({"1", "L"})
 
 # Pillow warns about damaged metadata, once per process and without naming the image; outcomes name it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 Image.init()
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # decoders share the cores already, and threads reserve address space
 
 
 def decode(data: bytes, rules: ImageRules) -> StoredImage | Status:
     """Decodes an image for storage.
 
-    The content determines the format, and the header the size, before any pixel is decoded. An upright gray or RGB
-    JPEG that is small enough, in pixels and in bytes, is stored unchanged; of an animation the first frame is used.
+    The content determines the format, and the header the size, before any pixel is decoded; of an animation the first
+    frame is used.
 
     Args:
         data: the bytes of a file in any of `FORMATS`.
@@ -56,20 +64,22 @@ def decode(data: bytes, rules: ImageRules) -> StoredImage | Status:
     Raises:
         MemoryError: the image needs more memory than there is.
     """
+    if len(data) > rules.max_bytes:
+        return Status.TOO_LARGE
     opened = _open(data)
     if isinstance(opened, Status):
         return opened
+    refused = _refusal(opened, data, rules)
+    if refused is not None:
+        return refused
     width, height = opened.size
-    if width * height > rules.max_pixels or max(width, height) > MAX_SIDE_PX:
-        return Status.TOO_LARGE
-    if min(width, height) < rules.min_side_px:
-        return Status.TOO_SMALL
     loaded = _load(opened, rules)
     if loaded is None:
         return Status.CORRUPT
     image, is_unchanged = loaded
     is_lean = len(data) <= MAX_BYTES_PER_PIXEL * width * height + MAX_METADATA_BYTES
-    if is_unchanged and is_lean and min(width, height) <= rules.short_side_px:
+    is_small = min(width, height) <= rules.short_side_px
+    if is_unchanged and is_lean and is_small and is_plain(data):
         stored = data
     else:
         image = _resized(image, rules.short_side_px)
@@ -105,16 +115,26 @@ def _open(data: bytes) -> ImageFile.ImageFile | Status:
     return Status.NOT_AN_IMAGE
 
 
+def _refusal(image: ImageFile.ImageFile, data: bytes, rules: ImageRules) -> Status | None:
+    """The status of an image that is not decoded, by its header and, of a JPEG, its markers; None of others."""
+    width, height = image.size
+    if width * height > rules.max_pixels or max(width, height) > MAX_SIDE_PX:
+        return Status.TOO_LARGE
+    if min(width, height) < rules.min_side_px:
+        return Status.TOO_SMALL
+    return Status.CORRUPT if image.format in _JPEG_FORMATS and has_too_many_scans(data) else None
+
+
 def _load(image: ImageFile.ImageFile, rules: ImageRules) -> tuple[Image.Image, bool] | None:
     """The upright pixels in gray or RGB, and whether the file contains exactly these; None if it is damaged."""
-    is_jpeg = image.format in {"JPEG", "MPO"}
+    is_jpeg = image.format in _JPEG_FORMATS
     try:
         if is_jpeg:  # halved in the decoder as long as the short side stays long enough
             scale = rules.short_side_px / min(image.size)
             image.draft(None, (round(image.width * scale), round(image.height * scale)))
         image.load()
         orientation = 1 if image.format == "TIFF" else _orientation(image.info.get("exif"))  # Pillow turns TIFF itself
-        pixels = _in_gray_or_rgb(image)
+        pixels = in_gray_or_rgb(image)
     except MemoryError:
         raise
     except Exception:  # as in _open
@@ -122,19 +142,6 @@ def _load(image: ImageFile.ImageFile, rules: ImageRules) -> tuple[Image.Image, b
     if orientation in _UPRIGHT_BY:
         pixels = pixels.transpose(_UPRIGHT_BY[orientation])
     return pixels, is_jpeg and pixels is image
-
-
-def _in_gray_or_rgb(image: Image.Image) -> Image.Image:
-    """The image in mode L or RGB, on white where it is transparent; the same object where nothing changes."""
-    if image.has_transparency_data:
-        with_alpha = image.convert("RGBA")
-        flat = Image.new("RGB", image.size, "white")
-        flat.paste(with_alpha, mask=with_alpha.getchannel("A"))
-        return flat
-    if image.mode.startswith("I"):  # 16 bits per pixel; Pillow's own conversion would clip them at 255
-        return Image.fromarray((np.asarray(image).clip(0, 65_535) // 257).astype(np.uint8))
-    wanted = "L" if image.mode in _GRAY_MODES else "RGB"
-    return image if image.mode == wanted else image.convert(wanted)
 
 
 def _orientation(exif: object) -> int:
@@ -166,7 +173,12 @@ def _resized(image: Image.Image, short_side_px: int) -> Image.Image:
         image = image.reduce(int(1 / scale))
     # Down to a half, the two taps of linear interpolation use every pixel: no wider filter is needed. On photographs
     # of 400 px it is closer to Lanczos (42.1 dB) than Pillow's bilinear (40.5 dB), in a sixth of the time.
-    return Image.fromarray(cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_LINEAR))
+    try:
+        return Image.fromarray(cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_LINEAR))
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(f"no memory to resize an image to {size[0]} x {size[1]} pixels") from error
+        raise
 
 
 def _encoded(image: Image.Image, quality: int) -> bytes:

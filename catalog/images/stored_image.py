@@ -17,6 +17,7 @@ FORMER_SHORT_SIDE_PX = 256  # the limit of images whose limit was not recorded, 
 class ImageRules:
     """The limits of accepted images, and the form of stored ones: JPEG of this `quality`, `short_side_px` at most."""
 
+    max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
     min_side_px: int = 16
     short_side_px: int = FORMER_SHORT_SIDE_PX

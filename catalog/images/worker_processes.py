@@ -1,19 +1,25 @@
 """Worker processes: modules that run as separate processes and receive batches of bytes over a socket.
 
-A worker sends `READY` first, and ends with its parent, because that closes the connection.
+A worker sends `READY` first, and ends with its parent, because that closes the connection. It has no variable of the
+environment but those of `worker_environment`.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 
+from catalog.storage.worker_environment import worker_environment
+
 READY = b"ready"
 START_TIMEOUT_S = 60.0
+TRANSFER_TIMEOUT_S = 60.0  # for a worker that does not read or send on: BlockingIOError
+_TIMEVAL = struct.Struct("ll")  # seconds and microseconds
 
 
 def start_worker(module: str, *arguments: str) -> tuple[subprocess.Popen[bytes], Connection]:
@@ -23,13 +29,13 @@ def start_worker(module: str, *arguments: str) -> tuple[subprocess.Popen[bytes],
         OSError: the worker ends or does not become ready in time.
     """
     ours, theirs = socket.socketpair()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    for direction in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+        ours.setsockopt(socket.SOL_SOCKET, direction, _TIMEVAL.pack(*_seconds_and_microseconds(TRANSFER_TIMEOUT_S)))
     with theirs:
         process = subprocess.Popen(  # noqa: S603 our own modules, no shell
-            [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
+            [sys.executable, "-P", "-m", module, str(theirs.fileno()), *arguments],
             pass_fds=[theirs.fileno()],
-            env=environment,
+            env=worker_environment(os.environ),
             stdin=subprocess.DEVNULL,
         )
     connection = Connection(ours.detach())
@@ -43,6 +49,10 @@ def start_worker(module: str, *arguments: str) -> tuple[subprocess.Popen[bytes],
     process.wait()
     connection.close()
     raise OSError(f"worker process `{sys.executable} -m {module}` {problem}; run it by hand to see what it lacks")
+
+
+def _seconds_and_microseconds(duration_s: float) -> tuple[int, int]:
+    return int(duration_s), int(duration_s % 1 * 1_000_000)
 
 
 def send_batch(connection: Connection, batch: Sequence[bytes]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from upath import UPath
 
 from catalog.feeds.feed import ATTRIBUTES, attribute_of
 from catalog.products.mapping_files import ProductTypes, read_mapping, read_product_types, read_text
+from catalog.storage.toml_files import TomlError, parse_toml
 from catalog.taxonomy.moves import Moves
 from catalog.taxonomy.tree import Taxonomy, canonical_path
 
@@ -105,8 +105,8 @@ def read_partner(folder: UPath, partner_id: str) -> PartnerSettings:
 def _tables(folder: UPath) -> dict[str, Any]:
     path = folder / PARTNERS_FILE
     try:
-        partners = tomllib.loads(read_text(path, "write it with a table [partners.NAME] for each partner"))
-    except tomllib.TOMLDecodeError as error:
+        partners = parse_toml(read_text(path, "write it with a table [partners.NAME] for each partner"))
+    except TomlError as error:
         raise ValueError(f"{path}: not TOML: {error}; correct it there") from error
     tables = partners.get("partners", {})
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):

@@ -1,7 +1,7 @@
 """The deployment: the champion in the fastest variant on this machine that loses no accuracy."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import dagster as dg
 import numpy as np
@@ -36,7 +36,7 @@ MAX_P = 0.05  # a loss that chance explains is none
     pool="device",
     group_name="serving",
     kinds={"openvino", "onnx", "mlflow"},
-    code_version="1",
+    code_version="2",
     automation_condition=when_champion_changes,
     check_specs=[
         dg.AssetCheckSpec(
@@ -91,7 +91,9 @@ def deployment(
         machine = Machine(device=session.device.type, num_threads=num_cores(), batch_size=BATCH_SIZE)
         current_variant = _current_variant(store, champion["sha256"])
         criteria = DeploymentCriteria(coverages=COVERAGES, current_variant=current_variant)
-        facts = deploy(classifier, folder, validation, machine, criteria, source)
+        # The served model decodes as the download has decoded what the classifier was trained on.
+        served_facts = {**source, "image_rules": asdict(stored_images.rules)}
+        facts = deploy(classifier, folder, validation, machine, criteria, served_facts)
         log({f"images_per_s/{each['variant']}": each["images_per_s"] for each in facts["variants"]})
         evaluated = _evaluated(promoted_predictions(store, champion["sha256"]), rows)
         predicted = Deployment.load(folder, machine).best_leaves(

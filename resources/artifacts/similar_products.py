@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 
 from catalog.images.contact_sheet import contact_sheet
+from catalog.images.decoder_pool import DecoderPool
+from catalog.images.stored_image import ImageRules, StoredImage
 from catalog.products.near_ids import near_ids
 from ml.embeddings.neighbors import Neighbors
 from ml.embeddings.similarity_index import SimilarityIndex
@@ -22,17 +24,19 @@ class UnknownProductError(LookupError):
 class SimilarProducts:
     """Similarity search over one encoder's index; loading it once serves any number of searches.
 
+    `rules` are those of stored images, by which an image of one's own is decoded, too.
+
     Raises:
         ValueError: the encoder is unknown, or its index was built from other embeddings than the stored ones.
         FileNotFoundError: the store has no index of it.
     """
 
-    def __init__(self, store: Store, encoder: str) -> None:
+    def __init__(self, store: Store, encoder: str, rules: ImageRules = ImageRules()) -> None:  # noqa: B008 frozen
         RECIPES.encoder(encoder)
         folder = index_folder(store, encoder)
         if not folder.exists():
             raise FileNotFoundError(f"encoder {encoder!r} has no index; materialize similarity_index[{encoder}] first")
-        self._store, self._encoder = store, encoder
+        self._store, self._encoder, self._rules = store, encoder, rules
         self._embeddings = StoredEmbeddings(store, encoder)
         self._index = SimilarityIndex.load(folder, inputs(self._embeddings))
 
@@ -77,12 +81,7 @@ class SimilarProducts:
         from ml.pixels import decode_pixels
 
         encoder = Encoder.load(self._store.sync_down("encoders", self._encoder))
-        data = image.read_bytes() if isinstance(image, Path) else image
-        try:
-            pixels = decode_pixels([data], encoder.resolution, fit=encoder.fit)
-        except ValueError as error:
-            named = f"{str(image)!r}" if isinstance(image, Path) else f"of {len(data)} bytes"
-            raise ValueError(f"the image {named} cannot be decoded ({error}); give a JPEG, PNG or WebP") from error
+        pixels = decode_pixels([stored_form(image, self._rules)], encoder.resolution, fit=encoder.fit)
         return embed(encoder, pixels, torch.device("cpu"))
 
     def _described(self, found: Neighbors) -> pl.DataFrame:
@@ -102,6 +101,22 @@ class SimilarProducts:
         )
 
 
+def stored_form(image: bytes | Path, rules: ImageRules) -> bytes:
+    """Returns an image as a download stores it, decoded in a process of its own.
+
+    Raises:
+        ValueError: it cannot be decoded, or is larger or smaller than the rules allow.
+        OSError: the file cannot be read.
+    """
+    data = image.read_bytes() if isinstance(image, Path) else image
+    with DecoderPool(rules, 1) as decoders:
+        [decoded] = decoders.decode([data])
+    if isinstance(decoded, StoredImage):
+        return decoded.data
+    named = f"{str(image)!r}" if isinstance(image, Path) else f"of {len(data)} bytes"
+    raise ValueError(f"the image {named} cannot be decoded ({decoded}); give a JPEG, PNG or WebP")
+
+
 def index_folder(store: Store, encoder: str) -> Path:
     """The folder of the index of an encoder's embeddings."""
     return store.sync_down("similarity_index", encoder)
@@ -112,11 +127,16 @@ def inputs(embeddings: StoredEmbeddings) -> dict[str, str]:
     return {"encoder_sha256": embeddings.encoder_sha256, "embeddings_version": embeddings.version}
 
 
-def neighbors_sheet(store: Store, wanted: str | Path, found: pl.DataFrame) -> bytes:
+def neighbors_sheet(
+    store: Store,
+    wanted: str | Path,
+    found: pl.DataFrame,
+    rules: ImageRules = ImageRules(),  # noqa: B008 frozen
+) -> bytes:
     """A contact sheet (PNG): the image of the query, then those of similar products."""
     stored_images = StoredImages(store=store)
     if isinstance(wanted, Path):
-        query = wanted.read_bytes()
+        query = stored_form(wanted, rules)
     else:
         [query] = stored_images.read(store.scan("dataset").filter(product_id=wanted).collect())
     return contact_sheet([[query, *stored_images.read(found.drop_nulls("shard"))]])

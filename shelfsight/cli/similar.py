@@ -7,6 +7,7 @@ import polars as pl
 
 from catalog.storage.files import absolute
 from resources.artifacts.similar_products import SimilarProducts, neighbors_sheet
+from resources.settings import Settings
 from resources.store import Store
 
 
@@ -21,11 +22,12 @@ def similar(root: str, query: str, encoder: str | None, k: int, sheet: Path | No
         ValueError: the image cannot be decoded, the encoder is unknown, or `k` is too large.
     """
     store = Store(root=absolute(root))
-    search = SimilarProducts(store, encoder or best_indexed_encoder(store))
+    rules = Settings.read(store=root).image_rules
+    search = SimilarProducts(store, encoder or best_indexed_encoder(store), rules)
     wanted = Path(query) if Path(query).is_file() else query
     found = search.similar(wanted, k)
     if sheet is not None:
-        sheet.write_bytes(neighbors_sheet(store, wanted, found))
+        sheet.write_bytes(neighbors_sheet(store, wanted, found, rules))
     return found.select("rank", "similarity", "product_id", "title", "category").to_dicts()
 
 

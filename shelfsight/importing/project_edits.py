@@ -12,6 +12,7 @@ from upath import UPath
 from catalog.download.image_roots import Root, Roots
 from catalog.products.partners import PARTNERS_FILE, read_partners
 from catalog.storage.files import read_if_exists, replace_file
+from catalog.storage.toml_files import TomlError, parse_toml
 from resources.project_file import ProjectFile
 from resources.settings import Settings
 
@@ -85,8 +86,10 @@ def _has_partners(reference: UPath) -> bool:
 def _edit(path: UPath, edit: Callable[[Any], None]) -> None:
     """Changes a TOML file in place, atomically; raises ValueError for one that is not TOML."""
     try:
-        content = tomlkit.parse((read_if_exists(path) or b"").decode("utf-8-sig"))
-    except (TOMLKitError, UnicodeDecodeError) as error:
+        text = (read_if_exists(path) or b"").decode("utf-8-sig")
+        parse_toml(text)  # has limits, which the other parser has not
+        content = tomlkit.parse(text)
+    except (TOMLKitError, TomlError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not TOML: {error}; correct it there") from error
     edit(content)
     with replace_file(path) as file:

@@ -5,6 +5,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import cache
 
 from PIL import Image
 
@@ -18,8 +19,9 @@ TOO_LARGE, TOO_SMALL = Status.TOO_LARGE, Status.TOO_SMALL
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")
 
 
+@cache
 def images() -> list[Case]:
-    """All of them."""
+    """All of them, made once a process."""
     return [*truncated(), *mistyped(), *damaged(), *bombs(), *unusual()]
 
 

@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from catalog.images.decoder_limits import decoder_bytes
+from catalog.images.stored_image import ImageRules
 from tests.catalog.download.raw_server import RawServer, Reply, response
 from tests.catalog.images.sample_images import encoded
 from tests.conftest import REPOSITORY
@@ -16,7 +18,7 @@ from tests.faults.images import bombs
 from tests.faults.responses import bodies
 
 SIDE_PX = 7_000  # 49 million pixels: the most that is taken
-MAX_DECODER_BYTES = 1_500_000_000  # some 30 bytes a pixel
+MAX_DECODER_BYTES = decoder_bytes(ImageRules())  # by which decoders are counted
 MAX_BYTES_ITSELF = 700_000_000
 COPIES = 3  # of everything, so that it meets itself
 

@@ -90,7 +90,7 @@ def test_a_tag_or_comment_without_end_is_refused_before_it_fills_the_memory(star
         read("google_xml", Endless(start, b"x" * 40_000, 1_000_000, b""))
 
 
-@pytest.mark.parametrize("depth", [200, 20_000])
-def test_deep_nesting_exhausts_nothing(depth: int) -> None:
+@pytest.mark.parametrize("depth", [1, 50, 97])
+def test_nesting_within_a_product_is_read_over(depth: int) -> None:
     nested = b"<x>" * depth + b"</x>" * depth
     assert read("google_xml", OPEN + b"<item>" + nested + b"</item>" + ITEM + CLOSE).rows.height == 2

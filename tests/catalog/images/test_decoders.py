@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.images import decoder_process
 from catalog.images import decoders as module
 from catalog.images.decoders import Decoders
 from catalog.images.decoding import decode
@@ -19,16 +20,18 @@ from tests.catalog.images.sample_images import jpeg
 from tests.patience import PATIENCE_S, until
 
 RULES = ImageRules()
-KILLER, SLEEPER, BABBLER = b"kill", b"sleep", b"babble"
+SEGFAULT, SPINNER, BABBLER, SLEEPER = b"crash", b"spin", b"babble", b"sleep"
 
-# The real worker, except for three images that stand for bugs of the decoder which a hostile image exploits.
+# The real worker, except for images that stand for bugs of the decoder which a hostile image exploits.
 WORKER = """
 import os, pathlib, signal, time
 from catalog.images import decoding_worker as worker
 real = worker.decode_packed
 def decode_packed(data, rules):
-    if data == b"kill":
-        os.kill(os.getpid(), signal.SIGKILL)
+    if data == b"crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    while data == b"spin":
+        pass
     if data == b"sleep":
         pathlib.Path(__file__).with_name("asleep").touch()
         time.sleep(3600)
@@ -52,7 +55,7 @@ def run(use: Callable[[Decoders], Awaitable[None]], timeout_s: float = 20.0, num
 @pytest.fixture
 def fragile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "fragile_worker.py").write_text(WORKER)
-    monkeypatch.setattr(module, "WORKER", "fragile_worker")
+    monkeypatch.setattr(decoder_process, "WORKER", "fragile_worker")
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
@@ -89,7 +92,7 @@ def test_bytes_dropped_from_the_cache_are_decoded_again(monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("fragile")
-@pytest.mark.parametrize("culprit", [KILLER, SLEEPER, BABBLER])
+@pytest.mark.parametrize("culprit", [SEGFAULT, SPINNER, BABBLER])
 def test_image_that_kills_its_decoder_is_corrupt_and_its_neighbors_are_not(culprit: bytes) -> None:
     images = [jpeg(seed=seed) for seed in range(6)]
     images.insert(3, culprit)
@@ -99,7 +102,7 @@ def test_image_that_kills_its_decoder_is_corrupt_and_its_neighbors_are_not(culpr
         assert results[3] is Status.CORRUPT
         assert all(isinstance(result, StoredImage) for index, result in enumerate(results) if index != 3)
 
-    run(use, timeout_s=0.2)
+    run(use, timeout_s=0.4)
 
 
 @pytest.mark.usefixtures("fragile")
@@ -114,7 +117,7 @@ def test_closing_does_not_wait_for_an_image_that_never_ends(tmp_path: Path) -> N
 
 
 def test_decoder_that_cannot_start_raises_and_marks_no_image_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WORKER", "catalog.images.no_such_worker")
+    monkeypatch.setattr(decoder_process, "WORKER", "catalog.images.no_such_worker")
 
     async def use(decoders: Decoders) -> None:
         with pytest.raises(OSError, match=r"no_such_worker` ended with exit code 1; run it by hand"):

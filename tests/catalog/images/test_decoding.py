@@ -32,12 +32,13 @@ def difference(shown: bytes, wanted: Image.Image) -> float:
     return float(np.abs(pixels(shown) - target).mean())
 
 
-def test_small_upright_jpeg_is_stored_byte_for_byte() -> None:
+def test_small_upright_plain_jpeg_is_stored_byte_for_byte() -> None:
     for data in (
         jpeg(64, 48),
         encoded(sample_image(mode="L")),
         encoded(sample_image(256, 900)),
-        encoded(sample_image(), progressive=True),
+        encoded(sample_image(), restart_marker_rows=1),
+        encoded(sample_image(), comment=b"a comment", icc_profile=b"a profile"),
     ):
         image = decoded(data)
         assert image.data == data

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.end_to_end
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-COLUMNS = ("category_id", "depth", "probability", "leaf_id", "leaf_probability")
+COLUMNS = ("category_id", "depth", "probability", "leaf_id", "leaf_probability", "status")
 
 
 def jpeg(seed: int) -> bytes:
@@ -73,15 +73,18 @@ def server(served: Path) -> Iterator[str]:
 
 def test_the_server_predicts_as_the_deployment_does(server: str, random_deployment: Path) -> None:
     images = [jpeg(seed) for seed in range(5)]
-    body = {"dataframe_split": {"columns": ["image"], "data": [[base64.b64encode(each).decode()] for each in images]}}
+    sent = [*images, jpeg(9)[:500], b"%!PS-Adobe-3.0 EPSF-3.0\n"]
+    body = {"dataframe_split": {"columns": ["image"], "data": [[base64.b64encode(each).decode()] for each in sent]}}
     request = urllib.request.Request(  # noqa: S310 our own
         server, json.dumps({**body, "params": {"coverage": 0.8}}).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request) as response:  # noqa: S310 our own
-        rows = json.load(response)["predictions"]
+        *rows, cut_off, eps = json.load(response)["predictions"]
     loaded = Deployment.load(random_deployment, Machine(batch_size=BATCH_SIZE))
     predictions = loaded.predict(decode_pixels(images, loaded.resolution), 0.8)
     assert set(rows[0]) == set(COLUMNS)
+    assert {row["status"] for row in rows} == {"ok"}
+    assert (cut_off["status"], cut_off["category_id"], eps["status"]) == ("corrupt", -1, "not_an_image")
     assert [row["category_id"] for row in rows] == predictions.categories.tolist()
     assert [row["leaf_id"] for row in rows] == predictions.leaves[:, 0].tolist()
     assert [row["depth"] for row in rows] == predictions.depths.tolist()
@@ -95,13 +98,16 @@ def test_spark_predicts_a_column_as_the_deployment_does(
     from pyspark.sql.functions import struct
 
     images = [jpeg(seed) for seed in range(20)]
-    frame = session.createDataFrame(list(enumerate(images)), "number long, image binary").repartition(3)
-    kinds = "category_id long, depth long, probability double, leaf_id long, leaf_probability double"
+    sent = [*images, b"no image", jpeg(9)[:500]]
+    frame = session.createDataFrame(list(enumerate(sent)), "number long, image binary").repartition(3)
+    kinds = "category_id long, depth long, probability double, leaf_id long, leaf_probability double, status string"
     predict = mlflow.pyfunc.spark_udf(session, str(served), result_type=kinds, env_manager="local")
     rows = frame.select("number", predict(struct("image")).alias("row")).select("number", "row.*").collect()
     loaded = Deployment.load(random_deployment, Machine(batch_size=BATCH_SIZE))
     predictions = loaded.predict(decode_pixels(images, loaded.resolution), 0.9)
-    predicted = [row.asDict() for row in sorted(rows, key=lambda row: row.number)]
+    *predicted, no_image, cut_off = [row.asDict() for row in sorted(rows, key=lambda row: row.number)]
+    assert (no_image["status"], no_image["leaf_id"], cut_off["status"]) == ("not_an_image", -1, "corrupt")
+    assert {row["status"] for row in predicted} == {"ok"}
     assert set(predicted[0]) == {"number", *COLUMNS}
     assert [row["leaf_id"] for row in predicted] == predictions.leaves[:, 0].tolist()
     assert [row["category_id"] for row in predicted] == predictions.categories.tolist()

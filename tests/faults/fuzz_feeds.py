@@ -1,0 +1,74 @@
+"""Fuzz of feeds: whatever the bytes, a feed is refused by name, or its rows are clean text and none is lost."""
+
+import gzip
+import io
+
+from catalog.feeds.compression import decompressed
+from catalog.feeds.feed import COLUMNS, FEED_SCHEMA, MAX_FIELD_BYTES, REJECTED_ROWS_SCHEMA, FeedError
+from catalog.feeds.formats import FEED_READERS
+from tests.catalog.feeds.reading import WRITERS, as_atom
+
+MAX_ROWS = 200_000  # of an example; more take too long
+ROWS = [
+    ("a", "Shoe", "http://shop.example/a.jpg", "", "187", "Apparel > Shoes"),
+    ("b", 'A "quoted" Söhne, & <b>', "http://shop.example/b.jpg", "g", "", ""),
+    ("c", "line\nend", "", "g", "A > B", "\U0001f45f"),
+]
+
+
+def corpus(feed_format: str) -> list[bytes]:
+    """Small feeds of a format."""
+    write = WRITERS[feed_format]
+    feeds = [write(ROWS), write(ROWS[:1]), write(ROWS * 20)]
+    if feed_format == "google_xml":
+        feeds += [
+            as_atom(ROWS),
+            b'<?xml version="1.0" encoding="utf-16"?>',
+            b"<![CDATA[x]]>",
+            b"&#38;",
+            b"<!DOCTYPE x>",
+        ]
+    if feed_format == "json_lines":
+        feeds += [b'{"id": 1e999, "title": ["a", {}], "price": null}\n', b"[[[[", b'{"id": "\\ud800"}\n']
+    return feeds
+
+
+def check(feed_format: str, data: bytes) -> None:
+    """Raises AssertionError, or the error itself, where a promise is broken."""
+    first_row = 1
+    try:
+        for batch in FEED_READERS[feed_format](io.BytesIO(data), "feed.x", {}):
+            assert batch.rows.schema == FEED_SCHEMA
+            assert batch.rejected.schema == REJECTED_ROWS_SCHEMA
+            numbers = sorted([*batch.rows["row"], *batch.rejected["row"]])
+            assert numbers == list(range(first_row, first_row + len(numbers)))
+            first_row += len(numbers)
+            for column in COLUMNS:
+                for text in batch.rows[column].drop_nulls():
+                    assert text and text == text.strip() and "\0" not in text and len(text.encode()) <= MAX_FIELD_BYTES
+            if first_row > MAX_ROWS:
+                return
+    except FeedError as error:
+        assert str(error).startswith("feed.x: ")
+
+
+def check_compressed(data: bytes) -> None:
+    """Likewise, of a feed in a file that is compressed."""
+    for suffix in (".gz", ".zst"):
+        source = decompressed(io.BytesIO(data), f"feed.tsv{suffix}", "feed.x")
+        try:
+            for _ in FEED_READERS["google_tsv"](source, "feed.x", {}):
+                pass
+        except FeedError as error:
+            assert str(error).startswith("feed.x: ")
+
+
+def compressed_corpus() -> list[bytes]:
+    """Small compressed feeds."""
+    import pyarrow as pa
+
+    feed = WRITERS["google_tsv"](ROWS * 20)
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as packed:
+        packed.write(feed)
+    return [gzip.compress(feed), sink.getvalue().to_pybytes(), gzip.compress(feed) * 2]
