@@ -34,7 +34,7 @@ class FormerSplits:
         path = store.folder(TABLE) / "data.parquet"
         sha256 = fingerprint(path) if path.exists() else None  # first: a replacement while it is read is noticed, too
         known = next((table for table in (TABLE, "dataset") if store.holds(table)), None)
-        rows = no_splits() if known is None else store.scan(known).select(SPLITS_SCHEMA).collect()
+        rows = no_splits() if known is None else store.scan(known).select(list(SPLITS_SCHEMA)).collect()
         return cls(rows, path, sha256)
 
     def refuse_if_replaced(self) -> None:
