@@ -40,14 +40,25 @@ _WITHOUT_TEST = "train+val"  # the setting of a partner whose products are split
 Ranks = NDArray[np.int8]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Splitting:
+    """Former assignments and partners' settings, which decide the splits of products together with duplicates.
+
+    `former` is the table `splits`: product_id, group_id and split; `no_splits()` before the first build.
+    `partner_splits` is the split of the partners that have one: `golden` where labels are verified, or one of
+    `catalog.products.partners.PARTNER_SPLITS`.
+    """
+
+    former: pl.DataFrame
+    partner_splits: Mapping[str, str]
+
+
 def no_splits() -> pl.DataFrame:
     """Returns the table `splits` of a store whose dataset was never built: without a row."""
     return pl.DataFrame(schema=SPLITS_SCHEMA)
 
 
-def assign_splits(
-    products: pl.DataFrame, component: Components, former: pl.DataFrame, partner_splits: Mapping[str, str]
-) -> pl.DataFrame:
+def assign_splits(products: pl.DataFrame, component: Components, splitting: Splitting) -> pl.DataFrame:
     """Returns the group and split of products by the rule above, and the products that are left out.
 
     The result depends on products, components and former assignments alone, not on the order of their rows.
@@ -55,9 +66,8 @@ def assign_splits(
     Args:
         products: rows with product_id, partner_id and category_id, (n,); no product twice.
         component: the index of one member of each product's component, the same for all its members, (n,).
-        former: the table `splits`: product_id, group_id and split.
-        partner_splits: the split by partner: `golden`, or one of `catalog.products.partners.PARTNER_SPLITS`. Of
-            several settings in a component of new products the strictest counts.
+        splitting: the former assignments, and the settings of partners, of which in a component of new products the
+            strictest counts.
 
     Returns:
         A row for each product, in their order: product_id; own_group_id and split, which are assigned to it for good;
@@ -66,7 +76,7 @@ def assign_splits(
         `split_duplicate` for a product whose split is not that of its component, or not its partner's.
     """
     ids, is_unlabeled = products["product_id"], products["category_id"].is_null().to_numpy()
-    settings = _Settings.of(products["partner_id"], partner_splits)
+    settings, former = _Settings.of(products["partner_id"], splitting.partner_splits), splitting.former
     known = ids.to_frame().join(former, on="product_id", how="left", maintain_order="left", validate="1:1")
     former_rank = _ranks(known["split"])
     is_new = former_rank == _NONE

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from catalog.dataset.assignments import (
     GOLDEN_DUPLICATE,
     GOLDEN_UNLABELED,
     SPLIT_DUPLICATE,
+    Splitting,
     assign_splits,
     update_splits,
 )
@@ -74,8 +75,7 @@ def build_dataset(
     products: pl.DataFrame,
     outcomes: pl.DataFrame,
     *,
-    former: pl.DataFrame,
-    partner_splits: Mapping[str, str],
+    splitting: Splitting,
     delivery_order: Sequence[str],
     taxonomy: Taxonomy,
     thumbnails: Callable[[pl.DataFrame], NDArray[np.uint8]],
@@ -94,9 +94,7 @@ def build_dataset(
     Args:
         products: rows of the table `products`, with `PRODUCT_COLUMNS`.
         outcomes: rows of the table `outcomes`, with `OUTCOME_COLUMNS`.
-        former: the table `splits` of the build before, with product_id, group_id and split; `no_splits()` of the first.
-        partner_splits: the split of partners that have one: `golden` where their labels are verified, or one of
-            `catalog.products.partners.PARTNER_SPLITS`.
+        splitting: the table `splits` of the build before, and the splits of partners that have one.
         delivery_order: deliveries, oldest first.
         taxonomy: the taxonomy of the labels.
         thumbnails: takes rows (product_id, delivery, shard, sha256) and returns their gray thumbnails, (k, 32, 32), as
@@ -124,7 +122,7 @@ def build_dataset(
         lambda indices: thumbnails(usable[indices].select("product_id", "delivery", "shard", "sha256")),
     )
     component = _with_variants(images, usable)
-    assigned = assign_splits(usable, component, former, partner_splits)
+    assigned = assign_splits(usable, component, splitting)
     kept = usable.with_columns(
         assigned["group_id"], assigned["split"], smallest_ids(usable["product_id"], images).alias("image_group_id")
     ).filter(assigned["left_out"].is_null())
@@ -137,7 +135,7 @@ def build_dataset(
     num_products = products["product_id"].n_unique()
     return Dataset(
         rows=_rows(kept, taxonomy),
-        splits=update_splits(former, assigned),
+        splits=update_splits(splitting.former, assigned),
         summary=DatasetSummary(
             num_products=num_products,
             num_superseded_rows=len(attempted) - len(newest),

@@ -49,14 +49,14 @@ def dataset(
     stored_images: StoredImages,
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """Groups and splits the usable products of all deliveries."""
+    from catalog.dataset.assignments import Splitting
     from catalog.dataset.build import build_dataset
 
     rows_of_products, former = products.collect(), FormerSplits.read(store)
     built = build_dataset(
         rows_of_products,
         outcomes.collect(),
-        former=former.rows,
-        partner_splits=store.partner_splits(),
+        splitting=Splitting(former=former.rows, partner_splits=store.partner_splits()),
         delivery_order=[record.key for record in store.deliveries(rows_of_products["delivery"].unique().to_list())],
         taxonomy=store.taxonomy(),
         thumbnails=stored_images.thumbnails,

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from catalog.dataset.assignments import no_splits
+from catalog.dataset.assignments import Splitting, no_splits
 from catalog.dataset.build import Dataset, build_dataset
 from catalog.products.redelivery import REMOVED_AT_TYPE
 from catalog.taxonomy.tree import Taxonomy
@@ -74,8 +74,10 @@ def build(
     return build_dataset(
         products,
         outcomes,
-        former=no_splits() if former is None else former,
-        partner_splits={**dict.fromkeys(golden, "golden"), **splits},
+        splitting=Splitting(
+            former=no_splits() if former is None else former,
+            partner_splits={**dict.fromkeys(golden, "golden"), **splits},
+        ),
         delivery_order=order,
         taxonomy=TAXONOMY,
         thumbnails=no_pixels,

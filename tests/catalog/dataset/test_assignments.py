@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from catalog.dataset.assignments import SPLITS_SCHEMA, assign_splits, no_splits, update_splits
+from catalog.dataset.assignments import SPLITS_SCHEMA, Splitting, assign_splits, no_splits, update_splits
 from catalog.dataset.splits import in_selection_half, split_of
 
 PARTNERS = {"gold": "golden", "tests": "test", "vals": "val", "trains": "train", "rest": "train+val"}
@@ -46,7 +46,7 @@ def assigned(
         schema_overrides={"category_id": pl.Int64},
     )
     table = no_splits() if table is None else table
-    result = assign_splits(products, np.array(numbers), table, partners)
+    result = assign_splits(products, np.array(numbers), Splitting(former=table, partner_splits=partners))
     kept = result.filter(pl.col("left_out").is_null()).select("product_id", "group_id", "split")
     return {name: (group, split) for name, group, split in kept.iter_rows()}, update_splits(table, result)
 
@@ -188,7 +188,7 @@ def test_an_assignment_changes_none_of_its_arguments() -> None:
     copy = table.clone()
     products = pl.DataFrame({"product_id": ["b:2", "b:1", "a:1"], "partner_id": list("bba"), "category_id": [1, 2, 3]})
     before = products.to_dict(as_series=False)
-    assign_splits(products, np.array([0, 1, 1]), table, {})
+    assign_splits(products, np.array([0, 1, 1]), Splitting(former=table, partner_splits={}))
     assert products.to_dict(as_series=False) == before
     assert table.equals(copy)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from catalog.dataset.assignments import no_splits
+from catalog.dataset.assignments import Splitting, no_splits
 from catalog.dataset.build import EmptyDatasetError, build_dataset
 from tests.catalog.dataset.building import TAXONOMY, build, groups, no_pixels, product, sha256_of
 
@@ -143,8 +143,7 @@ def test_near_duplicates_are_confirmed_on_thumbnails() -> None:
     dataset = build_dataset(
         products.with_columns(pl.col("item_group_id").cast(pl.String)),
         outcomes,
-        former=no_splits(),
-        partner_splits={},
+        splitting=Splitting(former=no_splits(), partner_splits={}),
         delivery_order=["d1"],
         taxonomy=TAXONOMY,
         thumbnails=thumbnails,
@@ -168,8 +167,7 @@ def test_a_missing_column_is_refused() -> None:
         build_dataset(
             pl.DataFrame({"product_id": ["a:1"]}),
             pl.DataFrame(),
-            former=no_splits(),
-            partner_splits={},
+            splitting=Splitting(former=no_splits(), partner_splits={}),
             delivery_order=[],
             taxonomy=TAXONOMY,
             thumbnails=no_pixels,

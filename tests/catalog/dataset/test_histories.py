@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.dataset.assignments import assign_splits, update_splits
+from catalog.dataset.assignments import Splitting, assign_splits, update_splits
 from tests.catalog.dataset.building import build
 from tests.catalog.dataset.histories import PARTNERS, Delivery, Feeds, Item, Witness, components
 
@@ -51,7 +51,7 @@ def _assigned(usable: list[dict[str, object]], table: pl.DataFrame, feeds: Feeds
         orient="row",
     )
     component = np.array([position[first[str(name)]] for name in products["product_id"]])
-    return assign_splits(products, component, table, feeds.settings)
+    return assign_splits(products, component, Splitting(former=table, partner_splits=feeds.settings))
 
 
 def _random_history(chance: random.Random) -> Iterator[Delivery]:
@@ -96,9 +96,7 @@ def test_no_history_of_many_side_by_side_moves_a_product_of_its_dataset(seed: in
         again = build(rows, order=order, splits=partner_splits, former=built.splits)
         assert again.rows.equals(built.rows)
         assert again.splits.equals(built.splits)
-        survivors = [
-            feeds for feeds, history in zip(catalogs, histories, strict=True) if not history[step].is_killed
-        ]
+        survivors = [feeds for feeds, history in zip(catalogs, histories, strict=True) if not history[step].is_killed]
         partners = {f"{partner}{feeds.name}" for feeds in survivors for partner in PARTNERS}
         witness.see(survivors, built.rows.filter(pl.col("partner_id").is_in(partners)), built.splits)
     assert set(built.rows["split"]) == {"train", "val", "test", "golden"}

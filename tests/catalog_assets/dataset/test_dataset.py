@@ -31,7 +31,9 @@ def test_a_store_of_an_earlier_version_keeps_the_groups_and_splits_of_its_datase
     write_shops(store)
     build(store, instance)
     # As the earlier version named and split them: after the partner that came first, here the larger name.
-    earlier = store.scan("dataset").collect().with_columns(group_id="jensen:" + pl.col("product_id").str.split(":").list[1])
+    earlier = (
+        store.scan("dataset").collect().with_columns(group_id="jensen:" + pl.col("product_id").str.split(":").list[1])
+    )
     other = {"train": "test", "val": "train", "test": "val"}
     store.write(earlier.with_columns(pl.col("split").replace_strict(other)), "dataset")
     (store.folder("splits") / "data.parquet").unlink()
@@ -74,7 +76,7 @@ def test_a_run_replaces_no_splits_that_another_run_wrote_meanwhile(
         return former
 
     monkeypatch.setattr(former_splits.FormerSplits, "read", overtaken)
-    with pytest.raises(SplitsReplacedError, match="another run replaced .*splits/data.parquet.*run dataset again"):
+    with pytest.raises(SplitsReplacedError, match=r"another run replaced .*splits/data.parquet.*run dataset again"):
         build(store, instance)
     assert splits(store, "splits") == {"hansen:0": ("hansen:0", "test")}
     monkeypatch.undo()
