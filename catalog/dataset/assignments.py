@@ -74,10 +74,13 @@ def assign_splits(products: pl.DataFrame, component: Components, splitting: Spli
         group_id, the group of its component; and left_out, null for a row of the dataset, else `golden_unlabeled` for
         a golden product without a label, `golden_duplicate` for another one in a component with golden products, and
         `split_duplicate` for a product whose split is not that of its component, or not its partner's.
+
+    Raises:
+        ValueError: a product has two former assignments.
     """
     ids, is_unlabeled = products["product_id"], products["category_id"].is_null().to_numpy()
     settings, former = _Settings.of(products["partner_id"], splitting.partner_splits), splitting.former
-    known = ids.to_frame().join(former, on="product_id", how="left", maintain_order="left", validate="1:1")
+    known = _known(ids, former)
     former_rank = _ranks(known["split"])
     is_new = former_rank == _NONE
 
@@ -102,6 +105,15 @@ def assign_splits(products: pl.DataFrame, component: Components, splitting: Spli
     return pl.DataFrame(
         {"product_id": ids, "own_group_id": own, "split": split, "group_id": group_id, "left_out": left_out}
     )
+
+
+def _known(ids: pl.Series, former: pl.DataFrame) -> pl.DataFrame:
+    """Returns the former group and split of each product, (n,); null for new ones."""
+    try:
+        return ids.to_frame().join(former, on="product_id", how="left", maintain_order="left", validate="1:1")
+    except pl.exceptions.ComputeError as error:
+        twice = [*former.filter(pl.col("product_id").is_duplicated())["product_id"].head(3)]
+        raise ValueError(f"the table splits has products twice: {twice}; restore it from a copy") from error
 
 
 def update_splits(former: pl.DataFrame, assigned: pl.DataFrame) -> pl.DataFrame:
