@@ -168,9 +168,15 @@ def _in_other_half(own: pl.Series, group_id: pl.Series, among: Mask) -> Mask:
 
 
 def _reasons(is_golden: Mask, is_own_golden: Mask, is_unlabeled: Mask, differs: Mask) -> pl.Series:
-    reason = pl.when(pl.Series(is_own_golden & is_unlabeled)).then(pl.lit(GOLDEN_UNLABELED))
-    reason = reason.when(pl.Series(is_golden & ~is_own_golden)).then(pl.lit(GOLDEN_DUPLICATE))
-    return pl.select(reason.when(pl.Series(differs)).then(pl.lit(SPLIT_DUPLICATE)).alias("left_out"))["left_out"]
+    reason = (
+        pl.when(pl.Series(is_own_golden & is_unlabeled))
+        .then(pl.lit(GOLDEN_UNLABELED))
+        .when(pl.Series(is_golden & ~is_own_golden))
+        .then(pl.lit(GOLDEN_DUPLICATE))
+        .when(pl.Series(differs))
+        .then(pl.lit(SPLIT_DUPLICATE))
+    )
+    return pl.select(reason.alias("left_out"))["left_out"]
 
 
 def _ranks(splits: pl.Series) -> Ranks:
