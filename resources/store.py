@@ -7,7 +7,7 @@
     deliveries/KEY.json             registered deliveries: a feed file, or a part of a big one
     deliveries/parts/FEED/CONTENT/*.parquet     big feeds, converted, one file per delivery
     products|rejected|outcomes|images/delivery=KEY/*.parquet
-    dataset/ taxonomy/ comparison/  one table each
+    splits/ dataset/ taxonomy/ comparison/      one table each
     encoders/NAME/ classifiers/NAME/            safetensors + JSON
     embeddings/encoder=NAME/ encoder_quality/encoder=NAME/ similarity_index/NAME/ (faiss + JSON)
     predictions/classifier=NAME/split=S/ metrics/ confusion/

@@ -1,8 +1,10 @@
-"""Splits: training, validation and test products by hash, so that no product ever changes its split."""
+"""Splits: new groups are training, validation or test groups by the hash of their names, the same on every machine.
+
+`catalog.dataset.assignments` keeps what was drawn, since names depend on the products that were there at the time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Literal
 
@@ -14,8 +16,6 @@ Split = Literal["train", "val", "test"]
 GOLDEN = "golden"  # products with verified labels; never assigned by hash
 
 TRAIN_SHARE, VAL_SHARE = 0.70, 0.15  # the rest is test
-
-_STRICTNESS = {"train": 0, "val": 1, "test": 2}
 
 KEYS_PER_CHUNK = 1 << 20
 
@@ -38,30 +38,11 @@ def splits_of(group_keys: pl.Series) -> pl.Series:
     return pl.select(split.otherwise(pl.lit("test")).alias("split"))["split"]
 
 
-def fixed_splits_of(groups: pl.DataFrame, partner_splits: Mapping[str, str]) -> pl.Series:
-    """Returns the split that partners' settings give each product's group, (n,); null where none does.
-
-    Of several splits in one group the one that evaluates most strictly counts: test, then val, then train.
-
-    Args:
-        groups: rows with partner_id and group_id.
-        partner_splits: the split by partner, one of `catalog.products.partners.PARTNER_SPLITS`.
-    """
-    own = own_splits_of(groups, partner_splits)
-    rank = pl.col("own").replace_strict(_STRICTNESS, default=None, return_dtype=pl.Int8)
-    strictest = groups.with_columns(own=own).select(rank.max().over("group_id").alias("split"))["split"]
-    names = {rank: split for split, rank in _STRICTNESS.items()}
-    return strictest.replace_strict(names, default=None, return_dtype=pl.String)
-
-
-def own_splits_of(groups: pl.DataFrame, partner_splits: Mapping[str, str]) -> pl.Series:
-    """Returns the split that each product's own partner has, (n,), `train+val` by hash of its group; null for none."""
-    known = {partner: split for partner, split in partner_splits.items() if split != GOLDEN}
-    own = groups["partner_id"].replace_strict(known, default=None, return_dtype=pl.String)
-    position = pl.Series("position", _stable_hashes(groups["group_id"], b"shelfsight.split")) / float(_HASH_RANGE)
+def train_or_val(group_keys: pl.Series) -> pl.Series:
+    """Returns the split of every group key, (n,), among training and validation, in the proportion of their shares."""
+    position = pl.Series("split", _stable_hashes(group_keys, b"shelfsight.split")) / float(_HASH_RANGE)
     is_train = position < TRAIN_SHARE / (TRAIN_SHARE + VAL_SHARE)
-    drawn = pl.when(is_train).then(pl.lit("train")).otherwise(pl.lit("val"))
-    return pl.select(pl.when(own == "train+val").then(drawn).otherwise(own).alias("split"))["split"]
+    return pl.select(pl.when(is_train).then(pl.lit("train")).otherwise(pl.lit("val")).alias("split"))["split"]
 
 
 def in_selection_half(group_keys: pl.Series) -> pl.Series:

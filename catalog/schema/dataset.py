@@ -5,6 +5,14 @@ from __future__ import annotations
 from catalog.schema.columns import TableDescription, integer, number, text
 
 DATASET = {
+    "splits": TableDescription(
+        "The group and split of every product that ever had an image; no later delivery changes them.",
+        {
+            "product_id": text("Product."),
+            "group_id": text("Group that it joined, named after the smallest id of its first products."),
+            "split": text("train, val, test or golden; only its partner's settings change it, to a stricter one."),
+        },
+    ),
     "dataset": TableDescription(
         "Usable products, one row each, with duplicate group, split and label.",
         {
@@ -13,7 +21,7 @@ DATASET = {
             "delivery": text("Delivery of the row that counts."),
             "shard": text("Shard file of its image."),
             "sha256": text("SHA-256 of its image."),
-            "group_id": text("Group of duplicates and variants, named after its earliest product."),
+            "group_id": text("Group of duplicates and variants, named after the smallest id of its first products."),
             "image_group_id": text("Part of the group that images alone form."),
             "split": text("train, val, test or golden."),
             "category_id": integer("Label; null without one."),

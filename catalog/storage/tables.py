@@ -39,6 +39,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("outcomes", ("delivery",)),
             Table("images", ("delivery",)),
             Table("download_probe"),
+            Table("splits"),
             Table("dataset"),
             Table("embeddings", ("encoder",)),
             Table("encoder_quality", ("encoder",)),

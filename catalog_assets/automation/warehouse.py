@@ -14,6 +14,7 @@ from resources.store import Store
         "rejected",
         "outcomes",
         "images",
+        "splits",
         "dataset",
         "taxonomy",
         "taxonomy_moves",

@@ -3,16 +3,16 @@
 import dagster as dg
 import polars as pl
 
-from catalog_assets.dataset.dataset import dataset
 from catalog_assets.dataset.duplicate_groups import SHOWN_GROUPS, near_duplicate_groups
 from catalog_assets.idioms.markdown import table
 from resources.policies import GroupingPolicy
 from resources.store import Store
 
+DATASET = "dataset"
 MIN_LABELS_PER_LEAF = 2  # one to train on, one to evaluate on
 
 
-@dg.asset_check(asset=dataset, blocking=True)
+@dg.asset_check(asset=DATASET, blocking=True)
 def no_group_in_two_splits(dataset: pl.LazyFrame) -> dg.AssetCheckResult:
     """No group of duplicates and variants is in more than one split."""
     spread = dataset.group_by("group_id").agg(splits=pl.col("split").n_unique()).filter(pl.col("splits") > 1).collect()
@@ -23,7 +23,20 @@ def no_group_in_two_splits(dataset: pl.LazyFrame) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(asset=dataset, blocking=True)
+@dg.asset_check(asset=DATASET, blocking=True)
+def no_product_in_another_split(dataset: pl.LazyFrame, store: Store) -> dg.AssetCheckResult:
+    """Every product is in the split that it has for good, in the table `splits`."""
+    assigned = store.scan("splits").select("product_id", own_split="split")
+    moved = dataset.join(assigned, on="product_id", how="left").filter(pl.col("split").ne_missing(pl.col("own_split")))
+    examples = moved.select("product_id").collect()["product_id"]
+    return dg.AssetCheckResult(
+        passed=examples.is_empty(),
+        description=f"{len(examples)} products are in another split than the table splits has for them",
+        metadata={"examples": dg.MetadataValue.json(examples.head(10).to_list())},
+    )
+
+
+@dg.asset_check(asset=DATASET, blocking=True)
 def no_golden_product_in_training(dataset: pl.LazyFrame, store: Store) -> dg.AssetCheckResult:
     """Golden partners' products, and images equal to theirs, are in no other split."""
     golden_partners = store.golden_partners()
@@ -43,7 +56,7 @@ def no_golden_product_in_training(dataset: pl.LazyFrame, store: Store) -> dg.Ass
     )
 
 
-@dg.asset_check(asset=dataset, blocking=True)
+@dg.asset_check(asset=DATASET, blocking=True)
 def largest_group(dataset: pl.LazyFrame, grouping_policy: GroupingPolicy) -> dg.AssetCheckResult:
     """No near-duplicate group has more different images than allowed."""
     groups = near_duplicate_groups(dataset.select("image_group_id", "sha256").collect()).head(SHOWN_GROUPS)
@@ -59,7 +72,7 @@ def largest_group(dataset: pl.LazyFrame, grouping_policy: GroupingPolicy) -> dg.
     )
 
 
-@dg.asset_check(asset=dataset, blocking=True)
+@dg.asset_check(asset=DATASET, blocking=True)
 def label_coverage(dataset: pl.LazyFrame, store: Store) -> dg.AssetCheckResult:
     """Every evaluated leaf has labels in training, and every split has labels."""
     labeled = dataset.filter(pl.col("level_4").is_not_null())

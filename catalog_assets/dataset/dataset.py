@@ -1,11 +1,13 @@
-"""The asset `dataset`: usable products, grouped by duplicates, split without leaks and ranked for label fractions."""
+"""The assets `splits` and `dataset`: usable products, in groups and splits that last, ranked for label fractions."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import dagster as dg
 import polars as pl
 
 from catalog_assets.dataset.duplicate_groups import group_metadata
+from catalog_assets.dataset.former_splits import FormerSplits
 from catalog_assets.idioms.conditions import when_all_inputs_exist
 from catalog_assets.idioms.markdown import table
 from catalog_assets.idioms.versions import content_version
@@ -14,13 +16,30 @@ from resources.images import StoredImages
 from resources.store import Store
 
 
-@dg.asset(
+@dg.multi_asset(
+    name="build_dataset",
     deps=[taxonomy, "images"],
     group_name="dataset",
-    kinds={"parquet", "polars"},
-    io_manager_key="tables",
-    code_version="3",
-    automation_condition=when_all_inputs_exist,
+    pool="dataset",  # one at a time: each run continues the splits of the one before
+    outs={
+        "splits": dg.AssetOut(
+            description="The group and split of every product that ever had an image; no later delivery changes them.",
+            io_manager_key="tables",
+            kinds={"parquet", "polars"},
+            code_version="1",
+            automation_condition=when_all_inputs_exist,
+        ),
+        "dataset": dg.AssetOut(
+            description=(
+                "Usable products of all deliveries, with their duplicate group, split, label rank and labels at four "
+                "levels."
+            ),
+            io_manager_key="tables",
+            kinds={"parquet", "polars"},
+            code_version="4",
+            automation_condition=when_all_inputs_exist,
+        ),
+    },
 )
 def dataset(
     context: dg.AssetExecutionContext,
@@ -28,23 +47,34 @@ def dataset(
     outcomes: pl.LazyFrame,
     store: Store,
     stored_images: StoredImages,
-) -> dg.MaterializeResult[pl.DataFrame]:
-    """Usable products of all deliveries, with their duplicate group, split, label rank and labels at four levels."""
+) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
+    """Groups and splits the usable products of all deliveries."""
+    from catalog.dataset.assignments import Splitting
     from catalog.dataset.build import build_dataset
 
-    rows_of_products = products.collect()
+    rows_of_products, former = products.collect(), FormerSplits.read(store)
     built = build_dataset(
         rows_of_products,
         outcomes.collect(),
-        partner_splits=store.partner_splits(),
+        splitting=Splitting(former=former.rows, partner_splits=store.partner_splits()),
         delivery_order=[record.key for record in store.deliveries(rows_of_products["delivery"].unique().to_list())],
         taxonomy=store.taxonomy(),
         thumbnails=stored_images.thumbnails,
     )
     rows = built.rows
     context.log.info(f"dataset: {len(rows):,} usable products in {rows['group_id'].n_unique():,} groups")
+    # Splits first: the table of this one file is the commit. A run that is killed before the dataset is written
+    # continues from it to the same dataset, and no dataset has a split that is not in the table.
+    former.refuse_if_replaced()
+    yield dg.MaterializeResult(
+        asset_key="splits",
+        value=built.splits,
+        data_version=content_version(built.splits),
+        metadata={"new products": len(built.splits) - len(former.rows)},
+    )
     splits = rows.group_by("split").agg(products=pl.len(), labeled=pl.col("category_id").count()).sort("split")
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
+        asset_key="dataset",
         value=rows,
         data_version=content_version(rows),
         metadata={

@@ -7,6 +7,7 @@ from catalog_assets.dataset.checks import (
     largest_group,
     no_golden_product_in_training,
     no_group_in_two_splits,
+    no_product_in_another_split,
 )
 from catalog_assets.dataset.dataset import dataset
 from catalog_assets.dataset.jobs import JOBS
@@ -17,6 +18,7 @@ defs = dg.Definitions(
     ],
     asset_checks=[
         no_group_in_two_splits,
+        no_product_in_another_split,
         no_golden_product_in_training,
         largest_group,
         label_coverage,

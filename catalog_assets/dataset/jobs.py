@@ -4,7 +4,7 @@ import dagster as dg
 
 assemble = dg.define_asset_job(
     "assemble",
-    selection=dg.AssetSelection.assets("download_report", "dataset"),
+    selection=dg.AssetSelection.assets("download_report", "splits", "dataset"),
     description="Report the downloads; group, split and rank the usable products of all deliveries.",
 )
 

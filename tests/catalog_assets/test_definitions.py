@@ -52,6 +52,7 @@ def test_every_blocking_check_blocks() -> None:
     assert {
         "download_health",
         "no_group_in_two_splits",
+        "no_product_in_another_split",
         "no_golden_product_in_training",
         "label_coverage",
     } <= blocking

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from catalog.dataset.assignments import Splitting, no_splits
 from catalog.dataset.build import Dataset, build_dataset
 from catalog.products.redelivery import REMOVED_AT_TYPE
 from catalog.taxonomy.tree import Taxonomy
@@ -44,8 +45,12 @@ def build(
     golden: Sequence[str] = (),
     order: Sequence[str] = ("d1", "d2", "d3"),
     splits: Mapping[str, str] = MappingProxyType({}),
+    former: pl.DataFrame | None = None,
 ) -> Dataset:
-    """The dataset of these rows, in this order within a delivery; the status None is a download to come."""
+    """The dataset of these rows, in this order within a delivery; the status None is a download to come.
+
+    `former` is the table `splits` of the build before.
+    """
     table = pl.DataFrame(
         [row | {"row": number} for number, row in enumerate(rows, start=1)],
         schema_overrides={
@@ -69,7 +74,10 @@ def build(
     return build_dataset(
         products,
         outcomes,
-        partner_splits={**dict.fromkeys(golden, "golden"), **splits},
+        splitting=Splitting(
+            former=no_splits() if former is None else former,
+            partner_splits={**dict.fromkeys(golden, "golden"), **splits},
+        ),
         delivery_order=order,
         taxonomy=TAXONOMY,
         thumbnails=no_pixels,

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from catalog.dataset.assignments import Splitting, no_splits
 from catalog.dataset.build import EmptyDatasetError, build_dataset
 from tests.catalog.dataset.building import TAXONOMY, build, groups, no_pixels, product, sha256_of
 
@@ -63,9 +64,10 @@ def test_a_product_that_moved_to_another_slice_counts_where_it_is_now() -> None:
     assert set(dataset.rows["category_id"]) == {3}
 
 
-def test_products_of_one_image_are_one_group_named_after_the_earliest() -> None:
+def test_products_of_one_image_are_one_group_named_after_the_smallest_id() -> None:
     dataset = build([product("a:1"), product("b:9", image="same"), product("a:0", "d2", image="same")])
-    assert groups(dataset) == {"a:1": "a:1", "b:9": "b:9", "a:0": "b:9"}
+    assert groups(dataset) == {"a:1": "a:1", "b:9": "a:0", "a:0": "a:0"}
+    assert dict(dataset.rows.select("product_id", "image_group_id").iter_rows()) == groups(dataset)
     assert (dataset.summary.num_groups, dataset.summary.largest_group, dataset.summary.num_exact_duplicates) == (
         2,
         2,
@@ -73,7 +75,7 @@ def test_products_of_one_image_are_one_group_named_after_the_earliest() -> None:
     )
 
 
-def test_a_product_delivered_again_keeps_its_place_and_thereby_its_groups_name() -> None:
+def test_a_product_delivered_again_keeps_its_group() -> None:
     rows = [product("a:1", image="same"), product("b:1", image="same")]
     again = [*rows, product("a:1", "d2", image="same")]
     assert groups(build(rows)) == groups(build(again)) == {"a:1": "a:1", "b:1": "a:1"}
@@ -141,7 +143,7 @@ def test_near_duplicates_are_confirmed_on_thumbnails() -> None:
     dataset = build_dataset(
         products.with_columns(pl.col("item_group_id").cast(pl.String)),
         outcomes,
-        partner_splits={},
+        splitting=Splitting(former=no_splits(), partner_splits={}),
         delivery_order=["d1"],
         taxonomy=TAXONOMY,
         thumbnails=thumbnails,
@@ -165,7 +167,7 @@ def test_a_missing_column_is_refused() -> None:
         build_dataset(
             pl.DataFrame({"product_id": ["a:1"]}),
             pl.DataFrame(),
-            partner_splits={},
+            splitting=Splitting(former=no_splits(), partner_splits={}),
             delivery_order=[],
             taxonomy=TAXONOMY,
             thumbnails=no_pixels,
@@ -202,30 +204,3 @@ def test_no_group_is_in_two_splits_and_no_image_in_two_groups(rows: list[dict[st
     summary = dataset.summary
     assert summary.num_rows == len(dataset.rows)
     assert summary.num_usable == summary.num_rows + summary.num_golden_unlabeled + summary.num_golden_duplicates
-
-
-@settings(max_examples=60)
-@given(catalog_rows, st.data())
-def test_a_new_delivery_moves_a_product_only_if_groups_merged(rows: list[dict[str, Any]], data: st.DataObject) -> None:
-    older = [row for row in rows if row["delivery"] != "d3"]
-    known = {
-        row["product_id"]: (row["image"], row["item_group_id"]) for row in sorted(older, key=lambda r: r["delivery"])
-    }
-    # The new delivery brings products of their own: with images known and new, and old products unchanged.
-    added = [
-        row
-        | (
-            {}
-            if row["product_id"] not in known
-            else dict(zip(("image", "item_group_id"), known[row["product_id"]], strict=True))
-        )
-        for row in rows
-        if row["delivery"] == "d3"
-    ]
-    if not older:
-        return
-    before, after = groups(build(older)), groups(build([*older, *added]))
-    merged = {group for group in before.values() if after[group] != group}
-    for product_id, group in before.items():
-        assert after[product_id] == group or group in merged
-        assert after[product_id] == after[group]

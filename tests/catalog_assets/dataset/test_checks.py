@@ -13,6 +13,7 @@ from catalog_assets.dataset.checks import (
     largest_group,
     no_golden_product_in_training,
     no_group_in_two_splits,
+    no_product_in_another_split,
 )
 from resources.store import Store
 
@@ -60,6 +61,17 @@ def test_a_sound_dataset_passes_every_check(store: Store) -> None:
 
 def test_a_group_on_both_sides_of_a_split_fails() -> None:
     assert not passes(no_group_in_two_splits, rows(*SOUND, ("hansen", "e", "g1", "val", 2)))
+
+
+@pytest.mark.parametrize("own", ["val", "test", "golden", None])
+def test_a_product_in_another_split_than_it_has_for_good_fails(store: Store, own: str | None) -> None:
+    dataset = rows(*SOUND)
+    assigned = dataset.select("product_id", "group_id", "split").collect()
+    store.write(assigned, "splits")
+    assert passes(no_product_in_another_split, dataset, store)
+    moved = pl.when(product_id="0").then(pl.lit(own, pl.String)).otherwise("split").alias("split")
+    store.write(assigned.with_columns(moved).drop_nulls("split"), "splits")
+    assert not passes(no_product_in_another_split, dataset, store)
 
 
 def test_a_golden_product_in_training_fails(store: Store) -> None:
