@@ -66,11 +66,16 @@ def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves
     categories = {}
     for product_type, text in partner.product_types.items():
         category_id = taxonomy.resolve(text)
-        move = moves.of(text if category_id is None else str(category_id)) if moves is not None else None
+        move = moves.of_label(text) if moves is not None else None
         if move is not None and move.kind != "split":
             category_id = move.new_id
         if category_id is None:
             nearest = taxonomy.nearest(move.old_path if move else text)
+            if move is not None and move.kind == "changed":
+                raise ValueError(
+                    f"{partner.product_types_file}: {product_type!r} is mapped to {text!r}, which was {move.old_path!r} "
+                    f"in version {move.version}; {move.reason}, or correct that row"
+                )
             guess = f"; it was {move.old_path!r} in version {move.version}" if move else ""
             guess += f"; the nearest known is {nearest!r}" if nearest else ""
             raise ValueError(
