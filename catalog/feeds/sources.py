@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from upath import UPath
 
+from catalog.escaping.secrets import redact
 from catalog.storage.files import LOCAL_PROTOCOLS
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
@@ -128,7 +129,7 @@ def wrap_source_errors(name: str, *passing: type[Exception]) -> Iterator[None]:
     except Exception as error:
         message = f"{type(error).__name__} {' '.join(str(error).split())[:300]}".rstrip()
         # A password or a query may be secret, so neither this message nor the error behind it shows one.
-        reason = re.sub(r"//[^/\s'\"]*@", "//", re.sub(r"\?[^\s'\"]*", "?...", message))
+        reason = redact(re.sub(r"//[^/\s'\"]*@", "//", re.sub(r"\?[^\s'\"]*", "?...", message)))
         raise InboxError(f"feed {name} cannot be reached: {reason}; correct its address, or bring it back") from None
 
 

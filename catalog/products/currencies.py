@@ -18,8 +18,8 @@ CURRENCIES = frozenset(_CODES.split()) | frozenset(_WITHDRAWN.split())
 # Decimals of the currencies that do not have two: ISO 4217:2015, table A.1 ("minor unit"), as maintained by SIX
 # (List One, www.six-group.com). Unicode's CLDR, and so Babel, differs: it lists the digits that people write, and the
 # dinar of Iraq without any.
-NO_DECIMALS = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
-THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+_NONE, _THREE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF", "BHD IQD JOD KWD LYD OMR TND"
+NO_DECIMALS, THREE_DECIMALS = frozenset(_NONE.split()), frozenset(_THREE.split())
 
 
 def num_decimals(currency: str) -> int:

@@ -29,7 +29,8 @@ _NUM_SHOWN = 5
 class Label:
     """The category of a text or None, its source, and the reason for a rejected row.
 
-    `source` is `google_product_category`, or `moved|split|changed|lost:VERSION:OLD_ID` for a category of a former version.
+    `source` is `google_product_category`, or `moved|split|changed|lost:VERSION:OLD_ID` for a category of a former
+    version.
     `reason` is `unknown_category`, `category_split`, `category_changed`, `category_lost`, or None.
     """
 

@@ -61,7 +61,8 @@ INGESTION = {
             new_id="Successor in the current taxonomy; null where it was split, changed or lost.",
             new_path="Path of the successor.",
             ancestor_id="For split, changed and lost ones: the deepest current category that contains it.",
-            candidates="Categories that may take its place: leaves of a split one, both meanings of a changed one, similar names of a lost one.",
+            candidates="Categories that may take its place: leaves of a split one, both meanings of a changed one, and "
+            "similar names of a lost one.",
             reason="Reason for the kind, in words.",
         ),
     ),

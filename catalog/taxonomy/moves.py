@@ -22,10 +22,10 @@ Boots and is Cars. Only a person knows, so a label with such an id is dropped un
 it: `5,5` confirms that it is the same category, `5,9` names the one that took its place. A confirmed category confirms
 those below it that kept their own names.
 
-A split, changed or lost label has an `ancestor_id`, the deepest category of the current version that certainly contains it. A
-split label stays there, because its id or path is still valid. A changed or lost one is dropped: its product has no label rather
-than the ancestor, which training would treat as a category beside its own children. A line in `taxonomy-moves.csv`
-resolves either.
+A split, changed or lost label has an `ancestor_id`, the deepest category of the current version that certainly contains
+it. A split label stays there, because its id or path is still valid. A changed or lost one is dropped: its product has
+no label rather than the ancestor, which training would treat as a category beside its own children. A line in
+`taxonomy-moves.csv` resolves each.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ import json
 
 import dagster as dg
 
+from catalog.escaping.terminal import terminal_line
 from catalog.taxonomy.files import TAXONOMY_FILE
 from catalog.taxonomy.tree import TAXONOMY_URL
 from catalog_assets.idioms.priorities import NEW_FEED
@@ -11,6 +12,7 @@ from catalog_assets.ingestion.inbox import MAX_SCAN_S, ScanSettings, arrivals, r
 from catalog_assets.ingestion.jobs import ingest, parse_only
 from catalog_assets.partitions import deliveries
 from resources.policies import ArrivalPolicy
+from resources.settings import redacted
 from resources.store import Store
 
 
@@ -24,12 +26,13 @@ def feed_sensor(
         return dg.SkipReason(f"feeds wait for the taxonomy; save {TAXONOMY_URL} as {taxonomy}")
     settings = ScanSettings(max_rows=arrival_policy.max_delivery_rows, max_scan_s=MAX_SCAN_S)
     found = arrivals(store, context.instance, json.loads(context.cursor or "{}"), settings)
-    for problem in found.problems:
+    problems = [terminal_line(redacted(problem)) for problem in found.problems]  # names of files are a partner's
+    for problem in problems:
         context.log.error(problem)
     cursor = json.dumps(found.seen, sort_keys=True)
     if not found.deliveries:
         context.update_cursor(cursor)
-        return dg.SkipReason("; ".join(found.problems) or f"no new feed among {len(found.seen)} in {store.inbox}")
+        return dg.SkipReason("; ".join(problems) or f"no new feed among {len(found.seen)} in {store.inbox}")
     keys = [delivery.key for delivery in found.deliveries]
     return dg.SensorResult(
         # The run key is the content and the rows: a tick repeated after a crash starts no second run.

@@ -122,8 +122,8 @@ def ids_mean_what_they_meant(store: Store) -> dg.AssetCheckResult:
         passed=not changed,
         severity=dg.AssetCheckSeverity.WARN,
         description=(
-            f"{len(changed):,} ids have another path than in a former version, and labels with them are dropped: {ids}; "
-            f"confirm each in {CURATED_FILE}"
+            f"{len(changed):,} ids have another path than in a former version, and labels with them are dropped: "
+            f"{ids}; confirm each in {CURATED_FILE}"
             if changed
             else "every id has the path of the former versions, or is confirmed"
         ),
