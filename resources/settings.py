@@ -28,6 +28,7 @@ COVERAGES = (0.8, 0.9, 0.95)
 OTHER_VARIABLES = {
     "SHELFSIGHT_POSTGRES_URL": "deploy/dagster.yaml",
     "SHELFSIGHT_POSTGRES_PASSWORD": "deploy/compose.yaml",
+    "SHELFSIGHT_POSTGRES_IMAGE": "deploy/compose.yaml",
     "SHELFSIGHT_SCREENSHOTS": "tests/end_to_end",
     "SHELFSIGHT_PHOTOGRAPHS": "benchmarks",
     "SHELFSIGHT_GROCERIES": "benchmarks",

@@ -147,7 +147,8 @@ def test_the_traceback_of_a_fault_of_the_program_is_printable_and_without_secret
     text = "\x1b[2J\x1b]0;owned\x07\u202e https://user:hunter22@shop.example/feed.tsv?token=hunter22"
     code = (
         "import sys\nfrom shelfsight.cli import command\n"
-        f"def faulty(): raise RuntimeError({text!r})\ncommand.click_command = faulty\nsys.exit(command.main(['status']))"
+        f"def faulty(): raise RuntimeError({text!r})\n"
+        "command.click_command = faulty\nsys.exit(command.main(['status']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
