@@ -10,21 +10,21 @@ MIN_CHARACTERS = 6  # of a known value: shorter ones are also parts of ordinary 
 
 _WORDS = r"passw(?:or)?d|passwd|pwd|secret|token|webhook|(?:api|access|private|account)_?key(?:_?id)?"
 _SECRET_NAME = re.compile(rf"(?i)\w*(?:{_WORDS})|\w*(?:secret|passw)\w*")
-_ASSIGNED = rf"(?:\w*(?:{_WORDS}))"
-_OF_QUERIES = r"[\w.%-]*(?:token|key|secret|sig|passw|pwd|auth|credential|session|bearer|hmac|webhook)[\w.%-]*"
+_ASSIGNED = rf"(?:\w{{0,64}}(?:{_WORDS}))"  # every repetition is bounded, or a hostile text would take quadratic time
+_OF_QUERIES = r"[\w.%-]{0,64}(?:token|key|secret|sig|passw|pwd|auth|credential|session|bearer|hmac|hook)[\w.%-]{0,64}"
 _REPLACED = (
     # https://user:password@host, also where the password has a `/`, `?` or `#` that nobody escaped.
-    (re.compile(r"(?<=//)[^\s/?#'\"<>]*@"), f"{HIDDEN}@"),
-    (re.compile(r"(?<=//)[^\s/?#@:'\"<>]+:(?!\d+/)[^\s@'\"<>]*@"), f"{HIDDEN}@"),
+    (re.compile(r"(?<=//)[^\s/?#'\"<>]{0,400}@"), f"{HIDDEN}@"),
+    (re.compile(r"(?<=//)[^\s/?#@:'\"<>]{1,100}:(?!\d+/)[^\s@'\"<>]{0,400}@"), f"{HIDDEN}@"),
     # user:password@host
-    (re.compile(r"(?<![\w/:])[^\s/@:'\"<>,;=()]+:[^\s@'\"<>]+@(?=[\w\[])"), f"{HIDDEN}@"),
+    (re.compile(r"(?<![\w/:])[^\s/@:'\"<>,;=()]{1,100}:(?!//|\d+/)[^\s@'\"<>]{1,400}@(?=[\w\[])"), f"{HIDDEN}@"),
     # ?token=..., ;password=... and password=... in a connection's text, "password": "..." in JSON
     (re.compile(rf"(?i)([?&;]{_OF_QUERIES}=)[^\s&;#'\"<>]+"), rf"\1{HIDDEN}"),
     (re.compile(rf"(?i)(\b{_ASSIGNED}\s?=\s?['\"]?)(?!\*)[^\s&'\"<>,;)]+"), rf"\1{HIDDEN}"),
     (re.compile(rf"(?i)(['\"]{_ASSIGNED}['\"]:\s?['\"])[^'\"]+"), rf"\1{HIDDEN}"),
     # Authorization: Bearer ..., and a chat's webhook, whose path is its password
     (re.compile(r"(?i)\b((?:bearer|basic)\s)[\w+/=.~-]{6,}"), rf"\1{HIDDEN}"),
-    (re.compile(r"(?i)\b((?:hooks|webhooks?)\.[\w.-]+(?::\d+)?/)[^\s'\"<>]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?i)\b((?:hooks|webhooks?)\.[\w.-]{1,200}(?::\d+)?/)[^\s'\"<>]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)(/(?:incoming)?(?:web)?hooks?(?:b2)?/)[^\s'\"<>]+"), rf"\1{HIDDEN}"),
 )
 

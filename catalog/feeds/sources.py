@@ -129,7 +129,7 @@ def wrap_source_errors(name: str, *passing: type[Exception]) -> Iterator[None]:
     except Exception as error:
         message = f"{type(error).__name__} {' '.join(str(error).split())[:300]}".rstrip()
         # A password or a query may be secret, so neither this message nor the error behind it shows one.
-        reason = redact(re.sub(r"//[^/\s'\"]*@", "//", re.sub(r"\?[^\s'\"]*", "?...", message)))
+        reason = re.sub(r"//[^/\s'\"]*@", "//", re.sub(r"\?[^\s'\"]*", "?...", redact(message)))
         raise InboxError(f"feed {name} cannot be reached: {reason}; correct its address, or bring it back") from None
 
 
