@@ -310,8 +310,9 @@ def num_local_ranks() -> int:
 
 
 def set_default(variable: str, value: str) -> None:
-    """Sets a variable of this process and its children, unless the user has set it."""
-    os.environ.setdefault(variable, value)
+    """Sets a variable of this process and its children, unless the user has set it; an empty one counts as unset."""
+    if not os.environ.get(variable):
+        os.environ[variable] = value
 
 
 def _unknown(name: str, value: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -168,16 +169,18 @@ def test_repr_of_settings_and_resources_has_none(
         assert SECRET not in repr(shown["alerts"]) + repr(shown["tracking"])
 
 
-def test_a_webhook_of_the_project_s_file_reaches_the_sensors_and_no_configuration(tmp_path: Path) -> None:
-    (tmp_path / "shelfsight.toml").write_text(f'webhook = "https://hooks.example/{SECRET}"\n')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("SHELFSIGHT_WEBHOOK", raising=False)
-        alerts = configured(Settings.read())["alerts"]
-        assert SECRET not in repr(alerts)
-        assert str(alerts.webhook) == "SHELFSIGHT_WEBHOOK"  # the name of the variable, and not its value
-        import os
-
-        assert os.environ["SHELFSIGHT_WEBHOOK"].endswith(SECRET)
+@pytest.mark.parametrize(
+    ("key", "resource", "field"), [("webhook", "alerts", "webhook"), ("mlflow_tracking_uri", "tracking", "uri")]
+)
+def test_a_secret_of_the_project_s_file_is_no_configuration_that_dagster_stores(
+    key: str, resource: str, field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shelfsight.toml").write_text(f'{key} = "https://user:{SECRET}@hooks.example/{SECRET}"\n')
+    monkeypatch.setenv(variable_of(key), "")  # as if unset; the test's end restores it
+    made = configured(Settings.read())[resource]
+    assert SECRET not in repr(made)
+    assert str(getattr(made, field)) == variable_of(key)  # the name of the variable, and not its value
+    assert os.environ[variable_of(key)].endswith(SECRET)
 
 
 @pytest.mark.parametrize(
