@@ -18,7 +18,12 @@ export DAGSTER_HOME ?= $(abspath $(PROJECT))/store/dagster
 # Some images and shells set it; then every process compiles all that it imports, PyTorch among it, which takes 20 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test ui check bench lint docs install always
+# Tools of supply chains, beside the environment that they look at. They need a package index, and pip-audit the
+# database of vulnerabilities behind it, so that `make check` does without them.
+TOOLS := .tools
+IMAGE_EXTRAS := spark search text deploy postgres kubernetes s3
+
+.PHONY: demo test ui check bench lint docs install lock sbom audit always
 .DEFAULT_GOAL := demo
 
 install: $(INSTALLED)
@@ -70,6 +75,25 @@ docs: $(INSTALLED)
 check: $(INSTALLED)
 	@$(MAKE) --no-print-directory -j2 --output-sync lint docs
 	@$(MAKE) --no-print-directory test
+
+$(TOOLS)/.installed: deploy/tools.txt
+	@test -d $(TOOLS) || $(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check -r deploy/tools.txt
+	@touch $@
+
+# The image's packages with the hashes of all their files, and without addresses: whatever index serves them.
+lock: $(TOOLS)/.installed
+	@$(TOOLS)/bin/uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url -c constraints.txt $(addprefix --extra ,$(IMAGE_EXTRAS)) \
+		pyproject.toml deploy/build-requirements.txt | sed -e ':a' -e '/\\$$/N; s/ *\\\n */ /; ta' > deploy/requirements.txt
+
+# What the image is made of, as a CycloneDX document; needs no network.
+sbom: $(TOOLS)/.installed
+	@$(TOOLS)/bin/cyclonedx-py requirements deploy/requirements.txt --output-reproducible -o deploy/sbom.json
+
+# Known vulnerabilities of the image's packages.
+audit: $(TOOLS)/.installed
+	@$(TOOLS)/bin/pip-audit --require-hashes --disable-pip -r deploy/requirements.txt
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.$(NAME)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import dagster as dg
 
+from catalog.escaping.terminal import terminal_line
 from catalog_assets.definitions import definitions
 from catalog_assets.idioms.staleness import needs_materializing
 from catalog_assets.ingestion.inbox import arrivals, registration
@@ -16,7 +17,7 @@ from catalog_assets.ingestion.scan_settings import ScanSettings
 from catalog_assets.partitions import deliveries
 from catalog_assets.plan import TARGET, Plan, Step, step, steps
 from resources.configured import arrival_policy
-from resources.settings import Settings
+from resources.settings import Settings, redacted
 from resources.store import Store
 
 QUIET: dict[str, object] = {"loggers": {"console": {"config": {}}}}
@@ -57,11 +58,11 @@ class PrintedProgress:
 
     def starting(self, run: PlannedRun) -> None:
         """Prints the run."""
-        print(f"── {run.label}", flush=True)  # noqa: T201 the flow's own progress
+        print(f"── {terminal_line(run.label)}", flush=True)  # noqa: T201 the flow's own progress
 
     def ended(self, run: PlannedRun, seconds: float, failure: str | None) -> None:
         """Prints the seconds that it took."""
-        print(f"   {run.label} took {seconds:.1f} s", flush=True)  # noqa: T201 the flow's own progress
+        print(f"   {terminal_line(run.label)} took {seconds:.1f} s", flush=True)  # noqa: T201 the flow's own progress
 
     def skipped(self, run: PlannedRun) -> None:
         """Prints nothing."""
@@ -117,7 +118,7 @@ def run_flow(root: Path | str, plan: Plan) -> Progress:
     settings = Settings.read(store=str(root))
     with dg.DagsterInstance.get() as instance:
         for problem in register_arrivals(Store.of(settings), instance):
-            print(problem, file=sys.stderr)  # noqa: T201
+            print(terminal_line(redacted(problem)), file=sys.stderr)  # noqa: T201
         defs = definitions(settings)
         return bring_up_to_date(defs, instance, plan)
 

@@ -1,48 +1,94 @@
-"""Alerts: messages about failed runs, posted to a webhook."""
+"""Alerts: messages about failed runs, posted to a webhook, and kept in the store until it has taken them."""
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import dagster as dg
+from pydantic import Field
 
-TIMEOUT_S = 10.0
+from catalog.escaping.chat import chat_line
+from catalog.escaping.secrets import without_path
+from catalog.escaping.terminal import terminal_line
+from catalog.storage.files import StoreNotWritableError, store_path
+from resources.outbox import Alert, Outbox, Sent
+from resources.settings import redacted
+
+ALERTS = "alerts"  # the folder of the store
+TIMEOUT_S = 10.0  # of one post, from the lookup of the name to the status
+
+
+class AlertNotPostedError(OSError):
+    """A webhook that did not take an alert; the message names its host and the cause, and no part of its path."""
 
 
 class Alerts(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Posts JSON with the field `text` to a webhook, such as one of Slack or Teams; without a URL it is unused.
 
-    A webhook inside a network of its own is allowed by `allowed_networks`, which commas separate.
+    The webhook's address is its password, so no error, log or `repr` shows more than its host. A webhook inside a
+    network of its own is allowed by `allowed_networks`, which commas separate.
     """
 
-    webhook: str = ""
+    webhook: str = Field(default="", repr=False)
     allowed_networks: str = ""
+    folder: str = ""  # of alerts that wait, a folder or a URL
 
-    def post(self, text: str, details: Mapping[str, str]) -> None:
-        """Posts a message with its details.
+    @property
+    def outbox(self) -> Outbox:
+        """The alerts that the webhook has not taken yet."""
+        return Outbox(store_path(self.folder))
 
-        No message quotes the webhook, whose path is a secret, nor the response of its server.
+    def queue(self, alert_id: str, text: str, details: Mapping[str, str]) -> None:
+        """Keeps an alert until it is posted; one of the same id is kept once.
+
+        Args:
+            alert_id: a plain name, such as a run's id.
+            text: what people read; a chat finds no mention, no link and no secret in it.
+            details: further fields of the JSON, as they are but for secrets.
 
         Raises:
-            ValueError: the webhook is no URL of http or https.
-            OSError: the request failed, its address is not allowed, or it is redirected.
+            AlertNotPostedError: the store cannot keep it, and the webhook does not take it.
         """
-        import aiohttp
+        fields = {name: redacted(value) for name, value in details.items()}
+        alert = Alert(id=alert_id, text=chat_line(redacted(text)), details=fields)
+        try:
+            self.outbox.add(alert)
+        except StoreNotWritableError:  # a full disk is what an alert may be about
+            self.post(alert)
 
+    def deliver(self, now: datetime | None = None) -> Sent:
+        """Posts the alerts that are due, the oldest first; the first that fails ends it, and waits for its next turn.
+
+        An alert is removed after the webhook has taken it: if the process dies in between, it is posted once more,
+        with the same `id`.
+        """
+        return self.outbox.deliver(self.post, now or datetime.now(UTC))
+
+    def post(self, alert: Alert) -> None:
+        """Posts an alert once; redirects are not followed.
+
+        Raises:
+            AlertNotPostedError: the webhook is no HTTP URL, cannot be reached in time, or refuses.
+        """
         from catalog.network.guards import BlockedAddressError, Guard, InvalidUrlError
         from catalog.network.posting import post_json
 
         guard = Guard.allowing(tuple(filter(None, map(str.strip, self.allowed_networks.split(",")))))
         try:
-            status = asyncio.run(post_json(self.webhook, {"text": text, **details}, guard, TIMEOUT_S))
+            status = asyncio.run(post_json(self.webhook, alert.message(), guard, TIMEOUT_S))
         except InvalidUrlError:
-            raise ValueError(
-                "the webhook is not an HTTP URL; set SHELFSIGHT_WEBHOOK to an http or https URL without a password"
+            raise AlertNotPostedError(
+                f"{self._shown} is not an HTTP URL; set SHELFSIGHT_WEBHOOK to an http or https URL without a password"
             ) from None
         except BlockedAddressError as error:
-            raise OSError(f"the webhook cannot be reached: {error}; add its address to allowed_networks") from None
-        except (aiohttp.ClientError, TimeoutError) as error:
-            kind = type(error).__name__
-            raise OSError(f"the webhook cannot be reached ({kind}); correct SHELFSIGHT_WEBHOOK") from None
-        if status >= 300:
-            way_out = "name the address that it is redirected to" if status < 400 else "correct it"
-            raise OSError(f"the webhook's server returned HTTP status {status}; {way_out} in SHELFSIGHT_WEBHOOK")
+            raise AlertNotPostedError(
+                f"{self._shown} cannot be reached: {error}; add its address to allowed_networks"
+            ) from None
+        except Exception as error:  # of any library below; its text may have the address, so only its class is shown
+            raise AlertNotPostedError(f"{self._shown} cannot be reached: {type(error).__name__}") from None
+        if not 200 <= status < 300:
+            raise AlertNotPostedError(f"{self._shown} responds with the status {status}")
+
+    @property
+    def _shown(self) -> str:
+        return f"the webhook {terminal_line(without_path(self.webhook))}"

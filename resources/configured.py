@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from catalog.feeds.deliveries import PARTS
-from resources.alerts import Alerts
+from resources.alerts import ALERTS, Alerts
 from resources.compute import Compute
 from resources.downloader import ImageDownloader, SparkImageDownloader
 from resources.feed_parser import FeedParser, SparkFeedParser
@@ -14,7 +14,7 @@ from resources.mlflow.tracking import Tracking
 from resources.policies import ArrivalPolicy, FirstChampionPolicy, FreshnessPolicy, GroupingPolicy, RetrainingPolicy
 from resources.predictor import CatalogPredictor, SparkCatalogPredictor
 from resources.recipes import planned
-from resources.settings import Settings, project_file, variable_of
+from resources.settings import Settings, project_file, set_default, variable_of
 from resources.spark.session import Spark
 from resources.store import Store
 from resources.tables import TableIO
@@ -35,7 +35,11 @@ def configured(settings: Settings) -> dict[str, object]:
         ),
         **engine(settings, str(store.reference), str(store.delivery_records / PARTS)),
         "compute": Compute(device=settings.device, num_ranks=settings.ranks, launcher=settings.launcher),
-        "alerts": Alerts(webhook=_secret(settings, "webhook", ""), allowed_networks=settings.allowed_networks),
+        "alerts": Alerts(
+            webhook=_secret(settings, "webhook", ""),
+            allowed_networks=settings.allowed_networks,
+            folder=str(store.path / ALERTS),
+        ),
         "tracking": Tracking(
             uri=_secret(settings, "mlflow_tracking_uri", f"sqlite:///{store.scratch / 'mlflow' / 'mlflow.db'}"),
             artifacts=str(store.path / "mlflow" / "artifacts"),
@@ -97,5 +101,12 @@ def download_settings(settings: Settings, reference: str) -> dict[str, Any]:
 
 
 def _secret(settings: Settings, field: str, default: str) -> str:
-    """The environment variable of a field that may hold a password, read at launch: Dagster stores plain values."""
-    return dg.EnvVar(variable_of(field)) if getattr(settings, field) else default
+    """The environment variable of a field that may hold a password, read at launch, as Dagster stores plain values.
+
+    A value of the project's file becomes one of this process and its children.
+    """
+    value = getattr(settings, field)
+    if not value:
+        return default
+    set_default(variable_of(field), value)
+    return dg.EnvVar(variable_of(field))

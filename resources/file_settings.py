@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from catalog.escaping.secrets import HIDDEN, is_secret_name, redact
 from resources.project_file import ProjectFile
 
 TABLES = ("images",)  # of the project's file, with settings
@@ -47,7 +48,7 @@ def written_settings(project: ProjectFile, fields: Mapping[str, FieldInfo]) -> d
             typed.validate_json(json.dumps(value, default=str), strict=True)
         except ValidationError as error:
             message = error.errors()[0]["msg"]
-            problems.append(f"{project.path} has {key} = {value!r}: {message[0].lower()}{message[1:]}")
+            problems.append(f"{project.path} has {key} = {_shown(key, value)}: {message[0].lower()}{message[1:]}")
         is_place = name in PATHS and isinstance(value, str) and value and "://" not in value
         written[name] = str(project.folder / Path(value).expanduser()) if is_place else value
         if name == "image_roots" and isinstance(value, dict):
@@ -65,7 +66,12 @@ def _by_key(project: ProjectFile) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, dict):
             yield from ((f"{key}.{each}", setting) for each, setting in value.items())
         else:
-            raise SettingsError(f"{project.path} has {key} = {value!r}; write a table, [{key}]")
+            raise SettingsError(f"{project.path} has {key} = {_shown(key, value)}; write a table, [{key}]")
+
+
+def _shown(key: str, value: Any) -> str:
+    """Returns a value as an error shows it, without a secret."""
+    return HIDDEN if is_secret_name(key) else redact(repr(value))
 
 
 def _placed(folder: Path, place: Any) -> Any:

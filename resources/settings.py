@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from catalog.escaping.secrets import HIDDEN, is_secret_name, redact
 from resources.file_settings import SettingsError, key_of, near_names, written_settings
 from resources.project_file import PROJECT_FILE, ProjectFile, find
 
@@ -27,6 +28,7 @@ COVERAGES = (0.8, 0.9, 0.95)
 OTHER_VARIABLES = {
     "SHELFSIGHT_POSTGRES_URL": "deploy/dagster.yaml",
     "SHELFSIGHT_POSTGRES_PASSWORD": "deploy/compose.yaml",
+    "SHELFSIGHT_POSTGRES_IMAGE": "deploy/compose.yaml",
     "SHELFSIGHT_SCREENSHOTS": "tests/end_to_end",
     "SHELFSIGHT_PHOTOGRAPHS": "benchmarks",
     "SHELFSIGHT_GROCERIES": "benchmarks",
@@ -161,7 +163,7 @@ class Settings(BaseSettings):
     )
 
     # -- services --
-    webhook: str = Field(default="", description="URL that `failure_sensor` posts every failed run to, as JSON")
+    webhook: str = Field(default="", description="URL that `alert_sensor` posts every failed run to, as JSON")
     dagster_home: Path | None = Field(
         default=None,
         validation_alias="DAGSTER_HOME",
@@ -221,6 +223,10 @@ class Settings(BaseSettings):
         except ValidationError as error:
             from_file = chosen.keys() - overrides.keys()
             raise SettingsError("; ".join(_explained(each, project, from_file) for each in error.errors())) from None
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Yields names and values of `repr`, which is what errors and logs show: without secrets."""
+        return [(name, shown_value(name or "", value)) for name, value in super().__repr_args__()]
 
     @property
     def root(self) -> str:
@@ -284,6 +290,20 @@ def service_address() -> str:
     return os.environ.get("AWS_ENDPOINT_URL", "")
 
 
+def redacted(text: str) -> str:
+    """Returns a text without secrets, among them those of the environment: passwords, tokens, keys, the webhook."""
+    return redact(text, [value for name, value in os.environ.items() if is_secret_name(name)])
+
+
+def shown_value(name: str, value: Any) -> Any:
+    """Returns the value of a setting as errors and `repr` show it: no secret, and no text with one in it."""
+    if value and is_secret_name(name):
+        return HIDDEN
+    if isinstance(value, str):
+        return redacted(value)
+    return {key: shown_value(str(key), each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
 def local_rank() -> int:
     """The rank of this process among those that torchrun started on this machine."""
     return int(os.environ.get("LOCAL_RANK", "0"))
@@ -295,14 +315,16 @@ def num_local_ranks() -> int:
 
 
 def set_default(variable: str, value: str) -> None:
-    """Sets a variable of this process and its children, unless the user has set it."""
-    os.environ.setdefault(variable, value)
+    """Sets a variable of this process and its children, unless the user has set it; an empty one counts as unset."""
+    if not os.environ.get(variable):
+        os.environ[variable] = value
 
 
 def _unknown(name: str, value: str, known: Iterable[str]) -> str:
     near = near_names(name.upper().removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known])
     hint = f"did you mean {' or '.join(f'{PREFIX}{each}' for each in near)}?" if near else "unset it"
-    return f"{name} is {value!r}, but there is no such setting; {hint}"
+    shown = HIDDEN if any(map(is_secret_name, [name, *near])) else redacted(repr(value))
+    return f"{name} is {shown}, but there is no such setting; {hint}"
 
 
 def _explained(problem: Any, project: ProjectFile, from_file: Collection[str]) -> str:
@@ -317,4 +339,5 @@ def _explained(problem: Any, project: ProjectFile, from_file: Collection[str]) -
     message = str(problem["msg"]).removeprefix("Value error, ")
     is_written = bool({field, names.get(variable)} & set(from_file))
     named = f"{project.path} has {key_of(names[variable])} =" if is_written else f"{variable} is"
-    return f"{named} {problem['input']!r}: {message[0].lower()}{message[1:]} ({described})"
+    shown = shown_value(names.get(variable, field), problem["input"])
+    return f"{named} {shown!r}: {message[0].lower()}{message[1:]} ({described})"

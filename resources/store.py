@@ -13,6 +13,7 @@
     predictions/classifier=NAME/split=S/ metrics/ confusion/
     share_outcomes/encoder=NAME/share=S/ data_efficiency/
     champion/champion.json          deployment/current.json, deployment/SHA256/ (ONNX, OpenVINO, JSON)
+    alerts/RUN.json                 failed runs that the webhook has not taken yet
     universal_catalog/delivery=KEY/   catalog.duckdb (views only)
 """
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from upath import UPath
 
+from catalog.escaping.secrets import redact
 from catalog.feeds.feed_access import DEFAULT_ACCESS, FeedAccess
 from catalog.feeds.inbox_entries import EntryRefusedError, open_entry, printable
 from catalog.storage.files import LOCAL_PROTOCOLS
@@ -201,7 +202,7 @@ def _reason(error: Exception) -> str:
         return "its server takes too long to respond"
     message = f"{type(error).__name__} {' '.join(str(error).split())[:300]}".rstrip()
     # A password or a query may be secret, so neither this message nor the error behind it shows one.
-    return printable(re.sub(r"//[^/\s'\"]*@", "//", re.sub(r"\?[^\s'\"]*", "?...", message)))
+    return printable(re.sub(r"//[^/\s'\"]*@", "//", re.sub(r"\?[^\s'\"]*", "?...", redact(message))))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

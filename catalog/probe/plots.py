@@ -114,8 +114,10 @@ def _canvas(num_bars: int, label: str) -> tuple[Figure, Axes]:
 
 
 def _name_bars(axes: Axes, names: Sequence[str]) -> None:
-    """Writes names beside the bars, the first at the top."""
+    """Writes names beside the bars, the first at the top; hosts are a partner's text, in which `$` is no formula."""
     axes.set_yticks(range(len(names)), [name if len(name) <= 40 else f"{name[:39]}…" for name in names])
+    for label in axes.get_yticklabels():
+        label.set_parse_math(False)
     axes.invert_yaxis()
 
 

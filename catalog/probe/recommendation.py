@@ -10,6 +10,7 @@ from typing import Literal
 import polars as pl
 
 from catalog.download.settings import FetchSettings
+from catalog.escaping.markdown import markdown_text
 from catalog.images.statuses import FINAL, Status, values
 from catalog.probe.estimates import shares
 from catalog.probe.forecast import Forecast
@@ -36,7 +37,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Advice:
-    """One thing to do; `stops` where it must come before the download."""
+    """One thing to do, as Markdown; `stops` where it must come before the download."""
 
     topic: str  # closed_host, fewer_connections, more_connections, slow_host, ask_partner, machines, max_connections
     words: str
@@ -84,8 +85,8 @@ def _on_closed_hosts(rows: pl.DataFrame, expected: Forecast, rules: Rules) -> It
         manner = _manner(statuses)
         yield Advice(
             "closed_host",
-            f"{shop} {manner}: {counts} of {sampled} sampled links; {_percent(links / expected.links)} of all links "
-            "are at this host. "
+            f"{markdown_text(shop)} {manner}: {counts} of {sampled} sampled links; "
+            f"{_percent(links / expected.links)} of all links are at this host. "
             + (
                 "Leave it out or ask its owner first."
                 if "robots" in manner
@@ -112,8 +113,9 @@ def _on_partners(rows: pl.DataFrame, rules: Rules) -> Iterator[Advice]:
         if name in limits and low > limits[name][0]:
             yield Advice(
                 "ask_partner",
-                f"Ask partner {partner} for a newer feed: {_percent(share)} of its links ({_percent(low)} to "
-                f"{_percent(high)}) {words[name]}; the published rate is {_percent(limits[name][1])}.",
+                f"Ask partner {markdown_text(partner)} for a newer feed: {_percent(share)} of its links "
+                f"({_percent(low)} to {_percent(high)}) {words[name]}; the published rate is "
+                f"{_percent(limits[name][1])}.",
             )
 
 
@@ -127,11 +129,12 @@ def _on_hosts_under_strain(expected: Forecast, rules: Rules) -> Iterator[Advice]
         remedy = f"max_connections = {connections // 2}" if connections > 1 else "a rate_per_s"
         yield Advice(
             "fewer_connections",
-            f"Reduce the load on {shop}: it refused {_percent(refused)} at {connections} connections; "
+            f"Reduce the load on {markdown_text(shop)}: it refused {_percent(refused)} at {connections} connections; "
             f"try {remedy} for it in hosts.toml.",
         )
     for shop, mean_s in serving.filter(pl.col("mean_s") > rules.slow_s).select("shop", "mean_s").iter_rows():
-        yield Advice("slow_host", f"{shop} is slow: {mean_s:.1f} s per link. More connections would make it slower.")
+        name = markdown_text(shop)
+        yield Advice("slow_host", f"{name} is slow: {mean_s:.1f} s per link. More connections would make it slower.")
 
 
 def _on_duration(expected: Forecast, settings: FetchSettings, rules: Rules) -> Iterator[Advice]:
@@ -140,7 +143,7 @@ def _on_duration(expected: Forecast, settings: FetchSettings, rules: Rules) -> I
     binding = expected.binding
     if binding.seconds <= max_s:
         return
-    length = f"{duration(binding.seconds)}, bound by {binding.words}"
+    length = f"{duration(binding.seconds)}, bound by {markdown_text(binding.words)}"
     times = math.ceil(binding.seconds / max_s)
     if binding.kind in {"cores", "client", "pace"}:
         yield Advice("machines", f"Use {times} machines: on this one it takes {length}.")
@@ -154,9 +157,10 @@ def _on_duration(expected: Forecast, settings: FetchSettings, rules: Rules) -> I
         host = expected.hosts.row(by_predicate=pl.col("shop") == binding.shop, named=True)
         by_rate = binding.kind == "host_rate"
         limit, unit = (host["rate_per_s"], "requests a second") if by_rate else (host["connections"], "connections")
+        owner = markdown_text(str(binding.shop))
         yield Advice(
             "more_connections",
-            f"Ask the owner of {binding.shop} for {limit * faster:g} {unit}: the whole takes {length}.",
+            f"Ask the owner of {owner} for {limit * faster:g} {unit}: the whole takes {length}.",
         )
 
 

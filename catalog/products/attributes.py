@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import polars as pl
 
-from catalog.products.currencies import CURRENCIES
+from catalog.products.prices import prices
 
 AVAILABILITIES = ("in_stock", "out_of_stock", "preorder", "backorder")
 MAX_SHOWN = 100  # characters of a bad text
 
-_AMOUNT = r"(?<amount>[0-9]{1,12}(?:[.,][0-9]{1,2}|\.[0-9]{3,4})?)"
-_CURRENCY = r"(?<currency>[A-Za-z]{3})"
-_PRICES = (rf"^{_AMOUNT} ?{_CURRENCY}$", rf"^{_CURRENCY} ?{_AMOUNT}$")
 # A comma separates two links only before another link or a space, since images' links hold commas too.
 _BETWEEN_LINKS = r"(?i)\s*,\s*([a-z][a-z0-9+.-]*://)"
 _SPACED_COMMA = r"\s+,\s*|,\s+"
 _GTIN = r"^(?:[0-9]{8}|[0-9]{12,14})$"
 _GTIN_DIGITS = 14
 _HINTS = {
-    "price": ("bad_price", "write it as 12.99 EUR"),
+    "price": ("bad_price", "write it as 12.99 EUR, with no more decimals than the currency has"),
     "availability": ("unknown_availability", f"known are {', '.join(AVAILABILITIES)}"),
     "gtin": ("bad_gtin", "write 8, 12, 13 or 14 digits of which the last is the check digit"),
 }
@@ -45,22 +42,6 @@ def parse_attributes(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         links(rows["additional_image_urls"]),
     )
     return parsed, pl.concat([_unparsed(rows, parsed, column) for column in _HINTS])
-
-
-def prices(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Return amount and ISO 4217 currency of `12.99 EUR`, `12,99 EUR` or `EUR 12.99`; null for another text."""
-    first, second = _PRICES
-    groups = texts.str.extract_groups(first).struct.unnest()
-    missed = groups["amount"].is_null() & texts.is_not_null()
-    if missed.any():
-        others = texts.str.extract_groups(second).struct.unnest()
-        groups = groups.select(pl.coalesce(pl.col(name), others[name]) for name in ("amount", "currency"))
-    is_known = groups["currency"].str.to_uppercase().is_in(CURRENCIES)
-    known = groups.select(
-        price=pl.when(is_known).then(pl.col("amount").str.replace(",", ".", literal=True)).cast(pl.Float64),
-        currency=pl.when(is_known).then(pl.col("currency").str.to_uppercase()),
-    )
-    return known["price"], known["currency"]
 
 
 def availabilities(texts: pl.Series) -> pl.Series:

@@ -1,4 +1,4 @@
-"""Currency codes of prices."""
+"""Currency codes of prices, and the decimals that each currency has."""
 
 from __future__ import annotations
 
@@ -14,3 +14,18 @@ _WITHDRAWN = "ANG BGN CUC HRK SLL ZWL"  # since 2020; feeds still carry them
 
 # ISO 4217 without funds, metals and codes for testing.
 CURRENCIES = frozenset(_CODES.split()) | frozenset(_WITHDRAWN.split())
+
+# Decimals of the currencies that do not have two: ISO 4217:2015, table A.1 ("minor unit"), as maintained by SIX
+# (List One, www.six-group.com). Unicode's CLDR, and so Babel, differs: it lists the digits that people write, and the
+# dinar of Iraq without any.
+_NONE, _THREE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF", "BHD IQD JOD KWD LYD OMR TND"
+NO_DECIMALS, THREE_DECIMALS = frozenset(_NONE.split()), frozenset(_THREE.split())
+
+
+def num_decimals(currency: str) -> int:
+    """Return the number of decimals that amounts in a currency have.
+
+    Args:
+        currency: one of `CURRENCIES`.
+    """
+    return 0 if currency in NO_DECIMALS else 3 if currency in THREE_DECIMALS else 2

@@ -29,8 +29,9 @@ _NUM_SHOWN = 5
 class Label:
     """The category of a text or None, its source, and the reason for a rejected row.
 
-    `source` is `google_product_category`, or `moved|split|lost:VERSION:OLD_ID` for a category of a former version.
-    `reason` is `unknown_category`, `category_split`, `category_lost`, or None.
+    `source` is `google_product_category`, or `moved|split|changed|lost:VERSION:OLD_ID` for a category of a former
+    version.
+    `reason` is `unknown_category`, `category_split`, `category_changed`, `category_lost`, or None.
     """
 
     category_id: int | None
@@ -42,7 +43,7 @@ class Label:
 def label_of(text: str, taxonomy: Taxonomy, moves: Moves, *, guess: bool = True) -> Label:
     """Return the label of a text by the taxonomy and its moves; without `guess`, no nearest category is searched."""
     category_id = taxonomy.resolve(text)
-    move = moves.of(text if category_id is None else str(category_id))
+    move = moves.of_label(text)
     if category_id is None and move is None:
         hint = _nearest(text, taxonomy) if guess else ""
         detail = f"{COLUMN} {text[:200]!r} is not in the taxonomy{hint}; the product is kept without it"
@@ -73,6 +74,8 @@ def labels_of(texts: Iterable[str], taxonomy: Taxonomy, moves: Moves) -> pl.Data
 
 def _detail(text: str, move: Move, taxonomy: Taxonomy, guess: bool) -> str:
     named = f"{COLUMN} {text[:200]!r} is {move.old_path!r} of version {move.version}"
+    if move.kind == "changed":
+        return f"{named}, but {move.reason}; the product is kept without it"
     if move.kind != "split" or move.ancestor_id is None:
         hint = _nearest(move.old_path, taxonomy) if guess else ""
         return f"{named}, which is lost{hint}; the product is kept without it"

@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from upath import UPath
 
+from catalog.escaping.secrets import redact
 from catalog.feeds.feed import ATTRIBUTES, attribute_of
 from catalog.products.mapping_files import ProductTypes, read_mapping, read_product_types, read_text
 from catalog.storage.toml_files import TomlError, parse_toml
@@ -66,11 +68,16 @@ def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves
     categories = {}
     for product_type, text in partner.product_types.items():
         category_id = taxonomy.resolve(text)
-        move = moves.of(text if category_id is None else str(category_id)) if moves is not None else None
+        move = moves.of_label(text) if moves is not None else None
         if move is not None and move.kind != "split":
             category_id = move.new_id
         if category_id is None:
             nearest = taxonomy.nearest(move.old_path if move else text)
+            if move is not None and move.kind == "changed":
+                raise ValueError(
+                    f"{partner.product_types_file}: {product_type!r} is mapped to {text!r}, which was "
+                    f"{move.old_path!r} in version {move.version}; {move.reason}, or correct that row"
+                )
             guess = f"; it was {move.old_path!r} in version {move.version}" if move else ""
             guess += f"; the nearest known is {nearest!r}" if nearest else ""
             raise ValueError(
@@ -125,7 +132,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
     ]
     if wrong:
         raise ValueError(
-            f"{path}: [partners.{partner_id}] has {wrong[0]} = {table[wrong[0]]!r}; "
+            f"{path}: [partners.{partner_id}] has {wrong[0]} = {redact(repr(table[wrong[0]]))}; "
             "it may have golden = true or false, split = 'SPLIT', product_types = 'FILE.csv', columns = 'FILE.csv', "
             "feeds = ['URL'], and max_feed_age_days = NUMBER"
         )
@@ -141,10 +148,11 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
             "and none for a golden partner, whose products only evaluate"
         )
     for url in table.get("feeds", []):
-        if not isinstance(url, str) or "://" not in url:
+        if not isinstance(url, str) or "://" not in url or not _has_whole_host(url):
             raise ValueError(
-                f"{path}: [partners.{partner_id}] has the feed {url!r}; "
-                "write a URL such as 'https://shop/feed.tsv', or drop the file into the inbox"
+                f"{path}: [partners.{partner_id}] has the feed {redact(repr(url))}; write a URL such as "
+                "'https://shop/feed.tsv', with '/', '?' and '#' of a password as %2F, %3F and %23, or drop the file "
+                "into the inbox"
             )
     mapping = folder / table["product_types"] if "product_types" in table else None
     types = read_product_types(mapping) if mapping else ProductTypes(categories={})
@@ -159,6 +167,15 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         columns=_read_columns(folder / table["columns"]) if "columns" in table else {},
         max_feed_age_days=float(limit) if limit is not None else None,
     )
+
+
+def _has_whole_host(url: str) -> bool:
+    """False where host or port are none, as with a password whose `/` ends the host, and so is shown as a path."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return True
 
 
 def _read_columns(path: UPath) -> dict[str, str]:

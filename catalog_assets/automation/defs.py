@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from catalog_assets.automation.alerting import failure_sensor
+from catalog_assets.automation.alerting import alert_sensor, failure_sensor
 from catalog_assets.automation.conditions_sensor import automation_sensor
 from catalog_assets.automation.drift import drift
 from catalog_assets.automation.embedding_drift import embedding_drift
@@ -25,6 +25,6 @@ defs = dg.Definitions(
         warehouse,
     ],
     jobs=[*JOBS, retain],
-    sensors=[first_champion_sensor, retraining_sensor, failure_sensor, automation_sensor],
+    sensors=[first_champion_sensor, retraining_sensor, failure_sensor, alert_sensor, automation_sensor],
     schedules=[recheck_schedule, freshness_schedule],
 )

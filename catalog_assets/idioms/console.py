@@ -5,12 +5,16 @@ import sys
 
 import dagster as dg
 
+from catalog.escaping.terminal import terminal_line
+from resources.settings import redacted
+
 
 class _PlainFormatter(logging.Formatter):
-    """Formats a record as the message of the step; Dagster's own events are shown in the UI."""
+    """Formats a record as the message of the step, in one line without secrets; Dagster's events are in the UI."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return str(getattr(record, "dagster_meta", {}).get("orig_message", record.getMessage()))
+        message = getattr(record, "dagster_meta", {}).get("orig_message", record.getMessage())
+        return terminal_line(redacted(str(message)))
 
 
 @dg.logger({"log_level": dg.Field(str, default_value="INFO", description="The lowest level that is printed.")})

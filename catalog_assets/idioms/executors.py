@@ -21,7 +21,9 @@ def executor(assets: Iterable[object], settings: Settings) -> dg.ExecutorDefinit
     from dagster_k8s import k8s_job_executor
 
     pods = dict.fromkeys(device_ops(assets), settings.device_pod)
-    return k8s_job_executor.configured({"per_step_k8s_config": pods}, settings.executor)
+    # A run's pod starts pods; those of steps, which decode what strangers send, get no token of the cluster.
+    of_all = {"pod_spec_config": {"automount_service_account_token": False}}
+    return k8s_job_executor.configured({"step_k8s_config": of_all, "per_step_k8s_config": pods}, settings.executor)
 
 
 def device_ops(assets: Iterable[object]) -> list[str]:

@@ -1,22 +1,26 @@
-"""Tables and images for asset metadata, which the web UI renders."""
+"""Tables and images for asset metadata, which the web UI renders; texts are escaped, as they may be a partner's."""
 
 import base64
 
 import dagster as dg
 import polars as pl
 
+from catalog.escaping.markdown import markdown_text
+
 
 def table(frame: pl.DataFrame) -> str:
-    """Render a frame as a Markdown table; floats are rounded to four places."""
+    """Render a frame as a Markdown table; floats are rounded to four places, texts and names of columns escaped."""
     rounded = frame.with_columns(pl.selectors.float().cast(pl.Float64).round(4))
-    lines = [" | ".join(rounded.columns), " | ".join("---" for _ in rounded.columns)]
-    lines += [" | ".join("" if cell is None else str(cell) for cell in row) for row in rounded.iter_rows()]
+    lines = [" | ".join(map(markdown_text, rounded.columns)), " | ".join("---" for _ in rounded.columns)]
+    lines += [
+        " | ".join("" if cell is None else markdown_text(str(cell)) for cell in row) for row in rounded.iter_rows()
+    ]
     return "\n".join(f"| {line} |" for line in lines)
 
 
 def image_markdown(png: bytes, caption: str) -> str:
     """Render a PNG as a Markdown image, embedded as a data URL."""
-    return f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    return f"![{markdown_text(caption)}](data:image/png;base64,{base64.b64encode(png).decode()})"
 
 
 def records(frame: pl.DataFrame) -> dg.TableMetadataValue:

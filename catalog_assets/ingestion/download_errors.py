@@ -12,7 +12,7 @@ import polars as pl
 from catalog.images.statuses import Status
 from catalog_assets.idioms.partitioned_checks import partitioned_check
 from catalog_assets.partitions import deliveries
-from resources.alerts import Alerts
+from resources.alerts import AlertNotPostedError, Alerts
 
 MAX_SHARE_INTERNAL = 0.01
 
@@ -26,9 +26,9 @@ DOWNLOAD_ERRORS = partitioned_check(
 
 
 def check_errors(delivery: str, outcomes: pl.DataFrame, alerts: Alerts, log: logging.Logger) -> dg.AssetCheckResult:
-    """Returns the result of `download_errors`; posts one that does not pass, if there is a webhook.
+    """Returns the result of `download_errors`; one that does not pass becomes an alert, if there is a webhook.
 
-    An alert that cannot be posted is logged: it fails no delivery.
+    An alert that can be neither kept nor posted is logged: it fails no delivery.
     """
     num_errors = outcomes.filter(status=Status.INTERNAL_ERROR).height
     share = num_errors / max(1, len(outcomes))
@@ -39,9 +39,10 @@ def check_errors(delivery: str, outcomes: pl.DataFrame, alerts: Alerts, log: log
     passed = share <= MAX_SHARE_INTERNAL
     if not passed and alerts.webhook:
         try:
-            alerts.post(f"download[{delivery}]: {words}", {"job": "download", "partition": delivery})
-        except (OSError, ValueError) as error:
-            log.warning(f"the alert of {delivery!r} was not posted: {type(error).__name__}")
+            details = {"job": "download", "partition": delivery}
+            alerts.queue(f"download-errors-{delivery}", f"download[{delivery}]: {words}", details)
+        except AlertNotPostedError as error:
+            log.warning(f"the alert of {delivery!r} was neither kept nor posted: {error}")
     return dg.AssetCheckResult(
         asset_key="outcomes",
         check_name="download_errors",

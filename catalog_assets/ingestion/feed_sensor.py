@@ -4,6 +4,7 @@ import json
 
 import dagster as dg
 
+from catalog.escaping.terminal import terminal_line
 from catalog.taxonomy.files import TAXONOMY_FILE
 from catalog.taxonomy.tree import TAXONOMY_URL
 from catalog_assets.idioms.priorities import NEW_FEED
@@ -12,6 +13,7 @@ from catalog_assets.ingestion.jobs import ingest, parse_only
 from catalog_assets.ingestion.scan_settings import MAX_SCAN_S, ScanSettings
 from catalog_assets.partitions import deliveries
 from resources.policies import ArrivalPolicy
+from resources.settings import redacted
 from resources.store import Store
 
 
@@ -27,12 +29,13 @@ def feed_sensor(
         max_rows=arrival_policy.max_delivery_rows, max_scan_s=MAX_SCAN_S, access=arrival_policy.access
     )
     found = arrivals(store, context.instance, json.loads(context.cursor or "{}"), settings)
-    for problem in found.problems:
+    problems = [terminal_line(redacted(problem)) for problem in found.problems]  # names of files are a partner's
+    for problem in problems:
         context.log.error(problem)
     cursor = json.dumps(found.seen, sort_keys=True)
     if not found.deliveries:
         context.update_cursor(cursor)
-        return dg.SkipReason("; ".join(found.problems) or f"no new feed among {len(found.seen)} in {store.inbox}")
+        return dg.SkipReason("; ".join(problems) or f"no new feed among {len(found.seen)} in {store.inbox}")
     keys = [delivery.key for delivery in found.deliveries]
     return dg.SensorResult(
         # The run key is the arrival: a tick repeated after a crash starts no second run, and content that was there

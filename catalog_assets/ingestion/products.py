@@ -10,7 +10,7 @@ from catalog.feeds.deliveries import Delivery
 from catalog_assets.idioms.retries import NETWORK, retried
 from catalog_assets.idioms.versions import content_version
 from catalog_assets.ingestion.inbox import source_of
-from catalog_assets.ingestion.taxonomies import taxonomy, taxonomy_moves
+from catalog_assets.ingestion.taxonomies import refuse_replaced_ids, taxonomy, taxonomy_moves
 from catalog_assets.partitions import deliveries
 from resources.feed_parser import FeedParser
 from resources.policies import ArrivalPolicy
@@ -56,6 +56,7 @@ def products_and_rejected(
 
     delivery = Delivery.load(store.delivery_records, context.partition_key)
     known = store.taxonomy()
+    refuse_replaced_ids(store, known)
     task = DeliveryTask(
         delivery=delivery,
         source=source_of(store, delivery, arrival_policy.access),

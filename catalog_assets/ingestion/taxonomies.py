@@ -3,14 +3,14 @@
 import dagster as dg
 import polars as pl
 
-from catalog.taxonomy.files import read_former_versions
-from catalog.taxonomy.tree import Taxonomy
+from catalog.taxonomy.files import CURATED_FILE, read_former_versions
+from catalog.taxonomy.tree import Taxonomy, TaxonomyError, canonical_path
 from catalog_assets.idioms.conditions import when_upstream_changes
 from catalog_assets.idioms.markdown import table
 from catalog_assets.idioms.versions import content_version
 from resources.store import Store
 
-SHOWN_MOVES = 50
+SHOWN_MOVES, SHOWN_IDS = 50, 5
 
 
 @dg.asset(
@@ -20,8 +20,12 @@ SHOWN_MOVES = 50
     code_version="1",
 )
 def taxonomy(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[pl.DataFrame]:
-    """The taxonomy as a table: every node with its path and its ancestors at levels 1 to 4."""
+    """The taxonomy as a table: every node with its path and its ancestors at levels 1 to 4.
+
+    A table whose ids meant other paths, in a version that nobody has saved as a former one, is not replaced.
+    """
     known = store.taxonomy()
+    refuse_replaced_ids(store, known)
     unexplained = _unexplained(store, known)
     if unexplained:
         context.log.warning(
@@ -38,6 +42,33 @@ def taxonomy(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeR
             "unexplained": len(unexplained),
         },
     )
+
+
+def refuse_replaced_ids(store: Store, known: Taxonomy) -> None:
+    """Refuses a taxonomy that gives ids of the present table another path, unless a former version explains them.
+
+    Raises:
+        TaxonomyError: labels with such an id would silently become another category's; the message names the ids.
+    """
+    if not any(store.folder("taxonomy").glob("*.parquet")):
+        return
+    former = read_former_versions(store.reference)
+    explained = {(category_id, canonical_path(each.path(category_id))) for each in former for category_id in each.ids}
+    before = store.scan("taxonomy").select("category_id", "path").collect()
+    replaced = [
+        f"{category_id} was {path!r} and is {known.path(category_id)!r}"
+        for category_id, path in before.sort("category_id").iter_rows()
+        if category_id in known
+        and known.resolve(path) != category_id
+        and (category_id, canonical_path(path)) not in explained
+    ]
+    if replaced:
+        more = f" and {len(replaced) - SHOWN_IDS:,} more" if len(replaced) > SHOWN_IDS else ""
+        raise TaxonomyError(
+            f"{len(replaced):,} ids of the taxonomy have another path than before: {'; '.join(replaced[:SHOWN_IDS])}"
+            f"{more}; save the former taxonomy as {store.reference / 'previous'}/VERSION.txt, and confirm in "
+            f"{CURATED_FILE} those that are the same category, as a line old_id,new_id such as 5,5"
+        )
 
 
 def _unexplained(store: Store, known: Taxonomy) -> list[int]:
@@ -58,7 +89,7 @@ def _unexplained(store: Store, known: Taxonomy) -> list[int]:
     automation_condition=when_upstream_changes,
 )
 def taxonomy_moves(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
-    """The moves of every category of former taxonomies: kept, renamed, moved, merged, split or lost; maybe empty."""
+    """The moves of every category of former taxonomies: kept, renamed, moved, merged, split, changed or lost."""
     from catalog.taxonomy.moves import KINDS
 
     moves = store.taxonomy_moves(store.taxonomy()).table()
@@ -74,4 +105,27 @@ def taxonomy_moves(store: Store) -> dg.MaterializeResult[pl.DataFrame]:
             f"the first {SHOWN_MOVES} that are not kept": dg.MetadataValue.md(table(shown)),
             "products by move": "SELECT * FROM moved_labels, in the warehouse",
         },
+    )
+
+
+@dg.asset_check(
+    asset=taxonomy_moves,
+    description=f"Every id that has another path than in a former version is confirmed in {CURATED_FILE}.",
+)
+def ids_mean_what_they_meant(store: Store) -> dg.AssetCheckResult:
+    """Warns of ids that have another path, whose labels are not followed until a person confirms them."""
+    changed = store.taxonomy_moves(store.taxonomy()).changed
+    rows = [(each.version, each.old_id, each.old_path, each.candidates[-1], each.reason) for each in changed]
+    frame = pl.DataFrame(rows, schema=["version", "old_id", "old_path", "candidate_id", "reason"], orient="row")
+    ids = ", ".join(str(each.old_id) for each in changed[:SHOWN_MOVES])
+    return dg.AssetCheckResult(
+        passed=not changed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            f"{len(changed):,} ids have another path than in a former version, and labels with them are dropped: "
+            f"{ids}; confirm each in {CURATED_FILE}"
+            if changed
+            else "every id has the path of the former versions, or is confirmed"
+        ),
+        metadata={"changed ids": dg.MetadataValue.md(table(frame.head(SHOWN_MOVES)))} if changed else {},
     )

@@ -8,6 +8,8 @@ from catalog.dataset.columns import LEVEL_COLUMNS
 from catalog.feeds.formats import format_of
 from catalog.feeds.inbox_entries import inbox_entries
 from catalog.products.partners import PartnerSettings
+from catalog.taxonomy.moves import Moves
+from catalog.taxonomy.tree import Taxonomy
 from ml.recipe_types import ClassifierRecipe
 from resources.recipe_set import FOUND_BY
 from resources.recipes import RECIPES
@@ -36,7 +38,7 @@ def check(settings: Settings) -> dict[str, Any]:
         "problems": [
             *_recipe_problems(),
             *_sizes_above(settings.images_short_side_px if project.path else None),
-            *_reference_problems(store),
+            *reference_problems(store),
             *root_problems(settings),
             *_problem(lambda: [format_of(feed.name) for feed in inbox.files]),
             *(f"feed {name} is refused: {reason}" for name, reason in inbox.refused.items()),
@@ -74,13 +76,26 @@ def _sizes_above(short_side_px: int | None) -> Iterator[str]:
             yield f"[encoders.{name}] {problem}"
 
 
-def _reference_problems(store: Store) -> Iterator[str]:
+def reference_problems(store: Store) -> Iterator[str]:
     """Yields what is wrong with the taxonomy, the partners' settings or the business values."""
-    taxonomies: list[Any] = []
+    taxonomies: list[Taxonomy] = []
     yield from _problem(lambda: taxonomies.append(store.taxonomy()))
     yield from _problem(store.partners)
+    if taxonomies:
+        yield from _changed_ids(store, taxonomies[0])
     if taxonomies and (store.reference / "business_value.csv").exists():
         yield from _problem(lambda: store.business_values(taxonomies[0]))
+
+
+def _changed_ids(store: Store, taxonomy: Taxonomy) -> Iterator[str]:
+    """Yields the ids of former taxonomies that have another path now, whose labels are dropped until confirmed."""
+    moves: list[Moves] = []
+    yield from _problem(lambda: moves.append(store.taxonomy_moves(taxonomy)))
+    yield from (
+        f"category {each.old_id} was {each.old_path!r} in version {each.version}: {each.reason}"
+        for all_moves in moves
+        for each in all_moves.changed
+    )
 
 
 def _unconfirmed(store: Store) -> list[str]:

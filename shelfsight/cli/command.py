@@ -21,7 +21,7 @@ from shelfsight.cli.commands.run import run
 from shelfsight.cli.commands.similar import similar
 from shelfsight.cli.commands.status import status
 from shelfsight.cli.commands.up import up
-from shelfsight.cli.failures import EXIT_CODES, INTERRUPTED, report
+from shelfsight.cli.failures import EXIT_CODES, INTERRUPTED, print_escaped_traceback, report
 from shelfsight.cli.options import JsonOption
 
 COMMANDS: Mapping[str, Callable[..., None] | typer.Typer] = {
@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report(name, error, as_json=as_json)
     except Exception as error:  # a fault of the program: its traceback follows
         report(name, error, as_json=as_json)
+        sys.excepthook = print_escaped_traceback
         raise
     return report(name, KeyboardInterrupt(), as_json=as_json) if exit_code == INTERRUPTED else exit_code or 0
 

@@ -1,28 +1,49 @@
 """Output of the command: rows and records, as tables on a terminal, as plain text or as JSON."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from catalog.escaping.terminal import terminal_json, terminal_line
+
 Row = Mapping[str, Any]
 MAX_CELL = 72  # characters of plain text; a terminal and JSON have the whole text
 
 
-def print_output(content: Sequence[Row] | Row, *, as_json: bool) -> None:
-    """Prints rows as a table, a record as lines, or either as JSON."""
+def print_output(content: Sequence[Row] | Row, *, as_json: bool, has_data: bool = False) -> None:
+    """Prints rows as a table, a record as lines, or either as JSON; names and values are a partner's, so are escaped.
+
+    Args:
+        content: what a command returns.
+        as_json: one JSON document instead of text.
+        has_data: the content is the user's data, such as links of a query; of anything else secrets are hidden.
+    """
+    if not has_data:
+        content = _without_secrets(content)
     if as_json:
-        sys.stdout.write(json.dumps(content, indent=2, default=_plain, ensure_ascii=False) + "\n")
+        sys.stdout.write(terminal_json(content, default=_plain) + "\n")
     elif sys.stdout.isatty():
         _print_rich(content)
     elif isinstance(content, Mapping):
-        width = max(map(len, content), default=0)
-        for name, value in content.items():
+        named = {terminal_line(name): value for name, value in content.items()}
+        width = max(map(len, named), default=0)
+        for name, value in named.items():
             for number, line in enumerate(_lines(value)):
                 sys.stdout.write(f"{'' if number else name:<{width}}  {line}\n")
     else:
         _print_table(content)
+
+
+def _without_secrets(value: Any) -> Any:
+    """Returns a value in which every text is without passwords of URLs, tokens and the like."""
+    from resources.settings import redacted
+
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, Mapping):
+        return {_without_secrets(name): _without_secrets(each) for name, each in value.items()}
+    return [_without_secrets(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _print_rich(content: Sequence[Row] | Row) -> None:
@@ -38,7 +59,7 @@ def _print_rich(content: Sequence[Row] | Row) -> None:
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in content.items():
-            table.add_row(Text(name), Text("\n".join(_lines(value))))
+            table.add_row(Text(terminal_line(name)), Text("\n".join(_lines(value))))
     elif not content:
         console.print("no rows")
         return
@@ -46,7 +67,7 @@ def _print_rich(content: Sequence[Row] | Row) -> None:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for name, value in content[0].items():
             is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
+            table.add_column(Text(terminal_line(name)), justify="right" if is_number else "left", overflow="fold")
         for row in content:
             table.add_row(*(Text(_cell(value)) for value in row.values()))
     console.print(table)
@@ -56,7 +77,10 @@ def _print_table(rows: Sequence[Row]) -> None:
     if not rows:
         sys.stdout.write("no rows\n")
         return
-    cells = [list(rows[0]), *([_cell(value)[:MAX_CELL] for value in row.values()] for row in rows)]
+    cells = [
+        [terminal_line(name) for name in rows[0]],
+        *([_cell(value)[:MAX_CELL] for value in row.values()] for row in rows),
+    ]
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     for number, line in enumerate(cells):
         sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
@@ -78,10 +102,10 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_cell(each)}" for name, each in value.items())
+        return ", ".join(f"{terminal_line(str(name))} {_cell(each)}" for name, each in value.items())
     if isinstance(value, list):
         return "; ".join(_cell(each) for each in value)
-    return "".join(each if each.isprintable() else " " for each in str(_plain(value)))
+    return terminal_line(str(_plain(value)))
 
 
 def _plain(value: Any) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 
 import dagster as dg
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from catalog.escaping.terminal import terminal_line
 from catalog_assets.definitions import definitions
 from catalog_assets.flow import PlannedRun, register_arrivals, run_steps, stale_runs
 from catalog_assets.plan import Plan, Step, steps
@@ -19,6 +20,7 @@ from resources.project_file import PROJECT_FILE, ProjectError
 from resources.recipes import complete_plan
 from resources.settings import Settings, project_file
 from resources.store import Store
+from shelfsight.cli.failures import shown_error
 from shelfsight.cli.first_estimates import FirstEstimates
 from shelfsight.cli.run_estimates import RunEstimates
 
@@ -115,14 +117,19 @@ class ShownProgress:
         if self._num_skipped:
             self._console.print(f"[dim]{self._num_skipped} up to date[/dim]")
             self._num_skipped = 0
-        self._status = self._console.status(escape(f"{run.label} ({', '.join(run.assets)}{expected})"))
+        shown = terminal_line(f"{run.label} ({', '.join(run.assets)}{expected})")
+        self._status = self._console.status(Text(shown))
         self._status.start()
 
     def ended(self, run: PlannedRun, seconds: float, failure: str | None) -> None:
         """Prints the outcome in a line."""
         self._status.stop()
-        outcome = "[green]done[/green]" if failure is None else f"[red]failed[/red]: {escape(failure)}"
-        self._console.print(f"{escape(run.label)} {seconds:.1f} s {outcome}", highlight=False)
+        line = Text(f"{terminal_line(run.label)} {seconds:.1f} s ")
+        if failure is None:
+            line.append("done", style="green")
+        else:
+            line.append("failed", style="red").append(f": {shown_error(failure)}")
+        self._console.print(line, highlight=False)
 
     def skipped(self, run: PlannedRun) -> None:
         """Counts what is up to date."""

@@ -20,7 +20,7 @@ def cause_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 
 def _makes(run: dg.DagsterRun, table: str) -> bool:
-    if run.asset_selection is not None:
+    if run.asset_selection:  # empty or None: all of the job
         return dg.AssetKey(table) in run.asset_selection
     return run.job_name in JOBS[table]
 

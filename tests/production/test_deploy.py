@@ -22,6 +22,9 @@ OTHERS = {  # variables of PostgreSQL's image and client, of Python, of pip, of 
     *("POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "PGPASSWORD", "PGPASSFILE"),
     *("PYTHONUNBUFFERED", "PIP_NO_CACHE_DIR", "PIP_DISABLE_PIP_VERSION_CHECK", "PATH"),
     *("DAGSTER_HOME", "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"),
+    # of S3's clients
+    *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    "AWS_ALLOW_HTTP",
 }
 
 
@@ -78,7 +81,7 @@ def test_every_variable_is_read_by_the_project_or_by_what_it_runs_on() -> None:
     from mlflow.cli import cli
 
     settings = {variable_of(field) for field in Settings.model_fields}
-    of_files = {name for name, reader in OTHER_VARIABLES.items() if reader.startswith("deploy/")}
+    of_files = {name for name, reader in OTHER_VARIABLES.items() if reader.startswith(("deploy/", "resources/"))}
     server = {option.envvar for option in cli.commands["server"].params}  # type: ignore[attr-defined]
     for name in environment().keys() - OTHERS:
         is_mlflow_s = hasattr(mlflow.environment_variables, name)
@@ -98,8 +101,97 @@ def test_no_file_holds_a_password() -> None:
 
 
 def test_compose_requires_the_variables_of_its_example_env_file() -> None:
-    asked = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
-    assert asked == set(re.findall(r"^(\w+)=", (DEPLOY / ".env.example").read_text(), flags=re.MULTILINE))
+    compose, example = (DEPLOY / "compose.yaml").read_text(), (DEPLOY / ".env.example").read_text()
+    required = set(re.findall(r"\$\{(\w+):\?", compose))
+    assert required == set(re.findall(r"^(\w+)=", example, flags=re.MULTILINE))
+    settings = {variable_of(field) for field in Settings.model_fields} | set(OTHER_VARIABLES)
+    assert set(re.findall(r"^# (\w+)=", example, flags=re.MULTILINE)) <= settings
+
+
+def test_compose_passes_every_setting_to_the_code_that_reads_it() -> None:
+    """All but Dagster's folder, which the image names, and the demo's shop."""
+    passed = set(COMPOSE["services"]["code"]["environment"])
+    settings = {variable_of(field) for field in Settings.model_fields}
+    read_by_compose = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
+    assert settings - passed - read_by_compose == {
+        "DAGSTER_HOME",
+        "SHELFSIGHT_DEMO_SHOP_PORT",
+        "SHELFSIGHT_DEMO_DATA",
+    }
+    page = (REPOSITORY / "docs" / "how-to" / "deploy.md").read_text()
+    documented = set(re.findall(r"\b(?:AWS|MLFLOW|SHELFSIGHT)_[A-Z_]*[A-Z]\b", page))
+    of_kubernetes_or_compose = {"SHELFSIGHT_POSTGRES_PASSWORD", "SHELFSIGHT_POSTGRES_IMAGE"}
+    assert documented - of_kubernetes_or_compose - read_by_compose <= passed
+
+
+@pytest.mark.parametrize("name", list(COMPOSE["services"]))
+def test_a_container_of_compose_is_confined(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["networks"]
+    if name != "postgres":  # whose start becomes another user, and whose folders are written
+        assert service["read_only"] is True
+        assert "cap_add" not in service
+        assert any(each.startswith("/tmp") for each in service["tmpfs"])  # noqa: S108 a mount point
+
+
+def test_only_what_has_to_be_reached_shares_a_network() -> None:
+    members = {
+        network: {name for name, service in COMPOSE["services"].items() if network in service["networks"]}
+        for network in COMPOSE["networks"]
+    }
+    assert members["tracking"] == {"code", "mlflow"}  # MLflow asks for no token
+    assert "mlflow" not in members["outside"] | members["location"]
+    assert members["outside"] == {"code"}
+    inner = {name for name, options in COMPOSE["networks"].items() if options and options.get("internal")}
+    assert inner == {"data", "location", "tracking"}
+    assert COMPOSE["services"]["postgres"]["networks"] == ["data"]
+
+
+def pods() -> dict[str, tuple[Any, Any]]:
+    """The security contexts of pod and container that the files set, by the name of what they are of."""
+    [tracking] = [each for each in KUBERNETES if each["kind"] == "Deployment"]
+    spec = tracking["spec"]["template"]["spec"]
+    run = HELM["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
+    return {
+        "tracking": (spec["securityContext"], spec["containers"][0]["securityContext"]),
+        "code location": (LOCATION["podSecurityContext"], LOCATION["securityContext"]),
+        "runs and steps": (run["podSpecConfig"]["securityContext"], run["containerConfig"]["securityContext"]),
+        "web server": (HELM["dagsterWebserver"]["podSecurityContext"], HELM["dagsterWebserver"]["securityContext"]),
+        "daemon": (HELM["dagsterDaemon"]["podSecurityContext"], HELM["dagsterDaemon"]["securityContext"]),
+    }
+
+
+@pytest.mark.parametrize("name", pods())
+def test_a_pod_meets_the_restricted_standard_and_has_a_read_only_root(name: str) -> None:
+    """Kubernetes' Pod Security Standards, "restricted", without the namespace's label at hand to enforce it."""
+    pod, container = pods()[name]
+    assert (pod["runAsNonRoot"], pod["seccompProfile"]) == (True, {"type": "RuntimeDefault"})
+    assert pod["runAsUser"] >= 10_000
+    assert container["allowPrivilegeEscalation"] is False
+    assert container["capabilities"] == {"drop": ["ALL"]}
+    assert container["readOnlyRootFilesystem"] is True
+
+
+def test_mlflow_s_server_has_no_token_of_the_cluster_and_is_reached_by_its_clients_alone() -> None:
+    [tracking] = [each for each in KUBERNETES if each["kind"] == "Deployment"]
+    assert tracking["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    policies = {each["metadata"]["name"]: each["spec"] for each in KUBERNETES if each["kind"] == "NetworkPolicy"}
+    assert policies["tracking"]["podSelector"]["matchLabels"] == tracking["spec"]["template"]["metadata"]["labels"]
+    [[source]] = [rule["from"] for rule in policies["tracking"]["ingress"]]
+    assert source["podSelector"]["matchLabels"] == LOCATION["labels"]
+    refused = [
+        address
+        for each in policies["shelfsight-no-cloud-metadata"]["egress"][0]["to"]
+        for address in each.get("ipBlock", {}).get("except", [])
+    ]
+    assert {"169.254.0.0/16", "168.63.129.16/32", "192.0.0.192/32"} <= set(refused)
+
+
+def test_a_run_ends_after_three_days_and_another_limit_is_a_tag() -> None:
+    root = yaml.safe_load(SHIPPED.read_text())
+    assert root["run_monitoring"]["max_runtime_seconds"] == 3 * 24 * 3600
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
@@ -134,16 +226,36 @@ def test_the_image_copies_what_there_is_and_what_the_builder_is_let_have() -> No
 
 
 def test_the_image_is_of_the_pinned_versions_and_not_root_s() -> None:
-    installs = re.findall(r"^RUN pip install (.*)$", DOCKERFILE, flags=re.MULTILINE)
-    assert len(installs) == 2
-    assert all(each.startswith("-c constraints.txt ") for each in installs)
-    extras = re.search(r"'\.\[(.*)\]'", installs[-1])
+    installs = re.findall(r"pip install (.*?)(?:;? \\| &&|$)", DOCKERFILE, flags=re.MULTILINE)
+    assert len(installs) == 4
+    for each in installs:
+        own_build = each == "--no-deps --no-build-isolation ."
+        assert own_build or "--index-url" in each or each.startswith("--require-hashes --no-deps -r requirements.txt")
+    extras = re.search(r"^IMAGE_EXTRAS := (.*)$", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
     assert extras is not None
-    assert set(extras[1].split(",")) <= PROJECT["optional-dependencies"].keys() - {"dev"}
+    assert set(extras[1].split()) == PROJECT["optional-dependencies"].keys() - {"dev"}
     assert {"torch", "torchvision", "dagster-postgres", "dagster-k8s", "psycopg2-binary"} <= PINS.keys()
     assert re.findall(r"^USER (.*)$", DOCKERFILE, flags=re.MULTILINE) == ["10001"]
     minor = PROJECT["requires-python"].removeprefix(">=")
-    assert {each.split(":")[1].split("-")[0] for each in re.findall(r"^FROM (python\S+)", DOCKERFILE, re.M)} == {minor}
+    assert {each.split(":")[1].split("-")[0] for each in re.findall(r"^ARG PYTHON=(python\S+)", DOCKERFILE, re.M)} == {
+        minor
+    }
+
+
+def test_every_package_of_the_image_has_hashes_and_the_project_s_version_and_no_address() -> None:
+    lines = (DEPLOY / "requirements.txt").read_text().splitlines()
+    locked = {}
+    for line in lines:
+        name, version, hashes = re.fullmatch(r"([a-z0-9-]+)==(\S+?)((?: --hash=sha256:[0-9a-f]{64})+)", line).groups()
+        locked[name] = version
+        assert hashes
+    assert "://" not in "".join(lines)
+    assert {name: PINS[name] for name in locked.keys() & PINS.keys()} == {
+        name: version for name, version in locked.items() if name in PINS
+    }
+    asked = [*PROJECT["dependencies"], "hatchling"]
+    asked += [each for name, extra in PROJECT["optional-dependencies"].items() if name != "dev" for each in extra]
+    assert {re.split(r"[\[>=<]", each)[0] for each in asked} <= locked.keys()
 
 
 def test_images_and_chart_have_the_versions_of_the_project_and_of_dagster() -> None:
@@ -157,10 +269,15 @@ def test_images_and_chart_have_the_versions_of_the_project_and_of_dagster() -> N
 
 def test_what_every_server_publishes_is_on_loopback() -> None:
     published = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
-    assert published == ["127.0.0.1:3000:3000", "127.0.0.1:5000:5000"]
+    assert published == [
+        "127.0.0.1:${SHELFSIGHT_DAGSTER_PORT:-3000}:3000",
+        "127.0.0.1:${SHELFSIGHT_MLFLOW_PORT:-5000}:5000",
+    ]
 
 
 def test_the_page_about_deploying_names_every_file_and_every_variable() -> None:
     page = (REPOSITORY / "docs" / "how-to" / "deploy.md").read_text()
     assert [path.name for path in DEPLOY.iterdir() if path.name not in page and path.name != ".env"] == []
-    assert [name for name in environment() if name.startswith("SHELFSIGHT_") and name not in page] == []
+    settings = {variable_of(field) for field in Settings.model_fields}  # which a page of their own describes
+    named = {name for name in environment() if name.startswith("SHELFSIGHT_")}
+    assert [name for name in named - settings if name not in page] == []

@@ -42,13 +42,15 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> dg.ExecutorDefinition:
 
 def pod_of(op: str, chosen: dg.ExecutorDefinition) -> kubernetes.client.V1PodSpec:
     """The pod in which an op runs, as dagster-k8s puts it together."""
-    own = chosen.apply_config_mapping({"config": {}}).value["config"]["per_step_k8s_config"].get(op, {})
+    config = chosen.apply_config_mapping({"config": {}}).value["config"]
     of_all = UserDefinedDagsterK8sConfig.from_dict(
         {re.sub(r"[A-Z]", lambda at: "_" + at[0].lower(), key): each for key, each in LAUNCHER["runK8sConfig"].items()}
     )
     context = K8sContainerContext(
         run_k8s_config=of_all, volumes=LOCATION["volumes"], volume_mounts=LOCATION["volumeMounts"]
-    ).merge(K8sContainerContext(run_k8s_config=UserDefinedDagsterK8sConfig.from_dict(own)))
+    )
+    for own in (config["step_k8s_config"], config["per_step_k8s_config"].get(op, {})):
+        context = context.merge(K8sContainerContext(run_k8s_config=UserDefinedDagsterK8sConfig.from_dict(own)))
     image = DagsterK8sJobConfig(job_image="shelfsight", dagster_home="/opt/dagster/dagster_home")
     job = construct_dagster_k8s_job(image, [], op, user_defined_k8s_config=context.run_k8s_config)
     return job.spec.template.spec
@@ -70,6 +72,19 @@ def test_every_step_shares_the_store_and_none_is_root_s(chosen: dg.ExecutorDefin
         assert "/store" in [each.mount_path for each in pod.containers[0].volume_mounts]
         assert (pod.security_context.run_as_non_root, pod.security_context.run_as_user) == (True, 10001)
         assert pod.containers[0].security_context.allow_privilege_escalation is False
+        assert pod.containers[0].security_context.read_only_root_filesystem is True
+        assert pod.security_context.seccomp_profile.type == "RuntimeDefault"
+
+
+def test_a_step_has_no_token_of_the_cluster_and_the_label_of_a_client_of_mlflow(
+    chosen: dg.ExecutorDefinition,
+) -> None:
+    config = chosen.apply_config_mapping({"config": {}}).value["config"]
+    assert config["step_k8s_config"]["pod_spec_config"] == {"automount_service_account_token": False}
+    of_all = LAUNCHER["runK8sConfig"]["podTemplateSpecMetadata"]
+    assert of_all["labels"] == LOCATION["labels"]
+    for op in ("encoders", "taxonomy"):
+        assert pod_of(op, chosen).automount_service_account_token is False
 
 
 def test_the_ops_that_hold_the_device_s_pool_are_those_that_get_one() -> None:

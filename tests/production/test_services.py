@@ -1,6 +1,7 @@
 """The services of `deploy/compose.yaml`, without the containers: their own commands and environment, on loopback."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.production.test_postgres import settle
 
 SERVICES: dict[str, Any] = yaml.safe_load((REPOSITORY / "deploy" / "compose.yaml").read_text())["services"]
 SERVERS = {"mlflow": "5000", "code": "4000", "webserver": "3000"}
+VOLUMES = ("SHELFSIGHT_STORE", "SHELFSIGHT_SCRATCH")  # the variables of folders that are volumes there
 PASSWORD = "${SHELFSIGHT_POSTGRES_PASSWORD:?set it in deploy/.env}"  # noqa: S105
 
 
@@ -50,8 +52,10 @@ class Here:
         return [str(Path(sys.executable).parent / name), *arguments]
 
     def environment(self, service: str) -> dict[str, str]:
-        said = {name: self._here(value) for name, value in SERVICES[service]["environment"].items()}
-        return {**os.environ, "SHELFSIGHT_STORE": str(self.folder / "store"), **said}
+        environment = SERVICES[service]["environment"]
+        said = {name: self._here(value) for name, value in environment.items() if value is not None}  # None: as here
+        folders = {name: str(self.folder / name.rpartition("_")[2].lower()) for name in VOLUMES}
+        return {**os.environ, **said, **folders}
 
     @contextmanager
     def serving(self, service: str) -> Iterator[None]:
@@ -70,6 +74,7 @@ class Here:
     def _here(self, word: str) -> str:
         for there, here in self._meant.items():
             word = word.replace(there, here)
+        word = re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", word)  # the default, as nobody sets it
         return "" if word.startswith("${") else word  # what the example of the env file leaves empty
 
 

@@ -58,7 +58,9 @@ def classify(
         options = Classifying(images=sources, num_images=num_images, coverage=coverage)
         classify_images(store, options, counted.write)
     if output is None:
-        print_output(kept.records if as_json else [shown(each) for each in kept.records], as_json=as_json)
+        print_output(
+            kept.records if as_json else [shown(each) for each in kept.records], as_json=as_json, has_data=True
+        )
     else:
         num_classified = num_images - sum(counted.failed.values())
         summary = {"output": str(output), "classified": num_classified, "failed": counted.failed}

@@ -26,4 +26,4 @@ def query(
         rows = read_query(database(store), sql).to_dicts()
     except duckdb.Error as error:
         raise ValueError(str(error)) from error
-    print_output(rows, as_json=as_json)
+    print_output(rows, as_json=as_json, has_data=True)

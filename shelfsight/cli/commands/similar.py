@@ -29,4 +29,4 @@ def similar(
     from shelfsight.cli.output import print_output
     from shelfsight.cli.similar import similar as found
 
-    print_output(found(store, query, encoder or None, k, sheet), as_json=as_json)
+    print_output(found(store, query, encoder or None, k, sheet), as_json=as_json, has_data=True)

@@ -26,7 +26,7 @@ def parsed(column: str, *texts: str | None) -> tuple[pl.DataFrame, list[tuple[in
         ("USD 5", 5.0, "USD"),
         ("12,99 eur", 12.99, "EUR"),
         ("0.5 KWD", 0.5, "KWD"),
-        ("1.2345 KWD", 1.2345, "KWD"),
+        ("1.234 KWD", 1.234, "KWD"),
         (None, None, None),
     ],
 )
@@ -36,7 +36,7 @@ def test_a_price_is_an_amount_and_a_currency(text: str | None, amount: float | N
     assert rejected == []
 
 
-NO_PRICES = ["12.99", "EUR", "1,299 EUR", "12.99 EURO", "-5 EUR", "free", "1e9 EUR", "=1+1", "5 pcs"]
+NO_PRICES = ["12.99", "EUR", "12.99 EURO", "-5 EUR", "free", "1e9 EUR", "=1+1", "5 pcs"]
 
 
 @pytest.mark.parametrize("text", NO_PRICES)
@@ -46,7 +46,8 @@ def test_a_price_that_cannot_be_parsed_is_rejected_and_left_out(text: str) -> No
     assert values["currency"].to_list() == ["EUR", None]
     [(row, reason, detail)] = rejected
     assert (row, reason) == (2, "bad_price")
-    assert detail == f"price '{text}' cannot be parsed: write it as 12.99 EUR; the product is kept without it"
+    way_out = "write it as 12.99 EUR, with no more decimals than the currency has"
+    assert detail == f"price '{text}' cannot be parsed: {way_out}; the product is kept without it"
 
 
 @pytest.mark.parametrize(

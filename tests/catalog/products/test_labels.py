@@ -20,6 +20,7 @@ CURRENT = Taxonomy.parse(
     "new",
 )
 MOVES = Moves([FORMER], CURRENT)
+CONFIRMED = Moves([FORMER], CURRENT, {2: 2})
 
 
 @pytest.mark.parametrize(
@@ -27,8 +28,7 @@ MOVES = Moves([FORMER], CURRENT)
     [
         ("7", 7, COLUMN),
         ("Clothing > Boots", 7, COLUMN),
-        ("2", 2, COLUMN),  # renamed, the id is known
-        ("clothing>hats", 2, "moved:2019:2"),  # its former path is not
+        ("Clothing > Headwear", 2, COLUMN),  # a path of today is beyond doubt
         ("3", 7, "moved:2019:3"),
         ("T", None, None),
     ],
@@ -39,6 +39,16 @@ def test_a_text_has_a_current_category_or_the_one_that_replaced_it(
     label = label_of(text, CURRENT, MOVES)
     assert (label.category_id, label.source) == (category_id, source)
     assert (label.reason is None) == (category_id is not None)
+
+
+@pytest.mark.parametrize("text", ["2", " 2 ", "clothing>hats", "Clothing > Hats"])
+def test_an_id_with_another_path_is_not_followed_until_a_person_confirms_it(text: str) -> None:
+    label = label_of(text, CURRENT, MOVES)
+    assert (label.category_id, label.source, label.reason) == (None, "changed:2019:2", "category_changed")
+    assert label.detail is not None
+    assert "is 'Clothing > Hats' of version 2019, but its id is 'Clothing > Headwear' now" in label.detail
+    assert "write 2,2 into taxonomy-moves.csv" in label.detail
+    assert label_of(text, CURRENT, CONFIRMED).category_id == 2
 
 
 def test_a_leaf_that_was_split_keeps_its_category_and_lists_the_new_leaves() -> None:
@@ -93,7 +103,11 @@ def parsed_feed(*categories: str, product_type: str = "") -> ParsedFeed:
     feed = io.BytesIO(f"id\ttitle\timage_link\tgoogle_product_category\tproduct_type\n{rows}".encode())
     partner = PartnerSettings(partner_id="acme", product_types={"Kopf": "Clothing > Hats", "Fuß": "3"})
     return parse_products(
-        FEED_READERS["google_tsv"](feed, "feed.tsv", {}), partner=partner, delivery="d", taxonomy=CURRENT, moves=MOVES
+        FEED_READERS["google_tsv"](feed, "feed.tsv", {}),
+        partner=partner,
+        delivery="d",
+        taxonomy=CURRENT,
+        moves=CONFIRMED,
     )
 
 
@@ -122,7 +136,9 @@ def test_the_partner_s_product_type_labels_where_google_s_category_is_lost() -> 
 
 def test_a_mapping_of_product_types_follows_moves_and_refuses_lost_categories() -> None:
     mapped = PartnerSettings(partner_id="acme", product_types={"Kopf": "Clothing > Hats", "Fuß": "3", "Hals": "4"})
-    assert mapped_categories(mapped, CURRENT, MOVES) == {"kopf": 2, "fuss": 7, "hals": 4}
+    assert mapped_categories(mapped, CURRENT, CONFIRMED) == {"kopf": 2, "fuss": 7, "hals": 4}
+    with pytest.raises(ValueError, match=r"'Kopf' is mapped to 'Clothing > Hats', which was .* write 2,2 into"):
+        mapped_categories(mapped, CURRENT, MOVES)
     lost = PartnerSettings(partner_id="acme", product_types={"Spiel": "5"}, product_types_file="types.csv")
     with pytest.raises(ValueError, match=r"types\.csv: 'Spiel' is mapped to '5', .* it was 'Toys' in version 2019"):
         mapped_categories(lost, CURRENT, MOVES)

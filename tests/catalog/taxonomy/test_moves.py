@@ -38,12 +38,23 @@ def edited(*edits: tuple[str, str]) -> str:
     [
         ((), 2, "kept", 2),
         ((("> Hats", "> HATS"),), 2, "kept", 2),
-        ((("> Hats", "> Headwear"),), 2, "renamed", 2),
-        ((("Clothing", "Apparel"),), 2, "renamed", 2),
-        ((("7 - Toys > Kites", "7 - Clothing > Kites"),), 7, "moved", 7),
-        ((("7 - Toys > Kites", "12 - Toys > Games|7 - Toys > Games > Kites"),), 7, "moved", 7),
+        ((("> Hats", "> Headwear"),), 2, "changed", None),
+        ((("Clothing", "Apparel"),), 1, "changed", None),
+        ((("Clothing", "Apparel"),), 2, "changed", None),
+        ((("7 - Toys > Kites", "7 - Clothing > Kites"),), 7, "changed", None),
+        ((("7 - Toys > Kites", "12 - Toys > Games|7 - Toys > Games > Kites"),), 7, "changed", None),
+        ((("7 - Toys > Kites", "7 - Toys > Cars"),), 7, "changed", None),
+        ((("7 - Toys > Kites", "7 - Toys > Cars|12 - Toys > Kites"),), 7, "changed", None),
+        (
+            (("3 - Clothing > Boots|4 - Clothing > Ties", "3 - Clothing > Ties|4 - Clothing > Boots"),),
+            3,
+            "changed",
+            None,
+        ),
+        ((("7 - Toys > Kites", "7 - Kites"),), 7, "changed", None),
+        ((("11 - Music", "11 - Garden > Music"),), 11, "changed", None),
         ((("2 - Clothing > Hats", "20 - Clothing > Hats"),), 2, "moved", 20),
-        ((("|6 - Toys > Yo-Yos", ""), ("7 - Toys > Kites", "7 - Toys > Yo-Yos")), 6, "merged", 7),
+        ((("|6 - Toys > Yo-Yos", ""), ("7 - Toys > Kites", "7 - Toys > Yo-Yos")), 6, "moved", 7),
         ((("|6 - Toys > Yo-Yos|7 - Toys > Kites", ""),), 6, "merged", 5),
         ((("4 - Clothing > Ties", "4 - Clothing > Ties|40 - Clothing > Ties > Bow Ties"),), 4, "split", None),
         ((("4 - Clothing > Ties", "41 - Clothing > Ties|40 - Clothing > Ties > Bow Ties"),), 4, "split", None),
@@ -93,6 +104,42 @@ def test_manual_decisions_precede_every_rule() -> None:
     assert moves[3].reason == "dropped in taxonomy-moves.csv"
 
 
+def test_a_changed_id_names_what_it_was_what_it_is_and_the_lines_that_settle_it() -> None:
+    move = moved(OLD, edited(("7 - Toys > Kites", "7 - Toys > Cars|12 - Toys > Kites")))[7]
+    assert (move.old_path, move.candidates, move.ancestor_id) == ("Toys > Kites", (12, 7), 5)
+    assert "its id is 'Toys > Cars' now" in move.reason
+    assert "write 7,7 into taxonomy-moves.csv" in move.reason
+
+
+@pytest.mark.parametrize(
+    ("edits", "curated", "kinds"),
+    [
+        ((("Clothing", "Apparel"),), {1: 1}, {1: "moved", 2: "renamed", 3: "renamed"}),
+        ((("> Hats", "> Headwear"),), {2: 2}, {2: "moved"}),
+        ((("Clothing", "Apparel"), ("> Hats", "> Cars")), {1: 1}, {2: "changed", 3: "renamed"}),
+        ((("Garden", "Yard"), ("> Pots", "> Vessels")), {8: 8}, {9: "changed", 10: "changed"}),
+        ((("Garden", "Yard"), ("> Pots", "> Vessels")), {8: 8, 9: 9}, {9: "moved", 10: "renamed"}),
+        ((("7 - Toys > Kites", "7 - Toys > Cars"),), {7: None}, {7: "lost"}),
+    ],
+)
+def test_a_confirmed_category_confirms_those_below_it_that_kept_their_names(
+    edits: tuple[tuple[str, str], ...], curated: Mapping[int, int | None], kinds: Mapping[int, str]
+) -> None:
+    moves = moved(OLD, edited(*edits), curated)
+    assert {old_id: moves[old_id].kind for old_id in kinds} == kinds
+
+
+def test_an_id_that_any_former_version_had_for_another_category_is_not_followed() -> None:
+    boots, cars = version("1 - A|5 - A > Boots", "1"), version("1 - A|5 - A > Cars", "2")
+    moves = Moves([boots, cars], version("1 - A|5 - A > Cars", "3"))
+    found = moves.of_label("5")
+    assert found is not None
+    assert (found.version, found.kind) == ("1", "changed")
+    assert moves.of_label("A > Cars") is None  # a path of today is beyond doubt
+    assert [move.old_id for move in moves.changed] == [5]
+    assert Moves([boots, cars], version("1 - A|5 - A > Cars", "3"), {5: 5}).changed == ()
+
+
 def test_a_decision_about_a_category_that_no_former_version_has_is_refused() -> None:
     with pytest.raises(ValueError, match=r"moves category 99, which no former version has \(2019\); correct the id"):
         moved(OLD, OLD, {99: 2})
@@ -103,8 +150,10 @@ def test_a_decision_about_a_category_that_no_former_version_has_is_refused() -> 
 def test_a_category_is_traced_through_the_versions_between() -> None:
     first, second = version("1 - A|2 - A > B", "1"), version("1 - A|3 - A > B", "2")
     moves = {(move.version, move.old_id): move for move in Moves([first, second], version("1 - A|3 - A > C", "3"))}
-    assert (moves["1", 2].kind, moves["1", 2].new_path) == ("moved", "A > C")
-    assert (moves["2", 3].kind, moves["2", 3].new_path) == ("renamed", "A > C")
+    assert (moves["1", 2].kind, moves["1", 2].new_path) == ("lost", None)
+    assert (moves["2", 3].kind, moves["2", 3].new_path) == ("changed", None)
+    settled = {move.version: move for move in Moves([first, second], version("1 - A|3 - A > C", "3"), {3: 3})}
+    assert (settled["1"].kind, settled["1"].new_path) == ("moved", "A > C")
 
 
 def test_a_label_means_what_it_meant_in_the_newest_version_that_knows_it() -> None:
@@ -113,13 +162,14 @@ def test_a_label_means_what_it_meant_in_the_newest_version_that_knows_it() -> No
     assert by_id is not None
     assert by_old_path is not None
     assert (by_id.version, by_old_path.version) == ("2", "1")
+    assert by_id.kind == "changed"
     assert moves.of("A > D") is None
 
 
 def test_a_former_version_in_another_language_is_matched_by_its_names() -> None:
     german = version("1 - Kleidung|2 - Kleidung > Hüte", "2019")
     current = version("1 - Clothing|2 - Clothing > Hats")
-    assert {move.kind for move in Moves([german], current)} == {"renamed"}
+    assert {move.kind for move in Moves([german], current)} == {"changed"}
     assert {move.kind for move in Moves([german], current.with_language(german, "de"))} == {"kept"}
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from catalog.taxonomy.tree import Taxonomy
+from catalog.taxonomy.tree import Taxonomy, TaxonomyError
 from catalog_assets.automation.warehouse import warehouse
 from catalog_assets.definitions import definitions
 from catalog_assets.flow import register_arrivals
 from catalog_assets.idioms.staleness import needs_materializing
 from resources.settings import Settings
 from resources.store import Store
+from shelfsight.cli.check import reference_problems
 
 OLD = """\
 # Google_Product_Taxonomy_Version: 2019-07-10
@@ -132,6 +133,44 @@ def test_a_version_replaced_without_keeping_the_former_one_is_a_warning(
     store.write(Taxonomy.parse(former, "2019").table(), "taxonomy")
     kept.write_text(former)
     assert metadata(prepare.execute_in_process(instance=instance), "taxonomy")["unexplained"].value == 0
+
+
+REUSED = NEW.replace("2 - Clothing > Hats", "2 - Clothing > Cars")
+
+
+def test_ids_that_mean_another_category_without_the_former_file_are_refused_and_the_table_stays(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    register_arrivals(store, instance)
+    run(store, instance)
+    (store.local / "reference/taxonomy.txt").write_text(REUSED)
+    defs = definitions(Settings.read(store=store.root))
+    for job, partition in (("prepare", None), ("parse", DELIVERY)):
+        with pytest.raises(TaxonomyError, match=r"2 was 'Clothing > Hats' and is 'Clothing > Cars'; save the former"):
+            defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=partition)
+    assert labels(store)[0] == (2, "google_product_category")
+    assert dict(store.scan("taxonomy").select("category_id", "path").collect().iter_rows())[2] == "Clothing > Hats"
+
+
+@pytest.mark.parametrize(("decision", "label"), [("", None), ("2,2\n", 2), ("2,9\n", 9), ("2,\n", None)])
+def test_labels_with_an_id_that_means_another_category_follow_it_only_when_a_person_has_confirmed_it(
+    store: Store, instance: dg.DagsterInstance, decision: str, label: int | None
+) -> None:
+    register_arrivals(store, instance)
+    put_new_version(store)
+    (store.local / "reference/taxonomy.txt").write_text(REUSED)
+    (store.local / "reference/taxonomy-moves.csv").write_text(f"old_id,new_id\n{decision}")
+    done = definitions(Settings.read(store=store.root)).resolve_job_def("prepare").execute_in_process(instance=instance)
+    [evaluation] = [
+        each for each in done.get_asset_check_evaluations() if each.check_name == "ids_mean_what_they_meant"
+    ]
+    assert evaluation.passed == bool(decision)
+    assert ("labels with them are dropped: 2;" in str(evaluation.description)) != bool(decision)
+    run(store, instance)
+    assert labels(store)[0][0] == label
+    problems = list(reference_problems(store))
+    assert [each for each in problems if "category 2 was 'Clothing > Hats'" in each] == problems
+    assert bool(problems) != bool(decision)
 
 
 def test_moves_are_shown_with_the_asset_and_counted_by_product_in_sql(
