@@ -179,7 +179,7 @@ def test_a_secret_of_the_project_s_file_is_no_configuration_that_dagster_stores(
     monkeypatch.setenv(variable_of(key), "")  # as if unset; the test's end restores it
     made = configured(Settings.read())[resource]
     assert SECRET not in repr(made)
-    assert str(getattr(made, field)) == variable_of(key)  # the name of the variable, and not its value
+    assert getattr(made, field).env_var_name == variable_of(key)  # the name of the variable, and not its value
     assert os.environ[variable_of(key)].endswith(SECRET)
 
 
