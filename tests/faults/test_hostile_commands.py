@@ -135,7 +135,7 @@ def test_init_asks_about_hostile_columns_in_printable_questions(tmp_path: Path) 
     feed = tmp_path / "feed.tsv"
     columns = [each.encode("utf-8", "replace").decode() for each in TERMINAL.values()]
     columns = [each.translate({9: " ", 10: " ", 13: " ", 0: " "}) for each in columns]
-    feed.write_text("\t".join(["id", "titel\x1b[31m", "bild", *columns]) + "\n" + "\t".join(["1"] * (3 + len(columns))))
+    feed.write_text("\t".join(["id", "title\x1b[31m", "bild", *columns]) + "\n" + "\t".join(["1"] * (3 + len(columns))))
     code, out, err = run(
         "init", str(tmp_path / "made"), "--feed", str(feed), "--partner", "hansen", "--taxonomy", "own"
     )
