@@ -11,7 +11,7 @@ from catalog.escaping.chat import chat_line
 from catalog.escaping.secrets import without_path
 from catalog.escaping.terminal import terminal_line
 from catalog.storage.files import StoreNotWritableError, store_path
-from resources.outbox import Alert, Outbox, Sent
+from resources.pending_alerts import Alert, PendingAlerts, Sent
 from resources.settings import redacted
 
 ALERTS = "alerts"  # the folder of the store
@@ -34,9 +34,9 @@ class Alerts(dg.ConfigurableResource):  # type: ignore[type-arg]
     folder: str = ""  # of alerts that wait, a folder or a URL
 
     @property
-    def outbox(self) -> Outbox:
+    def pending(self) -> PendingAlerts:
         """The alerts that the webhook has not taken yet."""
-        return Outbox(store_path(self.folder))
+        return PendingAlerts(store_path(self.folder))
 
     def queue(self, alert_id: str, text: str, details: Mapping[str, str]) -> None:
         """Keeps an alert until it is posted; one of the same id is kept once.
@@ -52,7 +52,7 @@ class Alerts(dg.ConfigurableResource):  # type: ignore[type-arg]
         fields = {name: redacted(value) for name, value in details.items()}
         alert = Alert(id=alert_id, text=chat_line(redacted(text)), details=fields)
         try:
-            self.outbox.add(alert)
+            self.pending.add(alert)
         except StoreNotWritableError:  # a full disk is what an alert may be about
             self.post(alert)
 
@@ -62,7 +62,7 @@ class Alerts(dg.ConfigurableResource):  # type: ignore[type-arg]
         An alert is removed after the webhook has taken it: if the process dies in between, it is posted once more,
         with the same `id`.
         """
-        return self.outbox.deliver(self.post, now or datetime.now(UTC))
+        return self.pending.deliver(self.post, now or datetime.now(UTC))
 
     def post(self, alert: Alert) -> None:
         """Posts an alert once; redirects are not followed.

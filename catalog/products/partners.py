@@ -150,7 +150,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
     for url in table.get("feeds", []):
         if not isinstance(url, str) or "://" not in url or not _has_whole_host(url):
             raise ValueError(
-                f"{path}: [partners.{partner_id}] has the feed {redact(repr(url))}; write a URL such as "
+                f"{path}: [partners.{partner_id}] has the feed {_shown(url)}; write a URL such as "
                 "'https://shop/feed.tsv', with '/', '?' and '#' of a password as %2F, %3F and %23, or drop the file "
                 "into the inbox"
             )
@@ -169,10 +169,18 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
     )
 
 
+def _shown(url: object) -> str:
+    """A feed's URL without what may be secret in it: its query, passwords and keys."""
+    return re.sub(r"\?[^\s'\"]*", "?...", redact(repr(url)))
+
+
 def _has_whole_host(url: str) -> bool:
-    """False where host or port are none, as with a password whose `/` ends the host, and so is shown as a path."""
+    """False where host or port are none, as with a password whose `/` ends the host, and so is shown as a path.
+
+    A chain of file systems, such as ``zip://feed.tsv::ftp://shop/feeds.zip``, has a host in its last link.
+    """
     try:
-        _ = urlsplit(url).port
+        _ = urlsplit(re.split(r"::(?=[a-z0-9+.-]+://)", url)[-1]).port
     except ValueError:
         return False
     return True

@@ -34,7 +34,7 @@ def locked(path: Path, work: str) -> Iterator[None]:
         work: what the block does, such as "the download of delivery 'a.b'", for the error.
 
     Raises:
-        LockedError: it is held; the message names the holder.
+        LockedError: another process has it; the message names that process.
         StoreNotWritableError: the file cannot be created.
     """
     with wrap_os_errors(path):
@@ -96,7 +96,7 @@ def _describe(opened: int) -> None:
 
 
 def _release(path: Path, opened: int) -> None:
-    """Removes the file while the lock is still held, so that nobody locks a file that is about to go."""
+    """Removes the file before the lock is released, so that nobody locks a file that is about to be removed."""
     if _is_the_file(path, opened):
         path.unlink(missing_ok=True)
     os.close(opened)

@@ -30,7 +30,7 @@ def failure_sensor(context: dg.RunFailureSensorContext, alerts: Alerts) -> dg.Sk
 @dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15)
 def alert_sensor(alerts: Alerts) -> dg.SkipReason:
     """Posts the alerts that wait, and retries those that could not be posted after 30 s, a minute, ... an hour."""
-    num_waiting = len(alerts.outbox.waiting())
+    num_waiting = len(alerts.pending.waiting())
     if not num_waiting:
         return dg.SkipReason("no alert waits")
     if not alerts.webhook:

@@ -12,7 +12,7 @@ import polars as pl
 from ml.deployment.deployment import POINTER, current_folder, read_metadata
 from resources.alerts import ALERTS
 from resources.instance import home_of
-from resources.outbox import Outbox
+from resources.pending_alerts import PendingAlerts
 from resources.settings import Settings
 from resources.store import Store
 from shelfsight.cli.automation_state import Automation, automation_of
@@ -52,7 +52,7 @@ def status(root: str) -> dict[str, Any]:
         "champion": champion and f"{champion['classifier']}, {champion['metric']} {champion['value']:.3f}",
         "reason": champion and champion["reason"],
         "deployed": facts and f"{facts['classifier']} as {facts['variant']}, {_speed(facts):,.0f} images/s",
-        "alerts not posted": len(Outbox(store.path / ALERTS).waiting()),
+        "alerts not posted": len(PendingAlerts(store.path / ALERTS).waiting()),
         "daemon": "running" if automation.is_daemon_running else "not running",
         "sensors": list(map(str, automation.sensors.values())) if instance else _no_instance(settings, store),
     }

@@ -48,7 +48,17 @@ from resources.store import Store
 from tests.catalog.download.download_until_killed import SETTINGS
 
 FEW = replace(SETTINGS, shard_rows=2, politeness=Politeness(max_connections=1), backoff_s=0.0, max_attempts=1)
-VOLATILE = {"fetched_at", "duration_ms", "attempts", "decided_at", "promoted_at", "received_at", "stamp", "version"}
+VOLATILE = {
+    "fetched_at",
+    "duration_ms",
+    "attempts",
+    "decided_at",
+    "promoted_at",
+    "received_at",
+    "arrived_at",
+    "stamp",
+    "version",
+}
 State = dict[str, Any]
 
 

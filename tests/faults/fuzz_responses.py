@@ -28,7 +28,7 @@ from catalog.download.storable_results import storable_results
 from catalog.images.outcomes import outcomes_table
 from catalog.images.statuses import Status
 from tests.catalog.download.raw_server import RawServer, Reply
-from tests.catalog.download.test_guards import ScriptedResolver
+from tests.catalog.network.test_guards import ScriptedResolver
 
 BODY = b"the bytes of an image"
 EXAMPLES_A_ROUND = 2_000

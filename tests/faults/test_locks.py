@@ -1,4 +1,4 @@
-"""Two at one thing: the second process is told who is at work, and a dead one keeps nobody off."""
+"""Locks: the error of a second process names the first, and a process that is gone blocks nobody."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from tests.catalog.download.shop_deliveries import check_complete, good, image
 
 HOLDING = (
     "import sys; from pathlib import Path; from catalog.storage.locks import locked\n"
-    "with locked(Path(sys.argv[1]), 'it'): print('held', flush=True); sys.stdin.read()"
+    "with locked(Path(sys.argv[1]), 'it'): print('locked', flush=True); sys.stdin.read()"
 )
 
 
@@ -31,12 +31,12 @@ def held_elsewhere(path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-c", HOLDING, str(path)]
     with subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
+        assert process.stdout.readline() == b"locked\n"
         yield process
         process.kill()
 
 
-def test_a_second_process_is_told_who_holds_what_and_since_when(tmp_path: Path) -> None:
+def test_the_error_of_a_second_process_names_the_first_its_work_and_its_start(tmp_path: Path) -> None:
     path = tmp_path / "new" / ".lock"
     with (
         held_elsewhere(path) as holder,

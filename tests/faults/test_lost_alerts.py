@@ -17,7 +17,7 @@ import pytest
 from upath import UPath
 
 from resources.alerts import AlertNotPostedError, Alerts
-from resources.outbox import FIRST_BACKOFF, MAX_BACKOFF, Alert, Outbox
+from resources.pending_alerts import FIRST_BACKOFF, MAX_BACKOFF, Alert, PendingAlerts
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SECRET = "T000-B000-hunter22"  # noqa: S105 of this test
@@ -64,7 +64,7 @@ def webhook() -> Iterator[Webhook]:
 
 
 def alerts(folder: Path, url: str) -> Alerts:
-    return Alerts(webhook=url, folder=str(folder))
+    return Alerts(webhook=url, folder=str(folder), allowed_networks="127.0.0.1/32")
 
 
 def closed_port() -> int:
@@ -87,7 +87,7 @@ def test_an_alert_that_is_refused_is_kept_and_posted_when_the_webhook_is_back(
     back = alerts(tmp_path, webhook.url(204))
     assert back.deliver(NOON + FIRST_BACKOFF).num_sent == 1
     assert webhook.posted[-1] == {"text": "broken", "id": "run-1", "job": "ingest"}
-    assert back.outbox.waiting() == []
+    assert back.pending.waiting() == []
     assert back.deliver(NOON + timedelta(days=1)).num_sent == 0
 
 
@@ -121,15 +121,15 @@ def test_no_error_of_a_webhook_shows_its_secret(url: str, tmp_path: Path) -> Non
 
 
 def test_attempts_are_further_apart_each_time_and_never_more_than_an_hour(tmp_path: Path) -> None:
-    outbox, now, waits = Outbox(UPath(tmp_path)), NOON, []
+    pending, now, waits = PendingAlerts(UPath(tmp_path)), NOON, []
 
     def refuse(_: Alert) -> None:
         raise OSError("down")
 
-    outbox.add(Alert(id="a", text="x"))
+    pending.add(Alert(id="a", text="x"))
     for _ in range(12):
-        outbox.deliver(refuse, now)
-        [alert] = outbox.waiting()
+        pending.deliver(refuse, now)
+        [alert] = pending.waiting()
         waits.append(datetime.fromisoformat(alert.next_attempt_at) - now)
         now += waits[-1]
     assert waits[:4] == [FIRST_BACKOFF * factor for factor in (1, 2, 4, 8)]
@@ -138,7 +138,7 @@ def test_attempts_are_further_apart_each_time_and_never_more_than_an_hour(tmp_pa
 
 
 def test_an_alert_that_is_never_taken_holds_up_no_other_one(tmp_path: Path) -> None:
-    outbox, taken = Outbox(UPath(tmp_path)), []
+    pending, taken = PendingAlerts(UPath(tmp_path)), []
 
     def take(alert: Alert) -> None:
         if alert.id == "a":
@@ -146,28 +146,28 @@ def test_an_alert_that_is_never_taken_holds_up_no_other_one(tmp_path: Path) -> N
         taken.append(alert.id)
 
     for number, name in enumerate("abc"):
-        outbox.add(Alert(id=name, text="x", created_at=(NOON + timedelta(seconds=number)).isoformat()))
-    outbox.deliver(take, NOON)
-    outbox.deliver(take, NOON + timedelta(seconds=1))
+        pending.add(Alert(id=name, text="x", created_at=(NOON + timedelta(seconds=number)).isoformat()))
+    pending.deliver(take, NOON)
+    pending.deliver(take, NOON + timedelta(seconds=1))
     assert taken == ["b", "c"]
-    assert [alert.id for alert in outbox.waiting()] == ["a"]
+    assert [alert.id for alert in pending.waiting()] == ["a"]
 
 
 @pytest.mark.parametrize("back", [timedelta(days=-400), timedelta(hours=-2)])
 def test_a_clock_that_has_gone_back_delays_no_alert(tmp_path: Path, back: timedelta) -> None:
-    outbox = Outbox(UPath(tmp_path))
-    outbox.add(Alert(id="a", text="x", num_attempts=3, next_attempt_at=(NOON + FIRST_BACKOFF).isoformat()))
-    assert outbox.deliver(lambda _: None, NOON + back).num_sent == 1
+    pending = PendingAlerts(UPath(tmp_path))
+    pending.add(Alert(id="a", text="x", num_attempts=3, next_attempt_at=(NOON + FIRST_BACKOFF).isoformat()))
+    assert pending.deliver(lambda _: None, NOON + back).num_sent == 1
 
 
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "null", '{"id": "x"}', '{"id": 1, "text": [], "details": {}}', "\0\0", '"' + "x" * 100]
 )
 def test_a_file_that_is_no_alert_is_put_aside(tmp_path: Path, content: str) -> None:
-    outbox = Outbox(UPath(tmp_path))
+    pending = PendingAlerts(UPath(tmp_path))
     (tmp_path / "broken.json").write_text(content)
-    outbox.add(Alert(id="a", text="x"))
-    assert [alert.id for alert in outbox.waiting()] == ["a"]
+    pending.add(Alert(id="a", text="x"))
+    assert [alert.id for alert in pending.waiting()] == ["a"]
     assert (tmp_path / "broken.unreadable").exists()
 
 
@@ -175,7 +175,7 @@ def test_the_same_failure_seen_twice_is_one_alert(tmp_path: Path) -> None:
     kept = alerts(tmp_path, "http://127.0.0.1:1/x")
     for _ in range(2):
         kept.queue("run-1", "broken", {})
-    assert len(kept.outbox.waiting()) == 1
+    assert len(kept.pending.waiting()) == 1
 
 
 def test_a_folder_that_cannot_be_written_posts_at_once(webhook: Webhook, tmp_path: Path) -> None:
@@ -189,10 +189,10 @@ def test_a_folder_that_cannot_be_written_posts_at_once(webhook: Webhook, tmp_pat
 KILLED = """
 import os, signal, sys
 from upath import UPath
-from resources.outbox import Alert, Outbox
+from resources.pending_alerts import Alert, PendingAlerts
 from datetime import UTC, datetime
 folder, moment = sys.argv[1:]
-outbox = Outbox(UPath(folder))
+pending = PendingAlerts(UPath(folder))
 def post(alert):
     if moment == "before":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -200,10 +200,10 @@ def post(alert):
     if moment == "after":
         os.kill(os.getpid(), signal.SIGKILL)
 for name in "ab":
-    outbox.add(Alert(id=name, text="x", created_at=f"2026-01-01T00:00:0{ord(name) - 97}+00:00"))
+    pending.add(Alert(id=name, text="x", created_at=f"2026-01-01T00:00:0{ord(name) - 97}+00:00"))
 if moment == "queued":
     os.kill(os.getpid(), signal.SIGKILL)
-outbox.deliver(post, datetime.now(UTC))
+pending.deliver(post, datetime.now(UTC))
 """
 
 
@@ -221,9 +221,9 @@ def test_a_process_that_is_killed_leaves_every_alert_to_the_next_one(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert "".join(killed.stdout.split()) == posted
     taken: list[str] = []
-    Outbox(UPath(tmp_path)).deliver(lambda alert: taken.append(alert.id), datetime.now(UTC))
+    PendingAlerts(UPath(tmp_path)).deliver(lambda alert: taken.append(alert.id), datetime.now(UTC))
     assert "".join(taken) == left
-    assert Outbox(UPath(tmp_path)).waiting() == []
+    assert PendingAlerts(UPath(tmp_path)).waiting() == []
 
 
 @pytest.mark.parametrize("text", ["<!channel> \x1b[31m", "https://user:hunter22@shop/feed", "?token=hunter22&x=1"])

@@ -1,4 +1,4 @@
-"""What trains is what serves: every image has the same pixels, or the same status, in training, `classify` and serving.
+"""Training, `classify` and serving do not differ: every image has the same pixels, or the same status, in each.
 
 The served model runs in a process in which this project is not installed, with the code that was saved with it.
 """
@@ -97,7 +97,7 @@ NAMES = list(CASES)
 
 @dataclass(frozen=True)
 class Served:
-    """What the served model returns: a row and, of an image that is ok, the pixels of each case."""
+    """The output of the served model: a row and, of an image that is ok, the pixels of each case."""
 
     pixels: dict[str, np.ndarray]
     statuses: dict[str, str]

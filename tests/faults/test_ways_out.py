@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from catalog.feeds.local_copies import local_copy
 from catalog.feeds.sources import FeedFile
 from catalog.network.http_files import guard_fsspec, open_filesystem
 from resources.alerts import Alerts
+from resources.pending_alerts import Alert
 from resources.settings import variable_of
 from shelfsight.cli.image_inputs import ImageSources
 from shelfsight.cli.image_loading import load_images
@@ -47,12 +48,15 @@ LISTED = {
     "catalog/network/sessions.py": "sessions behind it",
     "catalog/network/http_files.py": "fsspec's files of web servers behind it",
     "catalog/download/fetching.py": "images and robots.txt: every link is checked, names by `GuardedResolver`",
+    "catalog/network/lookup_threads.py": "resolves names for the guard",
+    "catalog/download/connections.py": "a connector whose sockets are checked",
+    "catalog/download/name_cache.py": "remembers what was resolved",
+    "catalog/storage/locks.py": "names this machine in a lock",
     "catalog/feeds/sources.py": "names an error of aiohttp",
     "catalog/feeds/local_copies.py": "fsspec's files of this machine",
     "catalog/storage/warehouse.py": "the store, which a setting names",
     "catalog/images/worker_processes.py": "pairs of sockets between processes of this machine",
     "catalog/network/posting.py": "posts through a guarded session",
-    "resources/alerts.py": "names an error of aiohttp",
     "shelfsight/cli/up.py": "looks for a free port of this machine",
     "ml/encoders/hub.py": "constants of timm's hub, whose weights a recipe names",
     "demo/fashion_mnist.py": "the demo's images, at an address that is written there",
@@ -123,6 +127,7 @@ OUTSIDE, INSIDE = "127.0.0.1", "127.0.0.2"  # the first is allowed, as a public 
 PRIVATE = "known-to-the-server-inside-alone"
 LIMITS = {"timeout_s": 2.0, "connect_timeout_s": 1.0, "idle_timeout_s": 1.0, "max_attempts": 1}
 SETTINGS = FetchSettings(allowed_networks=(OUTSIDE,), **LIMITS)  # type: ignore[arg-type]
+WEBHOOK = partial(Alerts, allowed_networks=OUTSIDE)
 ACCESS = FeedAccess(allowed_networks=(OUTSIDE,), timeout_s=2.0, idle_s=1.0)
 # Where a way out must not lead, as a host; those of `.example` are resolved by a hostile name server.
 TARGETS = {
@@ -218,7 +223,7 @@ WAYS: dict[str, Callable[[Sequence[str]], list[str]]] = {
     "robots.txt": lambda urls: _fetched(urls, FetchSettings(allowed_networks=(OUTSIDE,), honor_robots=True, **LIMITS)),  # type: ignore[arg-type]
     "classify": _classified,
     "the taxonomy": one_by_one(_taxonomy),
-    "the webhook": one_by_one(lambda url: Alerts(webhook=url, allowed_networks=OUTSIDE).post("text", {})),
+    "the webhook": one_by_one(lambda url: WEBHOOK(webhook=url).post(Alert(id="1", text="text"))),
 }
 
 _connected: list[tuple[str, int]] | None = None  # what this process tries to connect to, while a test watches
@@ -240,8 +245,8 @@ def servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[R
     monkeypatch.setenv(variable_of("allowed_networks"), OUTSIDE)
     monkeypatch.chdir(tmp_path)
 
-    def look_up(host: Any, port: int, family: int = 0, kind: int = 0, *_: int) -> list[tuple[object, ...]]:
-        name = os.fsdecode(host)
+    def look_up(host: Any, port: Any, *_: int, **options: int) -> list[tuple[object, ...]]:
+        name, kind = os.fsdecode(host), options.get("type", socket.SOCK_STREAM)
         lookups[name] += 1
         address = OUTSIDE if name == "rebinding.example" and lookups[name] == 1 else NAMES.get(name)
         if address is None:  # disguised addresses are resolved as the system does it
@@ -249,7 +254,7 @@ def servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[R
                 address = socket.inet_ntoa(socket.inet_aton(name))
             except OSError:
                 raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
-        with suppress(ValueError):
+        with suppress(ValueError, TypeError):
             port = int(port)
         if ":" in address:
             return [(socket.AF_INET6, kind, 6, "", (address, port, 0, 0))]

@@ -30,7 +30,7 @@ def test_share_of_unforeseen_errors_decides(num_errors: int, num_links: int, pas
     assert result.passed is passed
     assert result.severity is dg.AssetCheckSeverity.WARN
     assert result.metadata["internal_error"].value == num_errors
-    waiting = alerts.outbox.waiting()
+    waiting = alerts.pending.waiting()
     assert len(waiting) == (0 if passed else 1)
     if not passed:
         (alert,) = waiting

@@ -21,6 +21,7 @@ from catalog_assets.partitions import deliveries
 from catalog_assets.serving.deployment import CHECK
 from ml.deployment.deployment import current_folder, read_metadata
 from ml.deployment.variants import VARIANTS
+from ml.file_digests import file_sha256
 from resources.configured import configured
 from resources.images import StoredImages
 from resources.settings import Settings
@@ -220,7 +221,8 @@ def test_a_deployment_that_loses_accuracy_is_refused_and_the_former_remains(
 def test_a_deployment_has_its_folder_as_metadata(deployed: dg.ExecuteInProcessResult, store: Store) -> None:
     folder = current_folder(store.local)
     pointer = json.loads((Path(store.root) / "deployment" / "current.json").read_text())
-    assert pointer == {"folder": folder.name, "former": None}
+    assert (pointer["folder"], pointer["former"]) == (folder.name, None)
+    assert pointer["sha256"] == file_sha256(folder / "deployment.json")
     assert metadata(deployed, "deployment")["folder"] == str(folder)
 
 

@@ -68,9 +68,9 @@ def test_delivery_run_twice_fetches_only_retryable_links(session: "SparkSession"
         before = shop.requests.copy()
         assert download_delivery(wanted, **tables(tmp_path), settings=SETTINGS, options=options).equals(outcomes)
         smaller = wanted.head(40)
-        assert download_delivery(smaller, **tables(tmp_path), settings=SETTINGS, options=options).equals(
-            outcomes.head(40)
-        )
+        fewer = download_delivery(smaller, **tables(tmp_path), settings=SETTINGS, options=options)
+        # The second shard has fewer images, and so another name.
+        assert fewer.drop("shard").equals(outcomes.head(40).drop("shard"))
         assert shop.requests == before
 
 

@@ -1,4 +1,4 @@
-"""Outbox: alerts as files, one each, until somebody has taken them; retried with backoff."""
+"""PendingAlerts: alerts as files, one each, until somebody has taken them; retried with backoff."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -53,7 +53,7 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Outbox:
+class PendingAlerts:
     """A folder of alerts; files appear and change whole, so a killed process leaves no part of one."""
 
     folder: UPath
