@@ -77,7 +77,7 @@ class LookupThreads(AbstractResolver):
             raise
         try:
             async with asyncio.timeout(self._timeout_s):
-                return list(await found)
+                return [ResolveResult(**{**address, "port": port}) for address in await found]
         except TimeoutError:
             # Not as a TimeoutError, which would count as the request's.
             raise OSError(f"the lookup of {host} took longer than {self._timeout_s:g} s") from None
