@@ -114,9 +114,9 @@ FINETUNE_IMAGENET = ClassifierRecipe(
     mixing=Mixing(probability=0.5),
     execution=None,
 )
-# The best found for photographs on two cores within ten minutes, some 5,000 of them, all else included
-# (benchmarks/photo_cpu.py). The first half of the blocks takes most of the time and changes least. Views of a lower
-# resolution halve the time, and their objects have the size of those in whole images.
+# For some 5,000 photographs on two cores within ten minutes, all else included (benchmarks/own_catalog.py). The first
+# half of the blocks takes most of the time and changes least. Views of a lower resolution halve the time, and their
+# objects have the size of those in whole images. benchmarks/photo_cpu.py compares alternatives.
 PHOTO_CPU = ClassifierRecipe(
     name="photo-cpu",
     encoder="photo-cpu",
