@@ -4,7 +4,7 @@ Exit codes: 0 success, 1 failure (with the reason on stderr), 2 malformed comman
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +23,7 @@ from shelfsight.cli.commands.status import status
 from shelfsight.cli.commands.up import up
 from shelfsight.cli.failures import EXIT_CODES, INTERRUPTED, print_escaped_traceback, report
 from shelfsight.cli.options import JsonOption
+from shelfsight.cli.reserved_stdout import reserving_stdout
 
 COMMANDS: Mapping[str, Callable[..., None] | typer.Typer] = {
     "init": init,
@@ -70,7 +71,19 @@ def click_command() -> Any:
             app.add_typer(command, name=name)
         else:
             app.command(name, epilog=EXIT_CODES)(command)
-    return typer.main.get_command(app)
+    tree = typer.main.get_command(app)
+    for command in _leaves(tree):
+        command.callback = reserving_stdout(command.callback)
+    return tree
+
+
+def _leaves(command: Any) -> Iterator[Any]:
+    """Yields the commands that have no other below them."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield command
+    for each in (inner or {}).values():
+        yield from _leaves(each)
 
 
 def _options_of_all_commands(

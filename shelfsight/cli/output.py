@@ -1,11 +1,11 @@
 """Output of the command: rows and records, as tables on a terminal, as plain text or as JSON."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from catalog.escaping.terminal import terminal_json, terminal_line
+from shelfsight.cli.reserved_stdout import output_stream
 
 Row = Mapping[str, Any]
 MAX_CELL = 72  # characters of plain text; a terminal and JSON have the whole text
@@ -22,15 +22,15 @@ def print_output(content: Sequence[Row] | Row, *, as_json: bool, has_data: bool 
     if not has_data:
         content = _without_secrets(content)
     if as_json:
-        sys.stdout.write(terminal_json(content, default=_plain) + "\n")
-    elif sys.stdout.isatty():
+        output_stream().write(terminal_json(content, default=_plain) + "\n")
+    elif output_stream().isatty():
         _print_rich(content)
     elif isinstance(content, Mapping):
         named = {terminal_line(name): value for name, value in content.items()}
         width = max(map(len, named), default=0)
         for name, value in named.items():
             for number, line in enumerate(_lines(value)):
-                sys.stdout.write(f"{'' if number else name:<{width}}  {line}\n")
+                output_stream().write(f"{'' if number else name:<{width}}  {line}\n")
     else:
         _print_table(content)
 
@@ -53,7 +53,7 @@ def _print_rich(content: Sequence[Row] | Row) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=sys.stdout)
+    console = Console(file=output_stream())
     if isinstance(content, Mapping):
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(style="bold", no_wrap=True)
@@ -75,17 +75,18 @@ def _print_rich(content: Sequence[Row] | Row) -> None:
 
 def _print_table(rows: Sequence[Row]) -> None:
     if not rows:
-        sys.stdout.write("no rows\n")
+        output_stream().write("no rows\n")
         return
     cells = [
         [terminal_line(name) for name in rows[0]],
         *([_cell(value)[:MAX_CELL] for value in row.values()] for row in rows),
     ]
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    stream = output_stream()
     for number, line in enumerate(cells):
-        sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
+        stream.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
         if number == 0:
-            sys.stdout.write("  ".join("-" * width for width in widths) + "\n")
+            stream.write("  ".join("-" * width for width in widths) + "\n")
 
 
 def _lines(value: Any) -> list[str]:

@@ -1,0 +1,65 @@
+"""Reserved stdout: while a command runs, only its output goes to stdout, and what libraries print goes to stderr.
+
+Exporters of models, among others, print to stdout, also from C; it would make `--json` no JSON.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from functools import wraps
+from typing import Any, TextIO
+
+_STDOUT, _STDERR = 1, 2  # file descriptors
+_reserved: list[TextIO] = []
+
+
+def output_stream() -> TextIO:
+    """Returns the stream of a command's output."""
+    return _reserved[-1] if _reserved else sys.stdout
+
+
+def reserving_stdout(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Wraps a command so that `output_stream` alone leads to stdout while it runs."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> Any:
+        with _reserve():
+            return command(*args, **options)
+
+    return run
+
+
+@contextmanager
+def _reserve() -> Iterator[None]:
+    original = sys.stdout
+    original.flush()
+    if not _is_file_descriptor(original):  # a stream in memory: there is nothing below it
+        _reserved.append(original)
+        try:
+            with redirect_stdout(sys.stderr):
+                yield
+        finally:
+            _reserved.pop()
+        return
+    descriptor = os.dup(_STDOUT)
+    stream = os.fdopen(os.dup(descriptor), "w", encoding=original.encoding, errors=original.errors)
+    os.dup2(_STDERR, _STDOUT)
+    _reserved.append(stream)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _reserved.pop()
+        with suppress(BrokenPipeError):  # whoever read the output has had enough
+            stream.close()
+        os.dup2(descriptor, _STDOUT)
+        os.close(descriptor)
+
+
+def _is_file_descriptor(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == _STDOUT
+    except (OSError, ValueError, io.UnsupportedOperation):
+        return False
