@@ -3,6 +3,7 @@
 import typer
 
 from shelfsight.cli.options import JsonOption, StoreOption
+from shelfsight.cli.reserved_stdout import output_stream
 
 
 def up(store: StoreOption = "", as_json: JsonOption = False) -> None:
@@ -15,4 +16,7 @@ def up(store: StoreOption = "", as_json: JsonOption = False) -> None:
     from resources.settings import Settings
     from shelfsight.cli.up import up as serve
 
-    serve(Settings.read(store=store), lambda line: typer.echo(json.dumps({"message": line}) if as_json else line))
+    def show(line: str) -> None:
+        typer.echo(json.dumps({"message": line}) if as_json else line, file=output_stream())
+
+    serve(Settings.read(store=store), show)
