@@ -9,6 +9,7 @@ import pytest
 from benchmarks.report import with_measurements
 from catalog.evaluation.scores import METRICS
 from catalog.feeds.formats import FEED_READERS, FORMAT_OF_SUFFIX
+from catalog.images.statuses import Status
 from catalog.schema.empty_warehouse import empty_warehouse
 from catalog.storage.tables import TABLES
 from catalog.storage.warehouse import query
@@ -128,6 +129,10 @@ def test_every_link_leads_to_a_file(page: str) -> None:
 def test_ci_runs_the_check_of_the_readme() -> None:
     assert "make check" in TEXTS["README.md"]
     assert "make check" in (REPOSITORY / ".ci" / "run").read_text()
+
+
+def test_readme_counts_the_statuses() -> None:
+    assert f"{len(Status)} statuses" in TEXTS["README.md"]
 
 
 def test_the_figures_are_those_that_the_benchmarks_wrote() -> None:
