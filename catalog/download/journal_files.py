@@ -47,7 +47,7 @@ def packed(description: bytes, data: bytes) -> bytes:
 
 
 def raw_records(file: BinaryIO) -> Iterator[RawRecord]:
-    """Yields the records up to the end, or up to where they break off; each is read as it is asked for.
+    """Yields the records up to the end, or up to where they break off; each is read as it is needed.
 
     A record that is not sound is yielded if another follows it, so that one damaged record costs no other. The last
     one was being written at the time of a kill; the file ends before it.
@@ -70,7 +70,7 @@ def _read(file: BinaryIO, start: int, size: int) -> RawRecord | None:
         return None
     checksum, num_described, num_data = _HEAD.unpack(head)
     end = start + _HEAD.size + num_described + num_data
-    # Checked before reading: damaged lengths would ask for gigabytes of memory. Zeros have a correct checksum.
+    # Checked before reading: damaged lengths would take gigabytes of memory. Zeros have a correct checksum.
     if not num_described or end > size:
         return None
     body = file.read(num_described + num_data)

@@ -1,4 +1,4 @@
-"""JPEG structure: counts the scans of a JPEG and tells whether it is plain, by its markers and without decoding it.
+"""JPEG structure: counts the scans of a JPEG and detects a plain one, by its markers and without decoding it.
 
 A progressive JPEG may have any number of scans, and every reader decodes them all: 300 scans of a few bytes each take
 seconds. Ten are what encoders write.

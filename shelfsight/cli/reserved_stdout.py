@@ -33,25 +33,28 @@ def reserving_stdout(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def _reserve() -> Iterator[None]:
-    original = sys.stdout
-    original.flush()
-    if not _is_file_descriptor(original):  # a stream in memory: there is nothing below it
-        _reserved.append(original)
+    with _freed(sys.stdout) as stream:
+        _reserved.append(stream)
         try:
             with redirect_stdout(sys.stderr):
                 yield
         finally:
             _reserved.pop()
+
+
+@contextmanager
+def _freed(stdout: TextIO) -> Iterator[TextIO]:
+    """Lets the descriptor of stdout lead to stderr within the block; yields a stream to where it led before."""
+    stdout.flush()
+    if not _is_file_descriptor(stdout):  # a stream in memory: there is nothing below it
+        yield stdout
         return
     descriptor = os.dup(_STDOUT)
-    stream = os.fdopen(os.dup(descriptor), "w", encoding=original.encoding, errors=original.errors)
+    stream = os.fdopen(os.dup(descriptor), "w", encoding=stdout.encoding, errors=stdout.errors)
     os.dup2(_STDERR, _STDOUT)
-    _reserved.append(stream)
     try:
-        with redirect_stdout(sys.stderr):
-            yield
+        yield stream
     finally:
-        _reserved.pop()
         with suppress(BrokenPipeError):  # whoever read the output has had enough
             stream.close()
         os.dup2(descriptor, _STDOUT)

@@ -64,7 +64,7 @@ State = dict[str, Any]
 
 @cache
 def instance() -> dg.DagsterInstance:
-    """A Dagster instance in memory, that knows nothing."""
+    """An empty Dagster instance in memory."""
     return dg.DagsterInstance.ephemeral()
 
 

@@ -1,12 +1,10 @@
 """A clock that goes back: what arrives after that is noticed, counts as the newest, and decisions keep their order."""
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from catalog.feeds.feed_access import FeedAccess
 from catalog_assets.ingestion.inbox import Arrivals, arrivals
@@ -17,19 +15,6 @@ from tests.catalog_assets.delivering import drop, tsv, website, write_settings
 LOOPBACK = FeedAccess(allowed_networks=("127.0.0.1/32",))
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 YESTERDAY = NOON - timedelta(days=1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(root=str(tmp_path / "store"))
-    write_settings(store)
-    return store
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def look(store: Store, instance: dg.DagsterInstance, seen: dict[str, str], now: datetime) -> Arrivals:

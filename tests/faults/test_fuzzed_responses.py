@@ -1,4 +1,4 @@
-"""Made-up responses and robots.txt end in statuses that somebody foresaw; what a fuzz has found stays as a case."""
+"""Generated responses and robots.txt end in documented statuses; what a fuzz has found stays as a case."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from catalog.images.statuses import Status
 from tests.faults.fuzz_responses import CORRECT, Server, fuzz
 
-NUM_EXAMPLES = 300  # some three seconds; `python -m tests.faults.fuzz_responses` goes on for minutes
+NUM_EXAMPLES = 300  # some three seconds; `python -m tests.faults.fuzz_responses` goes on for longer
 
 FOUND = {
     "ETag that no table can hold": b'HTTP/1.1 200 OK\r\nETag: "k\xe9y"\r\nContent-Length: 1\r\n\r\nx',

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -107,19 +106,6 @@ SERVERS: dict[str, tuple[Callable[[], Reply], str]] = {
         "cannot be reached",
     ),
 }
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(root=str(tmp_path / "store"))
-    write_settings(store)
-    return store
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def scanned(

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -19,7 +19,7 @@ from resources.store import Store
 from shelfsight.cli.automation_state import Automation
 from shelfsight.cli.feeds import add
 from shelfsight.cli.waiting_feeds import waiting_feeds
-from tests.catalog_assets.delivering import drop, tsv, write_settings
+from tests.catalog_assets.delivering import drop, tsv
 
 LINK, PIPE, SOCKET = "it is a symbolic link", "it is a named pipe", "it is a socket"
 OUTSIDE = "outside"  # beside the inbox, with a feed that nobody delivered
@@ -76,10 +76,8 @@ NAMES = [
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(store: Store) -> Store:
     """A store with a feed, and a folder beside its inbox."""
-    store = Store(root=str(tmp_path / "store"))
-    write_settings(store)
     drop(store, "xyz")
     outside = store.local / OUTSIDE
     (outside / "nested").mkdir(parents=True)
@@ -87,12 +85,6 @@ def store(tmp_path: Path) -> Store:
     (outside / "link.tsv").symlink_to(outside / "feed.tsv")
     (outside / "nested" / "feed.tsv").symlink_to("/etc/passwd")
     return store
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

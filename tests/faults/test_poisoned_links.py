@@ -97,6 +97,13 @@ UNFORESEEN: dict[str, Callable[[], Exception]] = {
 }
 
 
+def check_one_fails(wanted: pl.DataFrame, folder: UPath) -> None:
+    """Downloads eight links, of which one ends in an error that nobody foresaw, and no other in any."""
+    outcomes = download(wanted, folder)
+    check_complete(wanted, outcomes, folder)
+    assert statuses_of(outcomes) == {"ok": 7, "internal_error": 1}
+
+
 @pytest.mark.parametrize("name", UNFORESEEN)
 def test_unforeseen_error_of_fetching_ends_one_link_and_passes(
     folder: UPath, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -112,9 +119,7 @@ def test_unforeseen_error_of_fetching_ends_one_link_and_passes(
         wanted = good(server, 8)
         with monkeypatch.context() as patched:
             patched.setattr(Fetcher, "_request", broken)
-            outcomes = download(wanted, folder)
-        check_complete(wanted, outcomes, folder)
-        assert statuses_of(outcomes) == {"ok": 7, "internal_error": 1}
+            check_one_fails(wanted, folder)
         assert caplog.text.isascii()
         assert "\x1b" not in caplog.text
         assert set(download(wanted, folder)["status"]) == {"ok"}
@@ -151,9 +156,7 @@ def test_unforeseen_error_of_recording_ends_one_link_and_passes(
         wanted = good(server, 8)
         with monkeypatch.context() as patched:
             patched.setattr(journals, "record_of", broken)
-            outcomes = download(wanted, folder)
-        check_complete(wanted, outcomes, folder)
-        assert statuses_of(outcomes) == {"ok": 7, "internal_error": 1}
+            check_one_fails(wanted, folder)
         assert set(download(wanted, folder)["status"]) == {"ok"}
 
 
@@ -168,10 +171,7 @@ def test_record_that_was_written_and_cannot_be_replayed_ends_one_link(
 
     monkeypatch.setattr(journals, "record_of", broken)
     with shop() as server:
-        wanted = good(server, 8)
-        outcomes = download(wanted, folder)
-        check_complete(wanted, outcomes, folder)
-        assert statuses_of(outcomes) == {"ok": 7, "internal_error": 1}
+        check_one_fails(good(server, 8), folder)
 
 
 @pytest.mark.parametrize("name", UNFORESEEN)
@@ -185,19 +185,16 @@ def test_unforeseen_error_of_decoding_ends_one_link(folder: UPath, name: str, mo
 
     monkeypatch.setattr(Decoders, "decode", broken)
     with shop() as server:
-        wanted = good(server, 8)
-        outcomes = download(wanted, folder)
-        check_complete(wanted, outcomes, folder)
-        assert statuses_of(outcomes) == {"ok": 7, "internal_error": 1}
+        check_one_fails(good(server, 8), folder)
 
 
 AT = datetime(2024, 5, 1, tzinfo=UTC)
 
 
-def result(picture: StoredImage | None = None, **changes: object) -> DownloadResult:
+def result(stored_image: StoredImage | None = None, **changes: object) -> DownloadResult:
     fetched = Fetched(status=Status.OK, http_status=200, attempts=1, validators=Validators('"v"'))
     fetched = replace(fetched, **changes)  # type: ignore[arg-type]
-    return DownloadResult(status=Status.OK, fetched=fetched, image=picture or stored(), fetched_at=AT)
+    return DownloadResult(status=Status.OK, fetched=fetched, image=stored_image or stored(), fetched_at=AT)
 
 
 def stored(**changes: object) -> StoredImage:

@@ -1,10 +1,9 @@
 """Ways out: all that partners, links and settings name is requested through one guard, at every hop, and no other way.
 
-One half walks the sources: whatever can open a connection is listed here with the reason why it may. The other half
-takes every way out to addresses inside, and watches every connection that this process tries to make.
+Every way out is taken to addresses inside, while every connection that this process tries to make is watched.
+`test_clients.py` has the modules that can open a connection at all.
 """
 
-import ast
 import asyncio
 import os
 import socket
@@ -12,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,96 +31,6 @@ from shelfsight.cli.image_inputs import ImageSources
 from shelfsight.cli.image_loading import load_images
 from shelfsight.cli.init_taxonomy import GOOGLE, taxonomy_text
 from tests.catalog.download.raw_server import RawServer, Reply, response
-from tests.conftest import REPOSITORY
-
-# -- the sources ------------------------------------------------------------------------------------------------------
-
-PACKAGES = ("catalog", "ml", "resources", "catalog_assets", "shelfsight", "demo")
-CLIENTS = frozenset(
-    {"aiohttp", "boto3", "botocore", "ftplib", "fsspec", "grpc", "http", "httpx", "huggingface_hub", "paramiko"}
-    | {"poplib", "requests", "s3fs", "smtplib", "socket", "socketserver", "ssl", "telnetlib", "tornado"}
-    | {"urllib.request", "urllib3", "websockets", "xmlrpc"}
-)
-# Every module that imports what can open a connection, and why it may.
-LISTED = {
-    "catalog/network/guards.py": "the guard itself",
-    "catalog/network/sessions.py": "sessions behind it",
-    "catalog/network/http_files.py": "fsspec's files of web servers behind it",
-    "catalog/download/fetching.py": "images and robots.txt: every link is checked, names by `GuardedResolver`",
-    "catalog/network/lookup_threads.py": "resolves names for the guard",
-    "catalog/download/connections.py": "a connector whose sockets are checked",
-    "catalog/download/name_cache.py": "remembers what was resolved",
-    "catalog/storage/locks.py": "names this machine in a lock",
-    "catalog/feeds/sources.py": "names an error of aiohttp",
-    "catalog/feeds/local_copies.py": "fsspec's files of this machine",
-    "catalog/storage/warehouse.py": "the store, which a setting names",
-    "catalog/images/worker_processes.py": "pairs of sockets between processes of this machine",
-    "catalog/network/posting.py": "posts through a guarded session",
-    "shelfsight/cli/up.py": "looks for a free port of this machine",
-    "ml/encoders/hub.py": "constants of timm's hub, whose weights a recipe names",
-    "demo/fashion_mnist.py": "the demo's images, at an address that is written there",
-}
-# What makes a client of its own, and the only modules with a call of it.
-MAKERS = {
-    "ClientSession": {"catalog/download/fetching.py", "catalog/network/sessions.py"},
-    "TCPConnector": {"catalog/network/sessions.py"},
-    "CappedConnector": {"catalog/download/fetching.py"},
-    "url_to_fs": {"catalog/network/http_files.py"},
-    "HTTPFileSystem": set[str](),
-    "urlopen": {"demo/fashion_mnist.py"},
-    "urlretrieve": set[str](),
-    "create_connection": set[str](),
-    "open_connection": set[str](),
-}
-
-
-@cache
-def sources() -> list[tuple[str, ast.Module]]:
-    """The path and the syntax tree of every module that is shipped."""
-    paths = [path for package in PACKAGES for path in sorted((REPOSITORY / package).rglob("*.py"))]
-    return [(str(path.relative_to(REPOSITORY)), ast.parse(path.read_text())) for path in paths]
-
-
-def imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module
-            yield from (f"{node.module}.{each.name}" for each in node.names)
-
-
-def is_client(module: str) -> bool:
-    parts = module.split(".")
-    return any(".".join(parts[:end]) in CLIENTS for end in range(1, len(parts) + 1))
-
-
-def called(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield getattr(node.func, "attr", getattr(node.func, "id", "")), node
-
-
-def test_every_module_that_can_open_a_connection_is_listed_with_its_reason() -> None:
-    found = {path for path, tree in sources() if any(map(is_client, imported(tree)))}
-    assert found == LISTED.keys()
-
-
-@pytest.mark.parametrize("maker", MAKERS)
-def test_clients_are_made_in_the_modules_behind_the_guard_alone(maker: str) -> None:
-    assert {path for path, tree in sources() if maker in {name for name, _ in called(tree)}} == MAKERS[maker]
-
-
-def test_every_connector_resolves_names_through_the_guard() -> None:
-    classes = [each for _, tree in sources() for each in ast.walk(tree) if isinstance(each, ast.ClassDef)]
-    derived = {each.name for each in classes if any("TCPConnector" in ast.unparse(base) for base in each.bases)}
-    connectors = [each for _, tree in sources() for name, each in called(tree) if name in derived | {"TCPConnector"}]
-    assert connectors
-    for call in connectors:
-        assert "GuardedResolver(" in ast.unparse(call)
-
-
-# -- the ways ---------------------------------------------------------------------------------------------------------
 
 OUTSIDE, INSIDE = "127.0.0.1", "127.0.0.2"  # the first is allowed, as a public address would be
 PRIVATE = "known-to-the-server-inside-alone"
@@ -267,8 +176,8 @@ def servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[R
         return [response("302 Found", b"", f"Location: http://{host}:{outside.port}/inside.tsv")]
 
     with RawServer(reply) as outside:
-        answer = [response(f"500 {PRIVATE}", PRIVATE.encode(), f"Location: {PRIVATE}")]
-        with RawServer(lambda _: answer, INSIDE, outside.port) as inside:
+        private = [response(f"500 {PRIVATE}", PRIVATE.encode(), f"Location: {PRIVATE}")]
+        with RawServer(lambda _: private, INSIDE, outside.port) as inside:
             monkeypatch.setattr(socket, "getaddrinfo", look_up)
             _connected = []
             yield outside, inside

@@ -61,7 +61,7 @@ def environment() -> dict[str, str]:
 
 
 def commands() -> list[list[str]]:
-    """Every command that a container starts with, or is asked for its health by."""
+    """Every command that a container starts with, or is required for its health by."""
     starts = [service["command"] for service in COMPOSE["services"].values() if "command" in service]
     checks = [COMPOSE["services"]["code"]["healthcheck"]["test"][1:]]
     chart = ["dagster", "api", "grpc", "-h", "0.0.0.0", "-p", str(LOCATION["port"]), *LOCATION["dagsterApiGrpcArgs"]]  # noqa: S104
@@ -253,9 +253,9 @@ def test_every_package_of_the_image_has_hashes_and_the_project_s_version_and_no_
     assert {name: PINS[name] for name in locked.keys() & PINS.keys()} == {
         name: version for name, version in locked.items() if name in PINS
     }
-    asked = [*PROJECT["dependencies"], "hatchling"]
-    asked += [each for name, extra in PROJECT["optional-dependencies"].items() if name != "dev" for each in extra]
-    assert {re.split(r"[\[>=<]", each)[0] for each in asked} <= locked.keys()
+    required = [*PROJECT["dependencies"], "hatchling"]
+    required += [each for name, extra in PROJECT["optional-dependencies"].items() if name != "dev" for each in extra]
+    assert {re.split(r"[\[>=<]", each)[0] for each in required} <= locked.keys()
 
 
 def test_images_and_chart_have_the_versions_of_the_project_and_of_dagster() -> None:

@@ -54,15 +54,15 @@ def test_without_a_deployment_nothing_is_requested(store: Store, instance: dg.Da
 def test_every_delivery_is_requested_once_and_in_batches(store: Store, instance: dg.DagsterInstance) -> None:
     predicted(store, instance, KEYS)
     version = deploy(store, "a" * 64)
-    asked: list[str] = []
+    requested: list[str] = []
     cursor = None
     for expected in (BATCH, BATCH, 3):
         requests, _, cursor = tick(store, instance, cursor)
         assert len(requests) == expected
         assert all(each.tags["shelfsight/reason"].endswith(version) for each in requests)
         assert all(REPREDICTION.items() <= each.tags.items() for each in requests)
-        asked += [str(each.partition_key) for each in requests]
-    assert sorted(asked) == KEYS
+        requested += [str(each.partition_key) for each in requests]
+    assert sorted(requested) == KEYS
     requests, reason, _ = tick(store, instance, cursor)
     assert (requests, reason) == ([], "every delivery has the categories of 'probe' as onnx")
 
