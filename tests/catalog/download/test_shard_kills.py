@@ -2,6 +2,7 @@
 
 import math
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -87,4 +88,9 @@ def finished(folder: UPath) -> list[Path]:
 
 
 def journaled_bytes(folder: UPath) -> int:
-    return sum(path.stat().st_size for path in Path(folder.path).glob("outcomes/.shard-*.journal"))
+    """The size of all journals; one whose shard is finished meanwhile is removed and counts nothing."""
+    num_bytes = 0
+    for path in Path(folder.path).glob("outcomes/.shard-*.journal"):
+        with suppress(FileNotFoundError):
+            num_bytes += path.stat().st_size
+    return num_bytes
