@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from upath import UPath
 
 from catalog.feeds.conversion import read_part
 from catalog.feeds.deliveries import Delivery
-from catalog.feeds.feed import NO_NAMES, FeedBatch, FeedError, columns_fingerprint
+from catalog.feeds.feed import DEFAULT_OPTIONS, FeedBatch, FeedError, ReadOptions
 from catalog.feeds.feed_content import fingerprint_of, read_feed
 from catalog.feeds.local_copies import local_copy
 from catalog.feeds.sources import FeedFile
@@ -19,7 +19,7 @@ class ChangedFeedError(FeedError):
 
 
 def delivered_batches(
-    delivery: Delivery, source: FeedFile | UPath, names: Mapping[str, str] = NO_NAMES
+    delivery: Delivery, source: FeedFile | UPath, options: ReadOptions = DEFAULT_OPTIONS
 ) -> Iterator[FeedBatch]:
     """Yield the rows of a delivery; none of a delivery that is superseded.
 
@@ -27,7 +27,7 @@ def delivered_batches(
 
     Args:
         source: The delivery's feed or, of a feed that was converted, the file of the delivery's part.
-        names: The partner's own column names -> Merchant Center's.
+        options: What the partner's settings say about the reading.
 
     Raises:
         ChangedFeedError: The feed, or the names under which it was converted, changed since registration.
@@ -35,12 +35,14 @@ def delivered_batches(
     """
     if delivery.is_superseded:
         return
-    batches = _of_feed(delivery, source, names) if isinstance(source, FeedFile) else _of_part(delivery, source, names)
+    batches = (
+        _of_feed(delivery, source, options) if isinstance(source, FeedFile) else _of_part(delivery, source, options)
+    )
     yield from batches
 
 
-def _of_part(delivery: Delivery, file: UPath, names: Mapping[str, str]) -> Iterator[FeedBatch]:
-    if columns_fingerprint(names) != delivery.columns:
+def _of_part(delivery: Delivery, file: UPath, options: ReadOptions) -> Iterator[FeedBatch]:
+    if options.fingerprint != delivery.columns:
         raise _changed(f"the column names of partner {delivery.partner_id!r}", "since", delivery, "was registered")
     try:
         yield from read_part(file, delivery.part)
@@ -48,13 +50,13 @@ def _of_part(delivery: Delivery, file: UPath, names: Mapping[str, str]) -> Itera
         raise _changed(f"feed {delivery.feed}", "since", delivery, "was registered") from error
 
 
-def _of_feed(delivery: Delivery, feed: FeedFile, names: Mapping[str, str]) -> Iterator[FeedBatch]:
+def _of_feed(delivery: Delivery, feed: FeedFile, options: ReadOptions) -> Iterator[FeedBatch]:
     with local_copy(feed) as copy:
         stamp = copy.stamp()
         # Of a copy the bytes count: a server may send others than the version that it names.
         if (not stamp or feed.is_url or stamp != delivery.stamp) and fingerprint_of(copy)[0] != delivery.sha256:
             raise _changed(f"feed {feed.name}", "since", delivery, "was registered")
-        yield from read_feed(copy, names)
+        yield from read_feed(copy, options)
         if copy.stamp() != stamp:
             raise _changed(f"feed {feed.name}", "while", delivery, "was read")
 

@@ -22,9 +22,10 @@ from catalog.feeds.batches import VALUES_SCHEMA, checked_batch
 from catalog.feeds.feed import (
     ATTRIBUTES,
     COLUMNS,
-    NO_NAMES,
+    DEFAULT_OPTIONS,
     FeedBatch,
     FeedError,
+    ReadOptions,
     RowImages,
     attribute_of,
     attribute_positions,
@@ -49,7 +50,7 @@ class _Layout:
     classes: Mapping[str, Sequence[str]]
 
 
-def read_parquet_feed(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
+def read_parquet_feed(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
     """Yield the batches of a Parquet file, with images where it brings any.
 
     Raises:
@@ -58,11 +59,11 @@ def read_parquet_feed(source: BinaryIO, name: str, names: Mapping[str, str] = NO
     with refusals(name):
         schema = pq.read_schema(source)
     source.seek(0)
-    image = _image_column(schema, name, names)
+    image = _image_column(schema, name, options.columns)
     if image is None:
-        yield from read_parquet(source, name, names)
+        yield from read_parquet(source, name, options)
         return
-    layout = _layout(schema, image, name, names)
+    layout = _layout(schema, image, name, options.columns)
     with refusals(name):
         file = ParquetRows(source, [*layout.columns.values(), image], is_careful=True)
         if not file.num_rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
@@ -81,10 +81,27 @@ class FeedBatch:
     images: RowImages | None = None
 
 
-# The arguments: an open file, its name in messages, and the partner's own column names -> Merchant Center's, as in
-# `PartnerSettings.columns`. A reader may raise `FeedError` after it yielded batches, as a truncation shows only at the
-# end: nothing of a file may be used before its reader has finished.
-FeedReader = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[FeedBatch]]
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """What a partner's settings say about the reading of its feeds.
+
+    `columns`: its own column names -> Merchant Center's attributes, as in `PartnerSettings.columns`.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with the options; empty for the default ones."""
+        return columns_fingerprint(self.columns)
+
+
+DEFAULT_OPTIONS = ReadOptions()
+
+# The arguments: an open file, its name in messages, and the partner's options. A reader may raise `FeedError` after
+# it yielded batches, as a truncation shows only at the end: nothing of a file may be used before its reader has
+# finished.
+FeedReader = Callable[[BinaryIO, str, ReadOptions], Iterator[FeedBatch]]
 
 
 def attribute_of(header: str) -> str:

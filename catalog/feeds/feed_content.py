@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from catalog.feeds.compression import decompressed
-from catalog.feeds.feed import NO_NAMES, FeedBatch, FeedError
+from catalog.feeds.feed import DEFAULT_OPTIONS, FeedBatch, FeedError, ReadOptions
 from catalog.feeds.formats import FEED_READERS, format_of
 from catalog.feeds.sources import FeedFile, InboxError, wrap_source_errors
 
@@ -27,11 +27,11 @@ def fingerprint_of(feed: FeedFile) -> tuple[str, int]:
     return digest.hexdigest(), num_bytes
 
 
-def read_feed(feed: FeedFile, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
+def read_feed(feed: FeedFile, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
     """Yield the batches of a feed file, which is decompressed as it streams by.
 
     Args:
-        names: The partner's own column names -> Merchant Center's.
+        options: What the partner's settings say about the reading.
 
     Raises:
         FeedError: The content is refused, maybe after batches were yielded.
@@ -39,4 +39,4 @@ def read_feed(feed: FeedFile, names: Mapping[str, str] = NO_NAMES) -> Iterator[F
     """
     read = FEED_READERS[format_of(feed.file_name)]
     with wrap_source_errors(feed.name, FeedError, InboxError), feed.open() as file:
-        yield from read(decompressed(file, feed.file_name, feed.name), feed.name, names)
+        yield from read(decompressed(file, feed.file_name, feed.name), feed.name, options)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from catalog.feeds.delimited import Dialect
 from catalog.feeds.fast_tabs import read_tabs
-from catalog.feeds.feed import NO_NAMES, FeedBatch
+from catalog.feeds.feed import DEFAULT_OPTIONS, FeedBatch, ReadOptions
 
 
-def read_google_tsv(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
+def read_google_tsv(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
     """Yield the batches of a tab-separated feed; a line always ends a row, so a broken row never spoils the next."""
-    return read_tabs(source, name, names, TABS)
+    return read_tabs(source, name, options.columns, TABS)
 
 
 def split_tabs(line: bytes) -> list[bytes]:

@@ -6,21 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.feed import ATTRIBUTES, MAX_ROW_BYTES, NO_NAMES, FeedBatch
+from catalog.feeds.feed import ATTRIBUTES, DEFAULT_OPTIONS, MAX_ROW_BYTES, FeedBatch, ReadOptions
 from catalog.feeds.xml_products import XmlProduct, xml_products
 
 GOOGLE = "{http://base.google.com/ns/1.0}"
 ATOM = "{http://www.w3.org/2005/Atom}"
 
 
-def read_google_xml(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
+def read_google_xml(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
     """Yield the batches of an RSS or Atom feed as it streams by, without a tree in memory.
 
     Raises:
         FeedError: The document is refused (see `xml_products`), or no product has the id under the partner's name.
     """
-    builder = BatchBuilder(name, names)
-    tags_of_attributes = _tags_of_attributes(names)
+    builder = BatchBuilder(name, options.columns)
+    tags_of_attributes = _tags_of_attributes(options.columns)
     for product in xml_products(source, name):
         if product.is_whole:
             builder.add([_value(product, tags) for tags in tags_of_attributes])

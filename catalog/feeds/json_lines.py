@@ -11,11 +11,12 @@ from catalog.feeds.batches import BatchBuilder
 from catalog.feeds.delimited import Record, records
 from catalog.feeds.feed import (
     ATTRIBUTES,
+    DEFAULT_OPTIONS,
     MAX_ROW_BYTES,
-    NO_NAMES,
     REPEATED,
     FeedBatch,
     FeedError,
+    ReadOptions,
     attribute_of,
     attributes_by_header,
 )
@@ -29,7 +30,7 @@ class _LineError(ValueError):
         self.reason, self.detail = reason, detail
 
 
-def read_json_lines(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
+def read_json_lines(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
     """Yield the batches of a feed of JSON objects, in constant memory.
 
     A broken line is a rejected row; blank lines are skipped; numbers are read as text.
@@ -38,8 +39,8 @@ def read_json_lines(source: BinaryIO, name: str, names: Mapping[str, str] = NO_N
         FeedError: The first line is not an object, so the file is of another format; or no line has the id under the
             partner's name.
     """
-    attributes = attributes_by_header(names)
-    builder = BatchBuilder(name, names)
+    attributes = attributes_by_header(options.columns)
+    builder = BatchBuilder(name, options.columns)
     is_first = True
     for record in records(source, name, has_multiline_fields=False):
         try:

@@ -6,7 +6,7 @@ A feed that brings its images is always converted, so that they do not change un
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from upath import UPath
 
 from catalog.feeds.conversion import list_parts, listed_parts, remove_folder, write_parts
 from catalog.feeds.deliveries import MAX_DELIVERY_ROWS, PARTS, Delivery, Part
-from catalog.feeds.feed import NO_NAMES, FeedError, columns_fingerprint
+from catalog.feeds.feed import DEFAULT_OPTIONS, FeedError, ReadOptions
 from catalog.feeds.feed_content import fingerprint_of, read_feed
 from catalog.feeds.formats import format_of
 from catalog.feeds.local_copies import local_copy
@@ -30,7 +30,7 @@ def register(
     *,
     records: UPath,
     received_at: datetime,
-    names: Mapping[str, str] = NO_NAMES,
+    options: ReadOptions = DEFAULT_OPTIONS,
     max_rows: int = MAX_DELIVERY_ROWS,
 ) -> list[Delivery]:
     """Return the deliveries that a feed becomes: one, or its parts of at most `max_rows` rows in their order.
@@ -42,7 +42,7 @@ def register(
 
     Args:
         records: The folder of the delivery records.
-        names: The partner's own column names -> Merchant Center's.
+        options: What the partner's settings say about the reading.
 
     Raises:
         InboxError: The name, the format or the content is refused.
@@ -55,26 +55,26 @@ def register(
     with _refusals(feed.name):
         _ = format_of(feed.file_name)
     with local_copy(feed) as copy, _READING:
-        return _register(copy, records=records, received_at=received_at, names=names, max_rows=max_rows)
+        return _register(copy, records=records, received_at=received_at, options=options, max_rows=max_rows)
 
 
 def _register(
-    feed: FeedFile, *, records: UPath, received_at: datetime, names: Mapping[str, str], max_rows: int
+    feed: FeedFile, *, records: UPath, received_at: datetime, options: ReadOptions, max_rows: int
 ) -> list[Delivery]:
     """Does the same of a feed whose bytes are on this machine, or in the inbox."""
     key, stamp = feed.key, feed.stamp()
-    columns = columns_fingerprint(names)
+    columns = options.fingerprint
     with _refusals(feed.name):
         feed_format = format_of(feed.file_name)
         sha256, num_bytes = fingerprint_of(feed)
         folder = f"{PARTS}/{key}/{sha256}-{max_rows}" + (f"-{columns}" if columns else "")
         parts = listed_parts(records, folder)
         if not parts:
-            num_rows = _num_rows(feed, names, max_rows)
+            num_rows = _num_rows(feed, options, max_rows)
             parts = [Part(num_rows=num_rows)] if num_rows is not None else []
         if not parts:
             with _conversion(records, folder, feed.name):
-                batches = limited_rows(read_feed(feed, names), num_bytes, max_rows, feed.name)
+                batches = limited_rows(read_feed(feed, options), num_bytes, max_rows, feed.name)
                 parts = write_parts(batches, records, folder, max_rows)
                 _check_settled(feed, stamp, sha256)
                 list_parts(parts, records, folder)
@@ -110,10 +110,10 @@ def _refusals(name: str) -> Iterator[None]:
         raise InboxError(f"feed {name} is refused: {error}") from error
 
 
-def _num_rows(feed: FeedFile, names: Mapping[str, str], limit: int) -> int | None:
+def _num_rows(feed: FeedFile, options: ReadOptions, limit: int) -> int | None:
     """Returns the number of rows of a feed that is one delivery as it is; None for one that has to be converted."""
     num_rows = 0
-    for batch in read_feed(feed, names):
+    for batch in read_feed(feed, options):
         num_rows += batch.rows.height + batch.rejected.height
         if num_rows > limit or batch.images is not None:
             return None

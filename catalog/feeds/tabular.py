@@ -18,11 +18,12 @@ from catalog.feeds.delimited import Dialect, read_delimited
 from catalog.feeds.feed import (
     ATTRIBUTES,
     COLUMNS,
-    NO_NAMES,
+    DEFAULT_OPTIONS,
     PARSED_LATER,
     REPEATED,
     FeedBatch,
     FeedError,
+    ReadOptions,
     attribute_positions,
 )
 from catalog.feeds.parquet_batches import ParquetRows
@@ -31,9 +32,9 @@ from catalog.feeds.row_limits import refuse_rows
 _CSV_FIELD = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)")?+([^,]*+)')
 
 
-def read_csv(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
+def read_csv(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
     """Yield the batches of a comma-separated feed; quoted fields may hold commas, line ends and doubled quotes."""
-    return read_delimited(source, name, names, COMMAS)
+    return read_delimited(source, name, options.columns, COMMAS)
 
 
 def split_commas(record: bytes) -> list[bytes]:
@@ -53,7 +54,7 @@ def split_commas(record: bytes) -> list[bytes]:
 COMMAS = Dialect(description="fields separated by commas", split=split_commas, has_multiline_fields=True)
 
 
-def read_parquet(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAMES) -> Iterator[FeedBatch]:
+def read_parquet(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
     """Yield the batches of a Parquet file whose attribute columns hold text or whole numbers.
 
     Raises:
@@ -61,7 +62,10 @@ def read_parquet(source: BinaryIO, name: str, names: Mapping[str, str] = NO_NAME
     """
     with refusals(name):
         schema = pq.read_schema(source)
-        columns = {a: schema.names[position] for a, position in attribute_positions(schema.names, name, names).items()}
+        columns = {
+            a: schema.names[position]
+            for a, position in attribute_positions(schema.names, name, options.columns).items()
+        }
         for attribute, column in columns.items():
             check_type(attribute, column, schema.field(column).type, name)
         source.seek(0)

@@ -32,7 +32,7 @@ class DeliveryTask:
             FeedError: The feed is refused, or changed since its registration.
         """
         return parse_products(
-            delivered_batches(self.delivery, self.source, self.partner.columns),
+            delivered_batches(self.delivery, self.source, self.partner.read_options),
             partner=self.partner,
             delivery=self.delivery.key,
             taxonomy=self.taxonomy,

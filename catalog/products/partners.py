@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from upath import UPath
 
 from catalog.escaping.secrets import redact
-from catalog.feeds.feed import ATTRIBUTES, attribute_of
+from catalog.feeds.feed import ATTRIBUTES, ReadOptions, attribute_of
 from catalog.products.mapping_files import ProductTypes, read_mapping, read_product_types, read_text
 from catalog.storage.toml_files import TomlError, parse_toml
 from catalog.taxonomy.moves import Moves
@@ -55,6 +55,11 @@ class PartnerSettings:
     feeds: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     max_feed_age_days: float | None = None
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """What the settings say about the reading of the partner's feeds."""
+        return ReadOptions(columns=self.columns)
 
 
 def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves | None = None) -> dict[str, int]:

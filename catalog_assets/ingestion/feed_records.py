@@ -32,7 +32,7 @@ def register_feed(
 
     records = store.delivery_records
     _known(store, place, feeds)  # before a feed is read that cannot be registered
-    read = register(place, records=records, received_at=clock(), names=feeds.names_of(place), max_rows=max_rows)
+    read = register(place, records=records, received_at=clock(), options=feeds.options_of(place), max_rows=max_rows)
     with _RECORDS:
         known = _known(store, place, feeds)
         deliveries = _timed(read, known, feeds.types_of(place), _after_all(_partners(records, place), clock()))

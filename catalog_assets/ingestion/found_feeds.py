@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from catalog.feeds.feed import NO_NAMES, columns_fingerprint
+from catalog.feeds.feed import DEFAULT_OPTIONS, ReadOptions, columns_fingerprint
 from catalog.feeds.feed_access import FeedAccess
 from catalog.feeds.inbox_entries import inbox_entries
 from catalog.feeds.sources import FeedFile, InboxError
@@ -26,13 +26,13 @@ class FoundFeeds:
             return ""
         if self.partners is None:  # then only the feed itself can have changed
             return former if former.rpartition("#")[0] == stamp else f"{stamp}#"
-        settings = filter(None, (columns_fingerprint(self.names_of(place)), self.types_of(place)))
+        settings = filter(None, (self.options_of(place).fingerprint, self.types_of(place)))
         return f"{stamp}#{'-'.join(settings)}"
 
-    def names_of(self, place: FeedFile) -> Mapping[str, str]:
-        """Return the partner's own column names -> Merchant Center's."""
+    def options_of(self, place: FeedFile) -> ReadOptions:
+        """Return what the partner's settings say about the reading of its feeds."""
         partner = (self.partners or {}).get(place.partner_id)
-        return partner.columns if partner is not None else NO_NAMES
+        return partner.read_options if partner is not None else DEFAULT_OPTIONS
 
     def types_of(self, place: FeedFile) -> str:
         """Return a text that changes with the categories of the partner's product types; empty where it has none."""

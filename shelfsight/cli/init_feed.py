@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from catalog.feeds.compression import uncompressed_name
-from catalog.feeds.feed import ATTRIBUTES
+from catalog.feeds.feed import ATTRIBUTES, ReadOptions
 from catalog.feeds.feed_content import read_feed
 from catalog.feeds.formats import FORMAT_OF_SUFFIX, format_of
 from catalog.feeds.sampling import Sample, sample_feed
@@ -106,9 +106,9 @@ def chosen_columns(sample: Sample, proposed: Mapping[str, str], corrections: Map
 def labels_of_feeds(feeds: Sequence[Path], columns: Mapping[str, str]) -> FeedLabels:
     """Reads whole feeds as their deliveries will be read, and counts the texts that name categories."""
     google, product_types, num_products = Counter[str](), Counter[str](), 0
-    names = own_names(columns)
+    options = ReadOptions(columns=own_names(columns))
     for feed in feeds:
-        for batch in read_feed(_feed_file(feed), names):
+        for batch in read_feed(_feed_file(feed), options):
             num_products += len(batch.rows)
             google.update(_counts(batch.rows["google_product_category"]))
             lacking = batch.rows.filter(pl.col("google_product_category").is_null())

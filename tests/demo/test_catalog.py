@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from upath import UPath
 
+from catalog.feeds.feed import DEFAULT_OPTIONS
 from catalog.feeds.formats import FEED_READERS, format_of
 from catalog.products.parsing import ParsedFeed, parse_products
 from catalog.products.partners import read_partner
@@ -51,7 +52,7 @@ def take(feed: Path, reference: Path) -> ParsedFeed:
     partner = read_partner(UPath(reference), feed.parent.name)
     taxonomy = Taxonomy.read(UPath(reference / "taxonomy.txt"))
     with feed.open("rb") as file:
-        batches = FEED_READERS[format_of(feed.name)](file, feed.name, {})
+        batches = FEED_READERS[format_of(feed.name)](file, feed.name, DEFAULT_OPTIONS)
         return parse_products(batches, partner=partner, delivery=feed.stem, taxonomy=taxonomy)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.feeds.feed import DEFAULT_OPTIONS
 from catalog.feeds.formats import FEED_READERS, format_of
 from demo.clothing import ROWS_PER_FEED, Photograph, clothing_images, sample_senders, write_clothing
 
@@ -60,7 +61,7 @@ def test_the_photographs_become_feed_rows_with_sender_and_google_id(
     [feed] = written.feeds
     assert feed.parent == tmp_path / "inbox/wardrobe"
     with feed.open("rb") as file:
-        [batch] = FEED_READERS[format_of(feed.name)](file, feed.name, {})
+        [batch] = FEED_READERS[format_of(feed.name)](file, feed.name, DEFAULT_OPTIONS)
     columns = ("item_id", "title", "image_url", "google_product_category", "item_group_id")
     assert batch.rows.select(columns).rows() == [
         ("a1", "Dress", "http://127.0.0.1:8766/p/a1.jpg", "2271", "48"),

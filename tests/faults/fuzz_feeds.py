@@ -4,7 +4,7 @@ import gzip
 import io
 
 from catalog.feeds.compression import decompressed
-from catalog.feeds.feed import COLUMNS, FEED_SCHEMA, MAX_FIELD_BYTES, REJECTED_ROWS_SCHEMA, FeedError
+from catalog.feeds.feed import COLUMNS, DEFAULT_OPTIONS, FEED_SCHEMA, MAX_FIELD_BYTES, REJECTED_ROWS_SCHEMA, FeedError
 from catalog.feeds.formats import FEED_READERS
 from tests.catalog.feeds.reading import WRITERS, as_atom
 
@@ -37,7 +37,7 @@ def check(feed_format: str, data: bytes) -> None:
     """Raises AssertionError, or the error itself, where a promise is broken."""
     first_row = 1
     try:
-        for batch in FEED_READERS[feed_format](io.BytesIO(data), "feed.x", {}):
+        for batch in FEED_READERS[feed_format](io.BytesIO(data), "feed.x", DEFAULT_OPTIONS):
             assert batch.rows.schema == FEED_SCHEMA
             assert batch.rejected.schema == REJECTED_ROWS_SCHEMA
             numbers = sorted([*batch.rows["row"], *batch.rejected["row"]])
@@ -57,7 +57,7 @@ def check_compressed(data: bytes) -> None:
     for suffix in (".gz", ".zst"):
         source = decompressed(io.BytesIO(data), f"feed.tsv{suffix}", "feed.x")
         try:
-            for _ in FEED_READERS["google_tsv"](source, "feed.x", {}):
+            for _ in FEED_READERS["google_tsv"](source, "feed.x", DEFAULT_OPTIONS):
                 pass
         except FeedError as error:
             assert str(error).startswith("feed.x: ")

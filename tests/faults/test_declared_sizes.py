@@ -15,7 +15,7 @@ from upath import UPath
 
 from catalog.feeds import row_limits
 from catalog.feeds.compression import decompressed
-from catalog.feeds.feed import MAX_ROW_BYTES, FeedError
+from catalog.feeds.feed import DEFAULT_OPTIONS, MAX_ROW_BYTES, FeedError
 from catalog.feeds.formats import FEED_READERS
 from catalog.feeds.registration import register
 from catalog.feeds.sampling import sample_feed
@@ -75,7 +75,7 @@ LYING = dict(lying_parquet())
 @pytest.mark.parametrize("name", LYING)
 def test_a_parquet_file_of_more_rows_than_its_bytes_can_hold_is_refused_before_they_are_read(name: str) -> None:
     content = LYING[name]()
-    batches = FEED_READERS["parquet"](io.BytesIO(content), "feed.x", {})
+    batches = FEED_READERS["parquet"](io.BytesIO(content), "feed.x", DEFAULT_OPTIONS)
     with pytest.raises(FeedError, match=r"feed\.x: more than .* rows in .* bytes.*deliver a row for each product"):
         next(batches)
 

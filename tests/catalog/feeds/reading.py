@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog.feeds.feed import FeedBatch
+from catalog.feeds.feed import FeedBatch, ReadOptions
 from catalog.feeds.formats import FEED_READERS
 
 # Those that rows of tests have; the others are null.
@@ -44,7 +44,7 @@ class Endless(io.RawIOBase):
 def read(feed_format: str, content: bytes | io.RawIOBase, names: Mapping[str, str] | None = None) -> FeedBatch:
     """All of a feed as one batch."""
     source = io.BytesIO(content) if isinstance(content, bytes) else content
-    batches = list(FEED_READERS[feed_format](source, "feed.x", names or {}))  # type: ignore[arg-type]
+    batches = list(FEED_READERS[feed_format](source, "feed.x", ReadOptions(columns=names or {})))  # type: ignore[arg-type]
     return FeedBatch(pl.concat([batch.rows for batch in batches]), pl.concat([batch.rejected for batch in batches]))
 
 

@@ -22,7 +22,7 @@ from catalog.feeds import batches as feed_batches
 from catalog.feeds import fast_tabs, parquet_batches
 from catalog.feeds.conversion import LIST_FILE, list_parts, listed_parts, read_part, remove_parts, write_parts
 from catalog.feeds.deliveries import Part
-from catalog.feeds.feed import FEED_SCHEMA, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError
+from catalog.feeds.feed import DEFAULT_OPTIONS, FEED_SCHEMA, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError
 from catalog.feeds.formats import FEED_READERS
 from catalog.storage.files import StoreNotWritableError
 from tests.catalog.feeds.reading import ATTRIBUTES, WRITERS, as_atom, as_tsv, read
@@ -57,7 +57,7 @@ def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def batches(content: bytes, feed_format: str) -> Iterator[FeedBatch]:
-    return FEED_READERS[feed_format](io.BytesIO(content), "feed.x", {})
+    return FEED_READERS[feed_format](io.BytesIO(content), "feed.x", DEFAULT_OPTIONS)
 
 
 def joined(read: list[FeedBatch]) -> FeedBatch:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.feeds.feed import ATTRIBUTES as ATTRIBUTE_COLUMNS
-from catalog.feeds.feed import FEED_SCHEMA, MAX_BATCH_ROWS, REJECTED_ROWS_SCHEMA, FeedError
+from catalog.feeds.feed import DEFAULT_OPTIONS, FEED_SCHEMA, MAX_BATCH_ROWS, REJECTED_ROWS_SCHEMA, FeedError
 from catalog.feeds.formats import FEED_READERS, FORMAT_OF_SUFFIX, format_of
 from tests.catalog.feeds.reading import ATTRIBUTES, WRITERS, Endless, Row, as_atom, read
 
@@ -49,7 +49,7 @@ def test_atom_is_read_as_rss_is(rows: list[Row]) -> None:
 def test_a_large_feed_comes_in_batches_and_keeps_its_rows_counted(feed_format: str) -> None:
     rows = [(f"id{n}", *SHOES[1:]) for n in range(2 * MAX_BATCH_ROWS + 5)]
     content = io.BytesIO(WRITERS[feed_format](rows))
-    batches = list(FEED_READERS[feed_format](content, "feed", {}))
+    batches = list(FEED_READERS[feed_format](content, "feed", DEFAULT_OPTIONS))
     assert len(batches) >= 3
     assert all(batch.rows.height <= MAX_BATCH_ROWS for batch in batches)
     assert pl.concat([batch.rows for batch in batches]).equals(expected(rows))

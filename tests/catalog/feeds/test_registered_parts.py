@@ -14,6 +14,7 @@ import pytest
 import catalog.feeds.delivery_rows
 import catalog.feeds.registration
 from catalog.feeds.delivery_rows import ChangedFeedError, delivered_batches
+from catalog.feeds.feed import ReadOptions
 from catalog.feeds.sources import InboxError, UnsettledFeedError
 from catalog.storage.files import StoreNotWritableError
 from tests.catalog.feeds.reading import WRITERS
@@ -68,14 +69,14 @@ def test_parts_are_read_only_under_the_column_names_of_their_conversion(tmp_path
     feed = drop(tmp_path, "spring.tsv", WRITERS["google_tsv"](ROWS).replace(b"id", b"SKU", 1))
     with pytest.raises(InboxError, match="no column 'id'"):
         registered(feed, 3)
-    names = {"SKU": "id"}
-    first, *_ = deliveries = registered(feed, 3, names=names)
+    options = ReadOptions(columns={"SKU": "id"})
+    first, *_ = deliveries = registered(feed, 3, options=options)
     assert len({first.version, *(each.version for each in deliveries)}) == 3
-    rows = [batch.rows for batch in delivered_batches(first, source_of(feed, first), names)]
+    rows = [batch.rows for batch in delivered_batches(first, source_of(feed, first), options)]
     assert pl.concat(rows)["item_id"].to_list() == ["i0", "i1", "i2"]
     with pytest.raises(ChangedFeedError, match=r"the column names of partner 'hansen' changed since delivery"):
         parsed(feed, first)
-    again, *_ = registered(feed, 3, names={"SKU": "id", "title": "color"})
+    again, *_ = registered(feed, 3, options=ReadOptions(columns={"SKU": "id", "title": "color"}))
     assert again.version != first.version
     assert again.part.file != first.part.file
 

@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from catalog.feeds.feed import DEFAULT_OPTIONS
 from catalog.feeds.formats import FEED_READERS
 from catalog.products.labels import COLUMN, LABELS_SCHEMA, Label, label_of, labels_of
 from catalog.products.parsing import ParsedFeed, parse_products
@@ -103,7 +104,7 @@ def parsed_feed(*categories: str, product_type: str = "") -> ParsedFeed:
     feed = io.BytesIO(f"id\ttitle\timage_link\tgoogle_product_category\tproduct_type\n{rows}".encode())
     partner = PartnerSettings(partner_id="acme", product_types={"Kopf": "Clothing > Hats", "Fuß": "3"})
     return parse_products(
-        FEED_READERS["google_tsv"](feed, "feed.tsv", {}),
+        FEED_READERS["google_tsv"](feed, "feed.tsv", DEFAULT_OPTIONS),
         partner=partner,
         delivery="d",
         taxonomy=CURRENT,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.feeds.feed import FeedError
+from catalog.feeds.feed import DEFAULT_OPTIONS, FeedError
 from catalog.feeds.formats import FEED_READERS
 from catalog.products import parsing as products
 from catalog.products.parsing import PRODUCTS_SCHEMA, REJECTED_SCHEMA, ParsedFeed, PartnerSettings, parse_products
@@ -27,7 +27,7 @@ def parsed_feed(*rows: Row, feed_format: str = "google_tsv", partner: PartnerSet
 
 
 def parsed_from(content: bytes, feed_format: str = "google_tsv", partner: PartnerSettings = ACME) -> ParsedFeed:
-    batches = FEED_READERS[feed_format](io.BytesIO(content), "feed.x", {})
+    batches = FEED_READERS[feed_format](io.BytesIO(content), "feed.x", DEFAULT_OPTIONS)
     return parse_products(batches, partner=partner, delivery="acme.feed", taxonomy=TAXONOMY)
 
 
