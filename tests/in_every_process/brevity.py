@@ -5,6 +5,7 @@ Tests and every process that they start share one version of the preset recipes,
 
 import importlib.abc
 import importlib.machinery
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,9 @@ WARMUP_EPOCHS = 0.5
 EAGER_AUTOMATION = "EAGER_AUTOMATION"  # in the environment of services
 SENSOR_INTERVAL_S = 5  # a tick costs a core some seconds, and the tests beside it want theirs
 DAEMON_INTERVAL_S = 1
+# Their import takes four seconds of every run. Polars is not among them, nor what imports it: it starts threads, which a
+# forked process lacks.
+RUN_MODULES = ["dagster._grpc.impl", "torch", "timm"]
 
 
 def shorten_trainings(recipes: ModuleType) -> None:
@@ -60,9 +64,22 @@ def hasten(constant: str) -> Callable[[ModuleType], None]:
     return change
 
 
+def fork_runs(server: ModuleType) -> None:
+    """Lets a code server fork its runs from a process that has imported what they import, which takes seconds."""
+    make = server.DagsterApiServer.__init__
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        self._mp_ctx = multiprocessing.get_context("forkserver")
+        self._mp_ctx.set_forkserver_preload(RUN_MODULES)
+
+    server.DagsterApiServer.__init__ = __init__
+
+
 AFTER_IMPORT: dict[str, Callable[[ModuleType], None]] = {
     "ml.recipes": shorten_trainings,
     "catalog_assets.definitions": hasten_sensors,
+    "dagster._grpc.server": fork_runs,
     "dagster._daemon.sensor": hasten("MIN_INTERVAL_LOOP_TIME"),
     "dagster._daemon.asset_daemon": hasten("MIN_INTERVAL_LOOP_SECONDS"),
     "dagster._daemon.controller": hasten("DEFAULT_DAEMON_INTERVAL_SECONDS"),  # of the backfills
