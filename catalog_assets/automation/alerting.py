@@ -1,14 +1,20 @@
 """Alerting: every failed run, with its cause, is posted to a webhook; what cannot be posted is kept and retried."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import dagster as dg
 
+from catalog_assets.ingestion.products import HELD_VERSION
 from resources.alerts import Alerts
+from resources.store import Store
 
 MAX_CAUSE = 500  # characters
 
 
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15)
-def failure_sensor(context: dg.RunFailureSensorContext, alerts: Alerts) -> dg.SkipReason | None:
+def failure_sensor(context: dg.RunFailureSensorContext, alerts: Alerts, store: Store) -> dg.SkipReason | None:
     """Keeps an alert of every failed run: its job, partition, step and error message. `alert_sensor` posts it."""
     run = context.dagster_run
     cause, step = context.failure_event.message, ""
@@ -16,7 +22,11 @@ def failure_sensor(context: dg.RunFailureSensorContext, alerts: Alerts) -> dg.Sk
         error = event.step_failure_data.error
         while error is not None and error.cause is not None:
             error = error.cause
-        step, cause = event.step_key or "", error.message if error is not None else cause
+        own = event.step_failure_data.user_failure_data
+        if own is not None and HELD_VERSION in own.metadata and not _is_first_alert(store, own.metadata):
+            return dg.SkipReason(f"the version of {run.tags.get('dagster/partition', '')} is reported already")
+        described = own.description if own is not None else None
+        step, cause = event.step_key or "", described or (error.message if error is not None else cause)
     partition = run.tags.get("dagster/partition", "")
     subject = f"{run.job_name}[{partition}]" if partition else run.job_name
     if not alerts.webhook:
@@ -25,6 +35,16 @@ def failure_sensor(context: dg.RunFailureSensorContext, alerts: Alerts) -> dg.Sk
     details = {"job": run.job_name, "partition": partition, "step": step, "run_id": run.run_id, "cause": cause}
     alerts.queue(run.run_id, f"{subject} failed: {cause}", details)
     return None
+
+
+def _is_first_alert(store: Store, metadata: Mapping[str, dg.MetadataValue]) -> bool:
+    """Returns True once for each version of a feed that is held back, however many deliveries it is."""
+    versions = store.feed_versions(str(metadata["delivery"].value))
+    verdict = versions.verdict(str(metadata[HELD_VERSION].value))
+    if verdict is None or verdict.alerted_at:
+        return verdict is None
+    versions.save(replace(verdict, alerted_at=datetime.now(UTC).isoformat()))
+    return True
 
 
 @dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15)
