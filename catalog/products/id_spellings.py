@@ -71,7 +71,8 @@ def _affix(removed: pl.Series, new: pl.Series) -> str | None:
             pairs = pairs.filter(pl.col("id_new").is_in(long.implode()))
             if pairs.height >= MIN_SHARE * len(former):
                 words = f"with {affix!r} {verb} at the {place}"
-                pairs = pairs if verb == "added" else pairs.rename({"id": "id_new", "id_new": "id"})
+                if verb == "removed":
+                    pairs = pairs.select(id="id_new", id_new="id")
                 return _described(words, pairs)
     return None
 
