@@ -72,7 +72,7 @@ class FeedContents:
             pl.when(own).then(pl.lit(_OWN_LINK, pl.UInt64)).otherwise(link_hash("image_url")).alias("link"),
             "category_id",
         ).filter(pl.col("item_id").is_not_null(), _is_sampled(self.one_in))
-        self._products = pl.concat([self._products, kept.cast(dict(_SCHEMA))])
+        self._products = pl.concat([self._products, kept.cast(_SCHEMA)])
         while self._products.height > self._max_products:
             self.one_in *= 2
             self._products = self._products.filter(_is_sampled(self.one_in))

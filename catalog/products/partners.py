@@ -58,7 +58,7 @@ class PartnerSettings:
     feeds: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     max_feed_age_days: float | None = None
-    gate: Mapping[str, float] = field(default_factory=dict)
+    gate: Mapping[str, Any] = field(default_factory=dict)
 
     def limits(self, project: GateLimits) -> GateLimits:
         """Return the limits of change of the partner's feeds: the project's, with its own in their place."""

@@ -46,7 +46,7 @@ class FeedPublication:
             return None
         tables = [self._kept_table(name) for name in TABLES]
         products, rejected = (
-            (schema.to_frame() if table is None else table.select(schema.names()).cast(dict(schema)))
+            (schema.to_frame() if table is None else table.select(schema.names()).cast(schema))
             for table, schema in zip(tables, (PRODUCTS_SCHEMA, REJECTED_SCHEMA), strict=True)
         )
         ids = products["category_id"].drop_nulls().unique()

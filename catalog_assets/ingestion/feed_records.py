@@ -61,7 +61,8 @@ def _refuse_withdrawn(versions: FeedVersions, delivery: Delivery, known: Sequenc
 
 def _ordered(store: Store, versions: FeedVersions, delivery: Delivery, former: Delivery | None) -> Delivery:
     """Returns the record with the time of the version that is served, whose own record is kept until then."""
-    if former is None or not store.holds("products", delivery.key):
+    is_served = former is not None and former.version == delivery.version and not former.ordered_at
+    if former is None or is_served or not store.holds("products", delivery.key):
         return delivery
     if former.version != delivery.version and not former.ordered_at:
         versions.remember_served(former)
@@ -98,8 +99,10 @@ def _timed(
     received_at = next((each.received_at for each in known if each.sha256 == newest.sha256), now.isoformat())
     keys = {each.key for each in read}
     superseded = [each.superseded_by(newest) for each in known if each.key not in keys]
-    state = {"received_at": received_at, "product_types": partner.types, "limits": partner.limits}
-    timed = [replace(each, **state) for each in [*read, *superseded]]
+    timed = [
+        replace(each, received_at=received_at, product_types=partner.types, limits=partner.limits)
+        for each in [*read, *superseded]
+    ]
     return [replace(each, arrived_at=_arrived_at(each, former.get(each.key), now)) for each in timed]
 
 

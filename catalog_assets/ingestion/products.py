@@ -76,7 +76,7 @@ def products_and_rejected(
     feed_parser: FeedParser,
     arrival_policy: ArrivalPolicy,
     gate_policy: GatePolicy,
-) -> Iterator[dg.MaterializeResult[pl.DataFrame | None] | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[None] | dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Parses one delivery into the product table; products that an earlier version had and it lacks are removed."""
     from catalog.products.delivery_parsing import DeliveryTask
     from catalog.products.redelivery import REMOVED_AT, merge_redelivery
