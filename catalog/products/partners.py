@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ from upath import UPath
 
 from catalog.escaping.secrets import redact
 from catalog.feeds.feed import ATTRIBUTES, ReadOptions, attribute_of
+from catalog.products.feed_limits import GateLimits, read_limits
 from catalog.products.mapping_files import ProductTypes, read_mapping, read_product_types, read_text
 from catalog.storage.toml_files import TomlError, parse_toml
 from catalog.taxonomy.moves import Moves
@@ -30,6 +31,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "feeds": (list,),
     "columns": (str,),
     "max_feed_age_days": (int, float),
+    "gate": (dict,),
 }
 
 
@@ -44,6 +46,7 @@ class PartnerSettings:
     `columns`: its own column names -> Merchant Center's attributes; other attributes have Merchant Center's names.
     `feeds`: URLs of feeds that the partner keeps elsewhere, of any kind that fsspec opens.
     `max_feed_age_days`: days after which a newer feed is missed; None for the project's own limit.
+    `gate`: its own limits of how much a new version of a feed may differ, by the names of `GateLimits`.
     """
 
     partner_id: str
@@ -55,6 +58,11 @@ class PartnerSettings:
     feeds: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     max_feed_age_days: float | None = None
+    gate: Mapping[str, Any] = field(default_factory=dict)
+
+    def limits(self, project: GateLimits) -> GateLimits:
+        """Return the limits of change of the partner's feeds: the project's, with its own in their place."""
+        return replace(project, **self.gate)
 
     @property
     def read_options(self) -> ReadOptions:
@@ -139,7 +147,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         raise ValueError(
             f"{path}: [partners.{partner_id}] has {wrong[0]} = {redact(repr(table[wrong[0]]))}; "
             "it may have golden = true or false, split = 'SPLIT', product_types = 'FILE.csv', columns = 'FILE.csv', "
-            "feeds = ['URL'], and max_feed_age_days = NUMBER"
+            "feeds = ['URL'], max_feed_age_days = NUMBER, and gate = {LIMIT = SHARE}"
         )
     limit = table.get("max_feed_age_days")
     if limit is not None and not limit > 0:
@@ -171,6 +179,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         feeds=tuple(table.get("feeds", [])),
         columns=_read_columns(folder / table["columns"]) if "columns" in table else {},
         max_feed_age_days=float(limit) if limit is not None else None,
+        gate=read_limits(table.get("gate", {}), f"{path}: [partners.{partner_id}]"),
     )
 
 
