@@ -73,21 +73,21 @@ def claims_of(photos: PhotoSet) -> list[Claim]:
     for kind, share, damage in damages:
         loss = 100 * float(whole.mean() - right(partial(damage, share=share)).mean())
         text = f"{subject}, {share:.0%} of the {kind}: loss of top-1"
-        is_default = damage is white_below and share == ImageRules().min_decoded_share
+        is_default = damage is cropped and share == ImageRules().min_decoded_share
         claims.append(at_most(text, loss, MAX_LOSS, "points") if is_default else figure(text, loss, "points"))
         print(claims[-1], flush=True)
     return claims
 
 
 def white_below(data: bytes, share: float) -> bytes:
-    """Makes the rows below a share of them white, as the download does with what a file does not have."""
+    """Makes the rows below a share of them white, as a page shows them."""
     image = Image.open(BytesIO(data)).convert("RGB")
     image.paste("white", (0, round(share * image.height), image.width, image.height))
     return jpeg(image)
 
 
 def cropped(data: bytes, share: float) -> bytes:
-    """Crops the rows below a share of them."""
+    """Crops the rows below a share of them, as the download does with what a file does not have."""
     image = Image.open(BytesIO(data)).convert("RGB")
     return jpeg(image.crop((0, 0, image.width, round(share * image.height))))
 

@@ -24,7 +24,7 @@ from PIL import Image, ImageFile
 from catalog.images.color_meaning import color_meaning
 from catalog.images.colors import in_gray_or_rgb
 from catalog.images.jpeg_structure import has_too_many_scans, is_plain
-from catalog.images.loading import load
+from catalog.images.loading import LoadedImage, load
 from catalog.images.margins import without_frame
 from catalog.images.opening import JPEG_FORMATS, OpenedImage, open_image
 from catalog.images.statuses import Status
@@ -146,9 +146,7 @@ def _load(opened: OpenedImage, rules: ImageRules) -> tuple[Image.Image, bool] | 
         orientation = 1 if is_upright else _orientation(image.info.get("exif"))
         pixels = in_gray_or_rgb(image, color_meaning(image, opened.data))
         if not loaded.is_whole:
-            shown = Image.new(pixels.mode, pixels.size, "white")
-            shown.paste(pixels.crop(loaded.box), loaded.box)
-            pixels = shown
+            pixels = _without_missing(pixels, loaded)
     except MemoryError:
         raise
     except Exception:  # as in open_image
@@ -156,6 +154,16 @@ def _load(opened: OpenedImage, rules: ImageRules) -> tuple[Image.Image, bool] | 
     if orientation in _UPRIGHT_BY:
         pixels = pixels.transpose(_UPRIGHT_BY[orientation])
     return pixels, image.format in JPEG_FORMATS and pixels is image
+
+
+def _without_missing(pixels: Image.Image, loaded: LoadedImage) -> Image.Image:
+    """Crops an image that was cut off; a frame of a GIF that does not fill its screen lies on white."""
+    shown = pixels.crop(loaded.box)
+    if loaded.is_cut_off:
+        return shown
+    screen = Image.new(pixels.mode, pixels.size, "white")
+    screen.paste(shown, loaded.box)
+    return screen
 
 
 def _orientation(exif: object) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from catalog.images.jpeg_structure import END_OF_IMAGE, jpeg_structure
@@ -17,16 +18,18 @@ from catalog.images.opening import JPEG_FORMATS, OpenedImage, opened_as
 
 Box = tuple[int, int, int, int]
 
+STRIP_ROWS = 64
 MIN_ZEROS = 64  # at the end of a file, of a transfer that reserved more than it wrote
 _JUNK = bytes(range(1, 255)) * 4  # in place of a JPEG's missing pixels; no 255, which would be a marker
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """An image with its pixels; `box` is the part of it that the file has."""
+    """An image with its pixels; `box` is the part of it that the file has, all rows of it unless it was cut off."""
 
     image: ImageFile.ImageFile
     box: Box
+    is_cut_off: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -145,13 +148,17 @@ def _onto(level: int, file_format: str, data: bytes) -> ImageFile.ImageFile:
     return image
 
 
-def _equal_rows(image: Image.Image, other: Image.Image) -> np.ndarray:
+def _equal_rows(image: Image.Image, other: Image.Image) -> NDArray[np.bool_]:
     """Whether each row of two images of one size and mode is equal."""
-    first, second = np.asarray(image), np.asarray(other)
-    return np.array([np.array_equal(one, another) for one, another in zip(first, second, strict=True)])
+    is_equal = np.empty(image.height, np.bool_)
+    for top in range(0, image.height, STRIP_ROWS):  # no copies of whole images
+        box = (0, top, image.width, min(top + STRIP_ROWS, image.height))
+        first, second = np.asarray(image.crop(box)), np.asarray(other.crop(box))
+        is_equal[top : box[3]] = (first == second).reshape(len(first), -1).all(axis=1)
+    return is_equal
 
 
 def _checked(image: ImageFile.ImageFile, top: int, bottom: int, min_share: float) -> LoadedImage:
     if bottom - top < min_share * image.height:
         raise OSError(f"only {bottom - top} of {image.height} rows are there")
-    return LoadedImage(image, (0, top, image.width, bottom))
+    return LoadedImage(image, (0, top, image.width, bottom), is_cut_off=True)

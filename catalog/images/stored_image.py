@@ -17,7 +17,7 @@ FORMER_SHORT_SIDE_PX = 256  # the limit of images whose limit was not recorded, 
 class ImageRules:
     """The limits of accepted images, and the form of stored ones: JPEG of this `quality`, `short_side_px` at most.
 
-    Of an image that was cut off, the file must have `min_decoded_share` of the rows; the others are white.
+    Of an image that was cut off, the file must have `min_decoded_share` of the rows, to which it is cropped.
     """
 
     max_bytes: int = 20_000_000
@@ -25,7 +25,7 @@ class ImageRules:
     min_side_px: int = 16
     short_side_px: int = FORMER_SHORT_SIDE_PX
     quality: int = 90
-    min_decoded_share: float = 0.9
+    min_decoded_share: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)

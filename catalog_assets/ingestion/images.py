@@ -104,6 +104,7 @@ def download(
             "short_side_px": image_downloader.short_side_px,
             "quality": image_downloader.quality,
             "max_pixels": image_downloader.max_pixels,
+            "min_decoded_share": image_downloader.min_decoded_share,
             "stored with a smaller short_side_px": len(images.filter(is_reduced(image_downloader.short_side_px))),
         },
     )

@@ -1,4 +1,4 @@
-"""Images whose numbers are not those of plain sRGB: inks, color profiles, PNG's color chunks, 16 bits, floating point."""
+"""Images whose numbers are not those of plain sRGB: inks, profiles, PNG's color chunks, 16 bits, floating point."""
 
 import io
 import struct
@@ -151,7 +151,8 @@ CASES = (
         content=lambda: in_two_parts(jpeg(), P3), shown=lambda: converted(scene(), P3), tolerance=8,
     ),
     ImageCase(
-        name="profile-of-linear-gray", source="a scanner", content=lambda: encoded(gray_scene(), icc_profile=GRAY_PROFILE),
+        name="profile-of-linear-gray", source="a scanner",
+        content=lambda: encoded(gray_scene(), icc_profile=GRAY_PROFILE),
         shown=lambda: converted(gray_scene(), GRAY_PROFILE),
     ),
     ImageCase(
@@ -179,6 +180,7 @@ CASES = (
     ImageCase(
         name="profile-that-links-devices", source="a print shop",
         content=lambda: jpeg(icc_profile=with_head(P3, 12, b"link")), shown=scene,
+        differs="a browser takes it for the profile of a display",
     ),
     ImageCase(
         name="profile-that-claims-gigabytes", source="a fuzzer",
@@ -213,7 +215,6 @@ CASES = (
     ImageCase(
         name="png-of-primaries-on-one-line", source="a fuzzer",
         content=lambda: png(gamma(1.8), (b"cHRM", struct.pack(">8I", *[30_000] * 8))), shown=scene,
-        differs="a browser ignores the primaries, but not the gamma",
     ),
     ImageCase(
         name="gray-png-of-gamma-1", source="a renderer",
@@ -273,11 +274,13 @@ CASES = (
         shown=gray_scene, differs=NO_TIFF,
     ),
     ImageCase(
-        name="tiff-whose-zero-is-white", source="a fax machine", content=white_is_zero, shown=gray_scene, differs=NO_TIFF
+        name="tiff-whose-zero-is-white", source="a fax machine", content=white_is_zero, shown=gray_scene,
+        differs=NO_TIFF,
     ),
     ImageCase(
         name="tiff-of-ycbcr-in-jpeg", source="a scanner",
-        content=lambda: encoded(scene(), "TIFF", compression="jpeg", quality=95), shown=scene, differs=NO_TIFF, tolerance=9,
+        content=lambda: encoded(scene(), "TIFF", compression="jpeg", quality=95), shown=scene, differs=NO_TIFF,
+        tolerance=9,
     ),
     ImageCase(
         name="tiff-of-lab", source="a print shop", content=lambda: encoded(lab_scene(), "TIFF"), shown=scene,
@@ -295,9 +298,5 @@ def icc_chunk(profile: bytes) -> tuple[bytes, bytes]:
 def lab_scene() -> Image.Image:
     from PIL import ImageCms
 
-    transform = ImageCms.buildTransform(
-        ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
-    )
+    transform = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
     return ImageCms.applyTransform(scene(), transform)
-
-

@@ -8,10 +8,11 @@ from PIL import Image
 from catalog.images.statuses import Status
 from tests.catalog.images.sample_images import encoded
 from tests.faults.dirty.image_case import ImageCase
-from tests.faults.dirty.pictures import COLORS, WHITE, jpeg, png, scene, tall
+from tests.faults.dirty.pictures import COLORS, jpeg, png, scene, tall
 
 TALL = tall().height
 RED = COLORS[0][0]
+LAST_ROW = "a browser waits for more bytes before it shows the last row of blocks"
 LEADING = "a browser takes a file of other first bytes for no image; the image behind them is whole"
 
 
@@ -58,19 +59,25 @@ def stored_zip() -> bytes:
 
 CASES = (
     ImageCase(name="jpeg-whole", source="any shop", content=jpeg, shown=scene),
-    ImageCase(name="jpeg-without-end-marker", source="a camera's firmware", content=lambda: jpeg()[:-2], shown=scene),
-    ImageCase(name="jpeg-half-an-end-marker", source="a cut transfer", content=lambda: jpeg()[:-1], shown=scene),
+    ImageCase(
+        name="jpeg-without-end-marker", source="a camera's firmware", content=lambda: jpeg()[:-2], shown=scene,
+        differs=LAST_ROW,
+    ),
+    ImageCase(
+        name="jpeg-half-an-end-marker", source="a cut transfer", content=lambda: jpeg()[:-1], shown=scene,
+        differs=LAST_ROW,
+    ),
     ImageCase(
         name="jpeg-cut-in-its-last-rows",
         source="a cut transfer",
         content=lambda: cut(jpeg(tall()), 0.96),
-        at={(8, 8): RED, (8, TALL - 4): WHITE},
+        at={(8, 8): RED},
     ),
     ImageCase(
         name="jpeg-of-4-2-0-cut-in-its-last-rows",
         source="a cut transfer",
         content=lambda: cut(encoded(tall(), quality=85), 0.96),
-        at={(8, 8): RED, (8, TALL - 4): WHITE},
+        at={(8, 8): RED},
     ),
     ImageCase(
         name="jpeg-cut-in-the-middle", source="a cut transfer", content=lambda: cut(jpeg(tall()), 0.5),
@@ -86,17 +93,15 @@ CASES = (
     ImageCase(
         name="jpeg-turned-and-cut", source="a phone and a cut transfer",
         content=lambda: cut(jpeg(tall(), exif=exif(6)), 0.96),
-        at={(TALL - 8, 8): RED, (3, 8): WHITE},
-        differs="a browser shows nothing of the last rows of blocks; the color of the page is there",
+        at={(-8, 8): RED},
     ),
     ImageCase(
         name="jpeg-with-restart-markers-cut", source="a camera and a cut transfer",
-        content=lambda: cut(jpeg(tall(), restart_marker_rows=1), 0.96), at={(8, 8): RED, (8, TALL - 4): WHITE},
+        content=lambda: cut(jpeg(tall(), restart_marker_rows=1), 0.96), at={(8, 8): RED},
     ),
     ImageCase(
         name="jpeg-zeros-for-its-last-rows", source="a disk that was full", content=lambda: zeros(jpeg(tall()), 0.96),
-        at={(8, 8): RED, (8, TALL - 4): WHITE},
-        differs="a browser decodes the zeros, to a color that nobody meant",
+        at={(8, 8): RED},
     ),
     ImageCase(
         name="jpeg-zeros-for-its-half", source="a disk that was full", content=lambda: zeros(jpeg(tall()), 0.5),
@@ -124,7 +129,7 @@ CASES = (
     ImageCase(
         name="png-cut-in-its-last-rows", source="a cut transfer",
         content=lambda: cut(encoded(tall(), "PNG", compress_level=0), 0.95),
-        at={(8, 8): RED, (8, TALL - 4): WHITE},
+        at={(8, 8): RED},
     ),
     ImageCase(
         name="png-cut-in-the-middle", source="a cut transfer",
@@ -134,7 +139,7 @@ CASES = (
     ImageCase(
         name="gif-cut-in-its-last-rows", source="a cut transfer",
         content=lambda: cut(encoded(tall().quantize(16), "GIF", interlace=0), 0.97),
-        at={(8, 8): RED, (8, TALL - 4): WHITE},
+        at={(8, 8): RED},
     ),
     ImageCase(
         name="gif-interlaced-and-cut", source="a cut transfer",
@@ -143,11 +148,11 @@ CASES = (
     ),
     ImageCase(
         name="webp-cut", source="a cut transfer", content=lambda: cut(encoded(scene(), "WEBP", lossless=True), 0.9),
-        status=Status.CORRUPT, differs="a browser shows the rows that are there, which libwebp returns to no one else",
+        status=Status.CORRUPT,
     ),
     ImageCase(
         name="avif-cut", source="a cut transfer", content=lambda: cut(encoded(scene(), "AVIF"), 0.8),
-        status=Status.CORRUPT,
+        status=Status.CORRUPT, differs="a browser shows what its decoder makes of the missing end",
     ),
     ImageCase(
         name="byte-order-mark-before-a-jpeg", source="a PHP script saved with a byte order mark",
@@ -163,7 +168,8 @@ CASES = (
     ),
     ImageCase(
         name="headers-before-a-jpeg", source="a CGI script that writes its headers twice",
-        content=lambda: b"Content-Type: image/jpeg\r\nCache-Control: none\r\n\r\n" + jpeg(), shown=scene, differs=LEADING,
+        content=lambda: b"Content-Type: image/jpeg\r\nCache-Control: none\r\n\r\n" + jpeg(), shown=scene,
+        differs=LEADING,
     ),
     ImageCase(
         name="a-warning-before-a-png", source="a PHP script that shows its warnings",

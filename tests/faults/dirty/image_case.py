@@ -1,4 +1,4 @@
-"""A dirty image: bytes as some kind of source serves them, and what is stored of them, or the status that says why not."""
+"""A dirty image: bytes as some kind of source serves them, and what is stored of them, or why nothing is."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class ImageCase:
         content: Makes the bytes.
         status: What decoding ends with.
         shown: The picture that is stored, of squares of `PATCH` pixels; its size is compared, too.
-        at: Colors at points (x, y), where only these are known.
+        at: Colors at points (x, y), where only these are known; negative ones count from the right and the bottom.
         tolerance: Levels of 255 by which a color may differ: JPEG and the rounding of profiles.
         differs: Why a browser shows it otherwise, or not at all; "" where it shows what is stored.
         needs: The package without which the format is not read.

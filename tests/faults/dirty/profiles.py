@@ -18,7 +18,9 @@ from catalog.images.matrix_profiles import (
 )
 
 ADOBE_PRIMARIES = Primaries(red=(0.64, 0.33), green=(0.21, 0.71), blue=(0.15, 0.06))
-PROPHOTO_PRIMARIES = Primaries(red=(0.7347, 0.2653), green=(0.1596, 0.8404), blue=(0.0366, 0.0001), white=(0.3457, 0.3585))
+PROPHOTO_PRIMARIES = Primaries(
+    red=(0.7347, 0.2653), green=(0.1596, 0.8404), blue=(0.0366, 0.0001), white=(0.3457, 0.3585)
+)
 
 P3 = matrix_profile(P3_PRIMARIES, SRGB_CURVE)
 ADOBE_RGB = matrix_profile(ADOBE_PRIMARIES, (2.2,))
@@ -38,13 +40,15 @@ def gray_profile(gamma: float) -> bytes:
 
 @cache
 def press_profile() -> bytes:
-    """Inks that are darker and less saturated than those of plain arithmetic: a table of 3 points for each of four inks."""
+    """Inks that are darker than those of plain arithmetic: a table of 3 points for each of four inks."""
     steps = np.linspace(0, 1, 3)
     c, m, y, k = np.meshgrid(steps, steps, steps, steps, indexing="ij")
     light = np.stack([(1 - 0.9 * c) * (1 - 0.9 * k), (1 - 0.8 * m) * (1 - 0.9 * k), (1 - 0.85 * y) * (1 - 0.9 * k)], -1)
     image = Image.fromarray((light.reshape(1, -1, 3) * 255).round().astype(np.uint8))
     lab = np.asarray(
-        ImageCms.applyTransform(image, ImageCms.buildTransform(_opened(SRGB), ImageCms.createProfile("LAB"), "RGB", "LAB"))
+        ImageCms.applyTransform(
+            image, ImageCms.buildTransform(_opened(SRGB), ImageCms.createProfile("LAB"), "RGB", "LAB")
+        )
     )[0]
     signed = lab[:, 1:].astype(np.int8).astype(int) + 128
     table = np.column_stack([lab[:, 0], signed]).astype(np.uint8).tobytes()
