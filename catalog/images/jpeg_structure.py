@@ -31,11 +31,14 @@ class JpegStructure:
 
     frames: tuple[int, ...]  # the second byte of each start-of-frame marker
     num_components: int  # of the last frame
-    num_scans: int
+    scans: tuple[bytes, ...]  # the header of each, behind its length
     num_segments: int
     num_bytes: int | None  # up to the end marker, which included; None without one
-    num_whole_bytes: int  # without a segment at the end of the data that is cut off
-    has_every_component: bool  # see `_has_every_component`
+    num_whole_bytes: int | None  # None, or the bytes before a segment that the data ends in
+
+    @property
+    def num_scans(self) -> int:
+        return len(self.scans)
 
     @property
     def is_sequential(self) -> bool:
@@ -46,6 +49,23 @@ class JpegStructure:
     @property
     def is_progressive(self) -> bool:
         return bool(self.frames) and self.frames[-1] in _PROGRESSIVE
+
+    @property
+    def has_every_component(self) -> bool:
+        """Whether the data has the first scan of each component, which in a progressive JPEG has the means of blocks.
+
+        The last scan of a progressive JPEG without an end counts only where another segment follows it.
+        """
+        is_last_open = self.is_progressive and self.num_bytes is None and self.num_whole_bytes is None
+        whole = self.scans[:-1] if is_last_open else self.scans
+        begun = {component for header in whole if _is_first(header) for component in header[1 : 1 + 2 * header[0] : 2]}
+        return 0 < self.num_components <= len(begun)
+
+
+def _is_first(header: bytes) -> bool:
+    """Whether a scan begins its components: with their lowest frequency, at its first bits."""
+    spectrum = 1 + 2 * header[0] if header else 0
+    return len(header) >= spectrum + 3 and header[spectrum] == 0 and header[spectrum + 2] >> 4 == 0
 
 
 def has_too_many_scans(data: bytes) -> bool:
@@ -71,10 +91,9 @@ def is_plain(data: bytes) -> bool:
 def jpeg_structure(data: bytes) -> JpegStructure:
     """Reads the markers of a JPEG, as far as they go and up to the limits above, as libjpeg finds them."""
     frames: list[int] = []
-    scans: list[_Scan] = []
+    scans: list[bytes] = []
     num_components = num_segments = position = 0
-    end: int | None = None
-    num_whole_bytes = len(data)
+    end = num_whole_bytes = None
     while len(scans) <= MAX_SCANS and num_segments <= MAX_SEGMENTS:
         found = _MARKER.search(data, position)
         if found is None:
@@ -87,48 +106,13 @@ def jpeg_structure(data: bytes) -> JpegStructure:
             continue
         num_segments += 1
         length = max(2, int.from_bytes(data[position : position + 2], "big"))
-        if marker in _START_OF_FRAME:
+        if marker == _START_OF_SCAN:
+            scans.append(data[position + 2 : position + length])
+        elif marker in _START_OF_FRAME:
             frames.append(marker)
             num_components = data[position + 7] if position + 7 < len(data) else 0
-        if position + length > len(data):
-            num_whole_bytes = found.start()
-            scans += [_Scan(b"", False)] if marker == _START_OF_SCAN else []
-            break
-        if marker == _START_OF_SCAN:
-            scans.append(_Scan.read(data[position + 2 : position + length]))
         position += length
-    is_progressive = bool(frames) and frames[-1] in _PROGRESSIVE
-    return JpegStructure(
-        tuple(frames),
-        num_components,
-        len(scans),
-        num_segments,
-        end,
-        num_whole_bytes,
-        # The last scan of a progressive image that was cut off is not counted, unless another segment follows it.
-        _has_every_component(
-            scans if end or num_whole_bytes < len(data) or not is_progressive else scans[:-1], num_components
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    """The components of a scan, and whether it begins them."""
-
-    components: bytes
-    is_first: bool
-
-    @classmethod
-    def read(cls, header: bytes) -> _Scan:
-        num = header[0] if header else 0
-        components = header[1 : 1 + 2 * num : 2]
-        return cls(
-            components, len(header) >= 2 * num + 4 and header[2 * num + 1] == 0 and header[2 * num + 3] >> 4 == 0
-        )
-
-
-def _has_every_component(scans: list[_Scan], num_components: int) -> bool:
-    """Whether the first scans of all components are among these: their means of blocks, in a progressive image."""
-    begun = {component for scan in scans if scan.is_first for component in scan.components}
-    return 0 < num_components <= len(begun)
+        if position > len(data):
+            num_whole_bytes = found.start()
+            break
+    return JpegStructure(tuple(frames), num_components, tuple(scans), num_segments, end, num_whole_bytes)

@@ -75,6 +75,8 @@ def open_image(data: bytes) -> OpenedImage | Status:
 
 def format_of(data: bytes) -> str | None:
     """Returns the one of `FORMATS` that the first bytes of a file are of."""
+    if data.startswith(b"\xff\xd8\xff"):  # most images are JPEGs
+        return "JPEG"
     head = data[:_HEAD_BYTES]
     if head[4:8] == b"ftyp":
         return _brand(data)
