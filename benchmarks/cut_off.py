@@ -34,7 +34,7 @@ WEIGHT_DECAY = 1e-2
 SHARES = (0.95, 0.9, 0.8, 0.7, 0.5)
 MAX_TRAINING = 2_000
 MAX_HELD_OUT = 400
-MAX_LOSS = 1.0  # points of top-1, at the default
+MAX_LOSS = 2.0  # points of top-1, at the default
 
 Damage = Callable[[bytes], bytes]
 

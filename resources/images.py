@@ -37,7 +37,7 @@ class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
     short_side_px: int = 256  # of images that are stored now, at most
     quality: int = 90  # of images that are stored now, as JPEG
     max_pixels: int = 50_000_000  # of accepted images
-    min_decoded_share: float = 0.8  # of the rows of accepted images that were cut off
+    min_decoded_share: float = 0.9  # of the rows of accepted images that were cut off
 
     @property
     def rules(self) -> "ImageRules":

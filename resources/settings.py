@@ -123,7 +123,7 @@ class Settings(BaseSettings):
         default=50_000_000, description="pixels of an image, above which it is refused"
     )
     images_min_decoded_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.8,
+        default=0.9,
         description="least share of the rows of an image that was cut off, with which it is accepted and cropped to "
         "these rows; with 1 none may be missing",
     )

@@ -52,20 +52,26 @@ class JpegStructure:
 
     @property
     def has_every_component(self) -> bool:
-        """Whether the data has the first scan of each component, which in a progressive JPEG has the means of blocks.
+        """Whether the data has the first scan of each component.
 
-        The last scan of a progressive JPEG without an end counts only where another segment follows it.
+        In a progressive JPEG these are two: of the means of blocks, and of what varies within them. Its last scan
+        counts only where the end marker or another segment follows it.
         """
         is_last_open = self.is_progressive and self.num_bytes is None and self.num_whole_bytes is None
         whole = self.scans[:-1] if is_last_open else self.scans
-        begun = {component for header in whole if _is_first(header) for component in header[1 : 1 + 2 * header[0] : 2]}
-        return 0 < self.num_components <= len(begun)
+        begun = _begun(whole, is_of_means=True)
+        detailed = _begun(whole, is_of_means=False) if self.is_progressive else begun
+        return 0 < self.num_components <= min(len(begun), len(detailed))
 
 
-def _is_first(header: bytes) -> bool:
-    """Whether a scan begins its components: with their lowest frequency, at its first bits."""
-    spectrum = 1 + 2 * header[0] if header else 0
-    return len(header) >= spectrum + 3 and header[spectrum] == 0 and header[spectrum + 2] >> 4 == 0
+def _begun(scans: tuple[bytes, ...], *, is_of_means: bool) -> set[int]:
+    """The components whose means of blocks, or whose other frequencies, begin in these scans, with their first bits."""
+    found: set[int] = set()
+    for header in scans:
+        spectrum = 1 + 2 * header[0] if header else 0
+        if len(header) >= spectrum + 3 and (header[spectrum] == 0) == is_of_means and header[spectrum + 2] >> 4 == 0:
+            found |= set(header[1:spectrum:2])
+    return found
 
 
 def has_too_many_scans(data: bytes) -> bool:

@@ -25,7 +25,7 @@ class ImageRules:
     min_side_px: int = 16
     short_side_px: int = FORMER_SHORT_SIDE_PX
     quality: int = 90
-    min_decoded_share: float = 0.8
+    min_decoded_share: float = 0.9
 
 
 @dataclass(frozen=True, slots=True)
