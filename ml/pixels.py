@@ -15,7 +15,7 @@ from ml.recipe_types import Fit
 
 Pixels = NDArray[np.uint8]
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")  # as `catalog.images.decoding` accepts
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")  # stored images are JPEGs
 MAX_PIXELS = 50_000_000  # of one image
 PADDING = (255, 255, 255)  # white, as the background of most product images
 

@@ -39,6 +39,7 @@ def configured(settings: Settings) -> dict[str, object]:
             short_side_px=settings.images_short_side_px,
             quality=settings.images_quality,
             max_pixels=settings.images_max_pixels,
+            min_decoded_share=settings.images_min_decoded_share,
         ),
         **engine(settings, str(store.reference), str(store.delivery_records / PARTS)),
         "compute": Compute(device=settings.device, num_ranks=settings.ranks, launcher=settings.launcher),
@@ -111,6 +112,7 @@ def download_settings(settings: Settings, reference: str) -> dict[str, Any]:
         "short_side_px": settings.images_short_side_px,
         "quality": settings.images_quality,
         "max_pixels": settings.images_max_pixels,
+        "min_decoded_share": settings.images_min_decoded_share,
     }
 
 

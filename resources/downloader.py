@@ -30,6 +30,7 @@ class ImageDownloader(dg.ConfigurableResource):  # type: ignore[type-arg]
     short_side_px: int = 256  # of stored images, at most
     quality: int = 90  # of stored images, as JPEG
     max_pixels: int = 50_000_000  # of accepted images
+    min_decoded_share: float = 0.9  # of the rows of accepted images that were cut off
     image_roots: dict[str, str] = Field(default_factory=dict)  # folders and URLs by name, besides http and https
     parts: str = ""  # the folder of the deliveries' parts, with the images of feeds that bring them; "": none
     reference: str = ""  # the folder whose hosts.toml has the limits of single shops; "": none
@@ -87,6 +88,7 @@ class ImageDownloader(dg.ConfigurableResource):  # type: ignore[type-arg]
             short_side_px=self.short_side_px,
             quality=self.quality,
             max_pixels=self.max_pixels,
+            min_decoded_share=self.min_decoded_share,
             politeness=politeness,
             host_limits=of_roots | (read_host_limits(UPath(self.reference), politeness) if self.reference else {}),
             image_roots=self.image_roots,

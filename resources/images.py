@@ -37,13 +37,19 @@ class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
     short_side_px: int = 256  # of images that are stored now, at most
     quality: int = 90  # of images that are stored now, as JPEG
     max_pixels: int = 50_000_000  # of accepted images
+    min_decoded_share: float = 0.9  # of the rows of accepted images that were cut off
 
     @property
     def rules(self) -> "ImageRules":
         """The limits of accepted images, and the form in which they are stored now."""
         from catalog.images.stored_image import ImageRules
 
-        return ImageRules(short_side_px=self.short_side_px, quality=self.quality, max_pixels=self.max_pixels)
+        return ImageRules(
+            short_side_px=self.short_side_px,
+            quality=self.quality,
+            max_pixels=self.max_pixels,
+            min_decoded_share=self.min_decoded_share,
+        )
 
     def read(self, rows: pl.DataFrame) -> list[bytes]:
         """Reads the encoded images of these rows, in their order."""

@@ -151,6 +151,11 @@ class Settings(BaseSettings):
     images_max_pixels: Annotated[int, Field(gt=0)] = Field(
         default=50_000_000, description="pixels of an image, above which it is refused"
     )
+    images_min_decoded_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.9,
+        description="least share of the rows of an image that was cut off, with which it is accepted and cropped to "
+        "these rows; with 1 none may be missing",
+    )
 
     # -- engine --
     engine: Literal["local", "spark"] = Field(
@@ -270,7 +275,10 @@ class Settings(BaseSettings):
         from catalog.images.stored_image import ImageRules
 
         return ImageRules(
-            short_side_px=self.images_short_side_px, quality=self.images_quality, max_pixels=self.images_max_pixels
+            short_side_px=self.images_short_side_px,
+            quality=self.images_quality,
+            max_pixels=self.images_max_pixels,
+            min_decoded_share=self.images_min_decoded_share,
         )
 
     @property

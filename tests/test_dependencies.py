@@ -19,6 +19,7 @@ NEED = {
     "spark": ["resources/spark/"],
     "search": ["ml/search/", "catalog_assets/encoders/pretraining.py"],
     "text": ["ml/encoders/text_encoder.py"],
+    "heic": ["catalog/images/opening.py"],
     "kubernetes": ["catalog_assets/idioms/executors.py"],
 }
 

@@ -1,9 +1,10 @@
 """Decoding: converts the bytes of an untrusted image to the small upright JPEG that is stored, with its hashes.
 
 `decode` is a plain function of bytes, the only one that reads an image of a stranger: downloads run it in worker
-processes, and so do `shelfsight classify`, `similar` and the served model, so that all of them see the same pixels.
+processes, and so do `shelfsight classify`, `similar` and the served model, so that all of them see the same pixels:
+those that a browser would show.
 
-A JPEG is stored as it came if a decoder of stored images finds nothing else in it: it is upright, gray or RGB, of
+A JPEG is stored as it came if a decoder of stored images finds nothing else in it: it is upright, gray or sRGB, of
 `short_side_px` at most, sequential with a scan a component (see `jpeg_structure`), no larger than its pixels warrant,
 and nothing follows its end. Everything else is decoded, and what is stored is encoded anew.
 """
@@ -17,20 +18,22 @@ from io import BytesIO
 
 import cv2
 import numpy as np
-from PIL import AvifImagePlugin, Image, ImageFile
+from PIL import Image, ImageFile
 
+from catalog.images.color_meaning import color_meaning
 from catalog.images.colors import in_gray_or_rgb
 from catalog.images.jpeg_structure import has_too_many_scans, is_plain
+from catalog.images.loading import LoadedImage, load
 from catalog.images.margins import without_frame
+from catalog.images.opening import JPEG_FORMATS, OpenedImage, open_image
 from catalog.images.statuses import Status
 from catalog.images.stored_image import ImageRules, StoredImage
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")
 MAX_SIDE_PX = 65_500  # the longest side that a JPEG can have in libjpeg
 MAX_BYTES_PER_PIXEL = 3  # of a JPEG that is stored unchanged: the most that pixels need,
 MAX_METADATA_BYTES = 65_536  # and the metadata beside them
+MAX_FLAT_RANGE = 16  # levels of 255, in each channel, within which an image is of a single color
 
-_JPEG_FORMATS = frozenset({"JPEG", "MPO"})
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT_BY = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -41,21 +44,21 @@ _UPRIGHT_BY = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# OpenJPEG holds four bytes for each number several times.
+_PIXEL_COSTS = {"JPEG2000": 2}  # times that of other formats, in memory
 
 # Pillow warns about damaged metadata, once per process and without naming the image; outcomes name it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-Image.init()
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # decoders share the cores already, and threads reserve address space
 
 
 def decode(data: bytes, rules: ImageRules) -> StoredImage | Status:
     """Decodes an image for storage.
 
     The content determines the format, and the header the size, before any pixel is decoded; of an animation the first
-    frame is used.
+    frame that is shown is used. Colors become sRGB; an image that was cut off may be accepted (`min_decoded_share`).
 
     Args:
-        data: the bytes of a file in any of `FORMATS`.
+        data: the bytes of a file in any of `catalog.images.opening.FORMATS`.
         rules: limits of size, and how images are stored.
 
     Returns:
@@ -66,26 +69,29 @@ def decode(data: bytes, rules: ImageRules) -> StoredImage | Status:
     """
     if len(data) > rules.max_bytes:
         return Status.TOO_LARGE
-    opened = _open(data)
+    opened = open_image(data)
     if isinstance(opened, Status):
         return opened
-    refused = _refusal(opened, data, rules)
+    refused = _refusal(opened, rules)
     if refused is not None:
         return refused
-    width, height = opened.size
+    data = opened.data  # from the image's first byte
+    width, height = opened.image.size
     loaded = _load(opened, rules)
     if loaded is None:
         return Status.CORRUPT
     image, is_unchanged = loaded
     is_lean = len(data) <= MAX_BYTES_PER_PIXEL * width * height + MAX_METADATA_BYTES
     is_small = min(width, height) <= rules.short_side_px
-    if is_unchanged and is_lean and is_small and is_plain(data):
-        stored = data
-    else:
+    is_stored = is_unchanged and is_lean and is_small and is_plain(data)
+    if not is_stored:
         image = _resized(image, rules.short_side_px)
-        stored = _encoded(image, rules.quality)
+    cells = _cells(image)
+    if _is_flat(cells) and _is_flat(image):  # the few means first: they differ in nearly every image
+        return Status.SINGLE_COLOR
+    stored = data if is_stored else _encoded(image, rules.quality)
     sha256 = hashlib.sha256(stored).hexdigest()
-    return StoredImage(stored, image.width, image.height, sha256, dhash(image), rules.short_side_px)
+    return StoredImage(stored, image.width, image.height, sha256, _difference_hash(cells), rules.short_side_px)
 
 
 def dhash(image: Image.Image) -> int:
@@ -93,55 +99,71 @@ def dhash(image: Image.Image) -> int:
 
     The first row is the top byte. A white frame, which copies may have, is cropped first.
     """
-    gray = np.asarray(without_frame(image).resize((9, 8), Image.Resampling.BOX))  # (8 rows, 9 columns)
+    return _difference_hash(_cells(image))
+
+
+def _cells(image: Image.Image) -> Image.Image:
+    """The means of gray in 8 rows of 9 cells."""
+    return without_frame(image).resize((9, 8), Image.Resampling.BOX)
+
+
+def _difference_hash(cells: Image.Image) -> int:
+    gray = np.asarray(cells)  # (8 rows, 9 columns)
     return int.from_bytes(np.packbits(gray[:, 1:] > gray[:, :-1]).tobytes(), "big")
 
 
-def _open(data: bytes) -> ImageFile.ImageFile | Status:
-    """Reads the header, as Image.open does, but for our formats only and without its pixel limit: that one is a global
-    of the process and only warns up to twice its value; `max_pixels` replaces it."""
-    for name in FORMATS:
-        factory, accepts = Image.OPEN[name]
-        if accepts is None or accepts(data[:16]) is not True:
-            continue
-        try:
-            return factory(BytesIO(data), "")
-        except Image.DecompressionBombError:
-            return Status.TOO_LARGE
-        except MemoryError:
-            raise
-        except Exception:  # Pillow's readers raise nearly anything on damaged input
-            return Status.CORRUPT
-    return Status.NOT_AN_IMAGE
+def _is_flat(image: Image.Image) -> bool:
+    """Whether an image, in gray or RGB, is of a single color."""
+    extrema = image.getextrema() if len(image.getbands()) > 1 else [image.getextrema()]
+    return all(high - low <= MAX_FLAT_RANGE for low, high in extrema)  # type: ignore[misc, operator]
 
 
-def _refusal(image: ImageFile.ImageFile, data: bytes, rules: ImageRules) -> Status | None:
+def _refusal(opened: OpenedImage, rules: ImageRules) -> Status | None:
     """The status of an image that is not decoded, by its header and, of a JPEG, its markers; None of others."""
+    image = opened.image
     width, height = image.size
-    if width * height > rules.max_pixels or max(width, height) > MAX_SIDE_PX:
+    cost = _PIXEL_COSTS.get(image.format or "", 1)
+    if cost * width * height > rules.max_pixels or max(width, height) > MAX_SIDE_PX:
         return Status.TOO_LARGE
     if min(width, height) < rules.min_side_px:
         return Status.TOO_SMALL
-    return Status.CORRUPT if image.format in _JPEG_FORMATS and has_too_many_scans(data) else None
+    return Status.CORRUPT if image.format in JPEG_FORMATS and has_too_many_scans(opened.data) else None
 
 
-def _load(image: ImageFile.ImageFile, rules: ImageRules) -> tuple[Image.Image, bool] | None:
+def _load(opened: OpenedImage, rules: ImageRules) -> tuple[Image.Image, bool] | None:
     """The upright pixels in gray or RGB, and whether the file contains exactly these; None if it is damaged."""
-    is_jpeg = image.format in _JPEG_FORMATS
-    try:
-        if is_jpeg:  # halved in the decoder as long as the short side stays long enough
+
+    def reduce(image: ImageFile.ImageFile) -> None:
+        if image.format in JPEG_FORMATS:  # halved in the decoder as long as the short side stays long enough
             scale = rules.short_side_px / min(image.size)
             image.draft(None, (round(image.width * scale), round(image.height * scale)))
-        image.load()
-        orientation = 1 if image.format == "TIFF" else _orientation(image.info.get("exif"))  # Pillow turns TIFF itself
-        pixels = in_gray_or_rgb(image)
+
+    try:
+        loaded = load(opened, reduce, rules.min_decoded_share)
+        image = loaded.image
+        # Pillow turns TIFF itself, and the decoder HEIF.
+        is_upright = image.format in {"TIFF", "HEIF"}
+        orientation = 1 if is_upright else _orientation(image.info.get("exif"))
+        pixels = in_gray_or_rgb(image, color_meaning(image, opened.data))
+        if not loaded.is_whole:
+            pixels = _without_missing(pixels, loaded)
     except MemoryError:
         raise
-    except Exception:  # as in _open
+    except Exception:  # as in open_image
         return None
     if orientation in _UPRIGHT_BY:
         pixels = pixels.transpose(_UPRIGHT_BY[orientation])
-    return pixels, is_jpeg and pixels is image
+    return pixels, image.format in JPEG_FORMATS and pixels is image
+
+
+def _without_missing(pixels: Image.Image, loaded: LoadedImage) -> Image.Image:
+    """Crops an image that was cut off; a frame of a GIF that does not fill its screen lies on white."""
+    shown = pixels.crop(loaded.box)
+    if loaded.is_cut_off:
+        return shown
+    screen = Image.new(pixels.mode, pixels.size, "white")
+    screen.paste(shown, loaded.box)
+    return screen
 
 
 def _orientation(exif: object) -> int:

@@ -23,6 +23,7 @@ class Status(StrEnum):
     TOO_LARGE = "too_large"
     TOO_SMALL = "too_small"
     CORRUPT = "corrupt"
+    SINGLE_COLOR = "single_color"  # decoded, to one flat color: nothing is on it
     HOST_REFUSED = "host_refused"
     HOST_PAUSED = "host_paused"
     DISALLOWED = "disallowed"

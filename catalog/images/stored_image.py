@@ -15,13 +15,17 @@ FORMER_SHORT_SIDE_PX = 256  # the limit of images whose limit was not recorded, 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRules:
-    """The limits of accepted images, and the form of stored ones: JPEG of this `quality`, `short_side_px` at most."""
+    """The limits of accepted images, and the form of stored ones: JPEG of this `quality`, `short_side_px` at most.
+
+    Of an image that was cut off, the file must have `min_decoded_share` of the rows, to which it is cropped.
+    """
 
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
     min_side_px: int = 16
     short_side_px: int = FORMER_SHORT_SIDE_PX
     quality: int = 90
+    min_decoded_share: float = 0.9
 
 
 @dataclass(frozen=True, slots=True)

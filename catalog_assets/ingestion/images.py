@@ -110,6 +110,7 @@ def download(  # noqa: PLR0913, PLR0917 its resources are arguments
             "short_side_px": image_downloader.short_side_px,
             "quality": image_downloader.quality,
             "max_pixels": image_downloader.max_pixels,
+            "min_decoded_share": image_downloader.min_decoded_share,
             "stored with a smaller short_side_px": len(images.filter(is_reduced(image_downloader.short_side_px))),
         },
     )

@@ -39,9 +39,9 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Predict a row for each image; `params` may set another `coverage` than 0.9.
 
-        `status` is `ok`, or the reason why an image is not predicted: `corrupt`, `not_an_image`, `too_large`,
-        `too_small`, or `timeout` where the machine stalled. Such a row has no category: -1, at depth 0, as where no
-        category reaches the coverage, and -1 as its leaf; a struct in Spark has no missing long.
+        `status` is `ok`, or the reason why an image is not predicted: `corrupt`, `not_an_image`, `single_color`,
+        `too_large`, `too_small`, or `timeout` where the machine stalled. Such a row has no category: -1, at depth 0,
+        as where no category reaches the coverage, and -1 as its leaf; a struct in Spark has no missing long.
         """
         coverage = float((params or {}).get("coverage", COVERAGE))
         statuses, pixels = self.decode(list(model_input["image"]))

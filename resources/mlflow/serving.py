@@ -21,6 +21,7 @@ PACKAGES = {
     "torch": ("torch", "torchvision", "timm", "safetensors"),
 }
 COMMON_PACKAGES = ("mlflow", "numpy", "opencv-python-headless", "pandas", "pillow")
+OPTIONAL_PACKAGES = ("pillow-heif",)  # without it a served model would not read the HEIC that it was trained on
 # The rooms of `catalog` that decode an image, and tell how many decoders to start.
 DECODING = (
     "images",
@@ -90,14 +91,17 @@ def register_served(tracking: Tracking, run_id: str, deployment: Path, facts: Ma
 
 def requirements(variant: str) -> list[str]:
     """Return the packages that a variant runs with, in the versions in which it was evaluated."""
+    from catalog.images.opening import HAS_HEIF
+
     kind = variant.partition("-")[0]
-    return [f"{name}=={version(name)}" for name in (*COMMON_PACKAGES, *PACKAGES[kind])]
+    optional = OPTIONAL_PACKAGES if HAS_HEIF else ()
+    return [f"{name}=={version(name)}" for name in (*COMMON_PACKAGES, *optional, *PACKAGES[kind])]
 
 
 def _example() -> bytes:
-    """A small gray image."""
+    """A small image, from black to white."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.new("RGB", (64, 64), "gray").save(buffer, "JPEG")
+    Image.linear_gradient("L").resize((64, 64)).convert("RGB").save(buffer, "JPEG")
     return buffer.getvalue()

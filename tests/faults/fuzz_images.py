@@ -4,15 +4,18 @@ from io import BytesIO
 
 from PIL import Image
 
-from catalog.images.decoding import FORMATS, decode
+from catalog.images.decoding import decode
 from catalog.images.jpeg_structure import is_plain
+from catalog.images.opening import FORMATS
 from catalog.images.statuses import Status
 from catalog.images.stored_image import ImageRules, StoredImage, packed, unpacked
 from ml.pixels import decode_pixels
 from tests.catalog.images.sample_images import encoded, sample_image
+from tests.faults.dirty.image_cases import IMAGE_CASES
 
 RULES = ImageRules(max_pixels=1_000_000, short_side_px=64)
-STATUSES = {Status.CORRUPT, Status.NOT_AN_IMAGE, Status.TOO_LARGE, Status.TOO_SMALL}
+MAX_BYTES = 60_000  # of an example
+STATUSES = {Status.CORRUPT, Status.NOT_AN_IMAGE, Status.SINGLE_COLOR, Status.TOO_LARGE, Status.TOO_SMALL}
 
 
 def corpus() -> list[bytes]:
@@ -21,7 +24,7 @@ def corpus() -> list[bytes]:
     frames = [sample_image(48, 40, seed=seed) for seed in (1, 2)]
     exif = Image.Exif()
     exif[0x0112] = 6
-    plain = [encoded(source, file_format) for file_format in FORMATS]
+    plain = [encoded(source, file_format) for file_format in FORMATS if file_format != "HEIF"]
     animated = [
         encoded(source, name, save_all=True, append_images=frames) for name in ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
     ]
@@ -34,7 +37,11 @@ def corpus() -> list[bytes]:
         encoded(large, progressive=True, restart_marker_rows=1),
     ]
     tiffs = [encoded(source, "TIFF", compression=each) for each in ("tiff_lzw", "tiff_deflate", "jpeg", "packbits")]
-    return [*plain, *animated, *modes, *jpegs, *tiffs, encoded(source, "WEBP", lossless=True), encoded(large, "PNG")]
+    others = [encoded(source, "WEBP", lossless=True), encoded(large, "PNG")]
+    # With what the table of dirty images has: profiles of every kind, bitmaps, HEIC, color chunks.
+    dirty = [case.content() for case in IMAGE_CASES if not (case.needs and "HEIF" not in FORMATS)]
+    small = [data for data in dirty if len(data) < MAX_BYTES]
+    return [*plain, *animated, *modes, *jpegs, *tiffs, *others, *small]
 
 
 def check(data: bytes) -> None:

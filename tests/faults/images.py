@@ -14,9 +14,9 @@ from demo.faults import bomb
 from tests.catalog.images.sample_images import encoded, jpeg, sample_image
 from tests.faults.case import Case, image_case
 
-OK, CORRUPT, NOT_AN_IMAGE = Status.OK, Status.CORRUPT, Status.NOT_AN_IMAGE
+OK, CORRUPT, NOT_AN_IMAGE, SINGLE_COLOR = Status.OK, Status.CORRUPT, Status.NOT_AN_IMAGE, Status.SINGLE_COLOR
 TOO_LARGE, TOO_SMALL = Status.TOO_LARGE, Status.TOO_SMALL
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "BMP", "JPEG2000")
 
 
 @cache
@@ -32,7 +32,7 @@ def truncated() -> Iterator[Case]:
             name = f"{file_format} cut off after {quarter} of 4 quarters"
             yield image_case(name, data[: quarter * len(data) // 4], CORRUPT)
     whole = encoded(sample_image(320, 240), progressive=True)
-    yield image_case("progressive JPEG cut off", whole[: len(whole) * 2 // 3], CORRUPT)
+    yield image_case("progressive JPEG cut off in its first scan", whole[: len(whole) // 10], CORRUPT)
 
 
 def mistyped() -> Iterator[Case]:
@@ -50,9 +50,7 @@ def mistyped() -> Iterator[Case]:
         "ELF": b"\x7fELF" + bytes(200),
         "MP4": b"\0\0\0\x18ftypmp42" + bytes(200),
         "PSD": b"8BPS\0\1" + bytes(200),
-        "BMP": encoded(sample_image(), "BMP"),
         "ICO": encoded(sample_image(), "ICO"),
-        "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(200),
         "JSON": b'{"error": "not found"}',
     }
     for name, data in others.items():
@@ -75,6 +73,8 @@ def damaged() -> Iterator[Case]:
     yield image_case("WebP of its header", webp[:20], CORRUPT)
     yield image_case("TIFF that points to itself", b"II*\0\x08\0\0\0\0\0\x08\0\0\0", CORRUPT)
     yield image_case("TIFF with a tag of four gigabytes", tiff_with_huge_tag(), CORRUPT, TOO_LARGE)
+    yield image_case("JPEG 2000 of its signature", b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(200), CORRUPT)
+    yield image_case("bitmap of its header", encoded(sample_image(), "BMP")[:54], CORRUPT)
     yield image_case("AVIF of its header", encoded(sample_image(), "AVIF")[:40], CORRUPT, NOT_AN_IMAGE)
 
 
@@ -100,7 +100,7 @@ def unusual() -> Iterator[Case]:
     yield image_case("JPEG with a ZIP behind it", jpeg() + b"PK\3\4" + bytes(1000), OK)
     yield image_case("GIF that is a script", b"GIF89a/*" + bytes(50) + b"*/=1;alert(1)", CORRUPT, TOO_LARGE, TOO_SMALL)
     yield image_case("JPEG in CMYK", encoded(sample_image(mode="CMYK")), OK)
-    yield image_case("PNG of 16 bits", encoded(Image.new("I;16", (64, 48)), "PNG"), OK)
+    yield image_case("PNG of 16 bits", encoded(Image.new("I;16", (64, 48)), "PNG"), SINGLE_COLOR)
     yield image_case(
         "animated WebP", encoded(sample_image(), "WEBP", save_all=True, append_images=[sample_image(seed=1)]), OK
     )

@@ -14,6 +14,7 @@ from catalog.images.stored_image import ImageRules
 from tests.catalog.download.raw_server import RawServer, Reply, response
 from tests.catalog.images.sample_images import encoded
 from tests.conftest import REPOSITORY
+from tests.faults.dirty.profiles import P3, press_profile
 from tests.faults.images import bombs
 from tests.faults.responses import bodies
 
@@ -26,10 +27,23 @@ COPIES = 3  # of everything, so that it meets itself
 def largest() -> Iterator[bytes]:
     """Images as large as they may be, in few bytes."""
     for mode, file_format in (("RGB", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("P", "GIF")):
-        yield encoded(Image.new(mode, (SIDE_PX, SIDE_PX)), file_format)
-    yield encoded(Image.new("RGBA", (SIDE_PX, SIDE_PX)), "WEBP", method=0)  # the fastest
-    yield encoded(Image.new("RGB", (SIDE_PX, SIDE_PX)), "JPEG", progressive=True)
-    yield encoded(Image.new("RGBA", (SIDE_PX, SIDE_PX)), "TIFF", compression="tiff_deflate")
+        yield encoded(halved(mode), file_format)
+    yield encoded(halved("RGBA"), "WEBP", method=0)  # the fastest
+    yield encoded(halved("RGB"), "JPEG", progressive=True)
+    yield encoded(halved("RGBA"), "TIFF", compression="tiff_deflate")
+    yield encoded(halved("F"), "TIFF", compression="tiff_deflate")
+    yield encoded(halved("RGBA"), "PNG", icc_profile=P3)
+    yield encoded(halved("CMYK"), icc_profile=press_profile())
+    yield encoded(halved("RGBA"), "PNG")[:-20]  # cut off: decoded twice
+    yield encoded(halved("RGB"))[:-20]
+    yield encoded(halved("RGBA", 5_000), "JPEG2000")  # may have half as many pixels
+
+
+def halved(mode: str, side: int = SIDE_PX) -> Image.Image:
+    """An image of two colors; one of a single color would not be stored."""
+    image = Image.new("RGB", (side, side))
+    image.paste((200, 190, 180), (0, 0, side, side // 2))
+    return image.convert(mode)
 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a process's own peak is measured otherwise elsewhere")

@@ -43,6 +43,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "images_short_side_px": ("320", 320),
     "images_quality": ("85", 85),
     "images_max_pixels": ("1000000", 1_000_000),
+    "images_min_decoded_share": ("0.5", 0.5),
     "engine": ("spark", "spark"),
     "spark_master": ("spark://host:7077", "spark://host:7077"),
     "spark_environment": ("environment.tar.gz", "environment.tar.gz"),

@@ -52,6 +52,7 @@ def test_retryable_and_final_statuses_are_these() -> None:
         "too_large",
         "too_small",
         "corrupt",
+        "single_color",
         "disallowed",
     }
 
