@@ -51,7 +51,10 @@ def accept(delivery: DeliveryArgument, store: StoreOption = "", as_json: JsonOpt
 
 @feed.command()
 def versions(delivery: DeliveryArgument, store: StoreOption = "", as_json: JsonOption = False) -> None:
-    """List the versions of a feed: which is served, held back, or can be restored."""
+    """List the versions of a feed and their verdicts.
+
+    It shows which is served, which are held back and why, and which can be restored.
+    """
     from resources.settings import Settings
     from shelfsight.cli.feed_versions import versions as listed
     from shelfsight.cli.output import print_output
