@@ -96,11 +96,11 @@ class FeedGate:
 
     def _former(self, siblings: list[Delivery]) -> FeedContents | None:
         """Returns the products that are served, delivery by delivery; None where there are none."""
-        held = [each.key for each in siblings if self.store.holds("products", each.key)]
-        if not held:
+        with_products = [each.key for each in siblings if self.store.holds("products", each.key)]
+        if not with_products:
             return None
         former = FeedContents()
-        for key in held:
+        for key in with_products:
             products = self.store.scan("products", [key])
             if REMOVED_AT in products.collect_schema():  # an older program wrote none
                 products = products.filter(pl.col(REMOVED_AT).is_null())
