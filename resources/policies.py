@@ -30,7 +30,7 @@ class ArrivalPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class GatePolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """How much a new version of a feed may differ before it waits for a person, in shares; see `GateLimits`.
+    """The difference beyond which a new version of a feed waits for a person, in shares; see `GateLimits`.
 
     A partner's own limits replace these. `kept_versions` former versions of each feed are kept for a rollback.
     """

@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         default=0.5, description="share of the refetched images that may have other bytes under the same link"
     )
     gate_min_products: Annotated[int, Field(ge=0)] = Field(
-        default=10, description="products below which no share counts; a version that leaves nothing is still held back"
+        default=10, description="products below which no share counts; a version that leaves nothing is still stopped"
     )
     gate_kept_versions: Annotated[int, Field(ge=0)] = Field(
         default=5, description="former versions of each feed that `shelfsight feed rollback` can restore"

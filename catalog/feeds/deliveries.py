@@ -105,8 +105,13 @@ class Delivery:
 
 def known_deliveries(folder: UPath, feed_key: str) -> list[Delivery]:
     """Return all records of one feed: its delivery, its parts, and those that it had once."""
+    return [Delivery.load(folder, key) for key in known_keys(folder, feed_key)]
+
+
+def known_keys(folder: UPath, feed_key: str) -> list[str]:
+    """Return the keys of all records of one feed, without reading them."""
     paths = [*folder.glob(f"{feed_key}.json"), *folder.glob(f"{feed_key}.*.json")]
-    return [Delivery.load(folder, path.name.removesuffix(".json")) for path in sorted(paths, key=str)]
+    return [path.name.removesuffix(".json") for path in sorted(paths, key=str)]
 
 
 def feed_key(delivery_key: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from catalog.escaping.secrets import redact
 from catalog.products.feed_contents import FeedContents, link_hash
 from catalog.products.feed_limits import GateLimits
 from catalog.products.id_spellings import other_spelling
@@ -156,7 +157,7 @@ def _label_findings(each: FeedComparison, limits: GateLimits) -> Iterator[Findin
 
 def _link_findings(each: FeedComparison, limits: GateLimits) -> Iterator[Finding]:
     is_small = each.num_linked < limits.min_products
-    shared = f" ({each.num_shared:,} products now share {each.shared_link!r})" if each.shared_link else ""
+    shared = f" ({each.num_shared:,} products now share {redact(repr(each.shared_link))})" if each.shared_link else ""
     for num, limit, words in (
         (each.num_links_lost, "max_links_lost", f"products would lose their own image link{shared}"),
         (each.num_links_changed, "max_links_changed", "products would have another image link"),

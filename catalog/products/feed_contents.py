@@ -10,6 +10,7 @@ from collections import Counter
 
 import polars as pl
 
+from catalog.escaping.terminal import terminal_line
 from catalog.feeds.deliveries import IMAGE_SCHEME
 from catalog.products.item_ids import normalized_ids
 from catalog.products.parsing import ParsedFeed
@@ -29,6 +30,7 @@ class FeedContents:
     def __init__(self, max_products: int = MAX_PRODUCTS) -> None:
         self._max_products = max_products
         self._products = _SCHEMA.to_frame()
+        self._num_added = 0  # deliveries
         self.one_in = 1  # products, of which one is kept
         self.num_rows = 0
         self.num_taken = 0
@@ -39,6 +41,8 @@ class FeedContents:
     @property
     def products(self) -> pl.DataFrame:
         """The kept products: item_id, link (a hash, null without one) and category_id; each id once."""
+        if self._num_added <= 1:  # a delivery has each id once
+            return self._products
         return self._products.unique("item_id", keep="first", maintain_order=True)
 
     def sampled(self, one_in: int) -> pl.DataFrame:
@@ -58,24 +62,30 @@ class FeedContents:
         for reason, row, detail in (
             rejected.unique("reason", keep="first").select("reason", "row", "detail").iter_rows()
         ):
-            self.examples.setdefault(reason, f"row {row:,}: {detail[:MAX_SHOWN]}")
+            self.examples.setdefault(reason, terminal_line(f"row {row:,}: {detail[:MAX_SHOWN]}"))
         self.add_products(parsed.products)
 
     def add_products(self, products: pl.DataFrame) -> None:
         """Add products: rows with item_id, image_url and category_id."""
         own = pl.col("image_url").str.starts_with(f"{IMAGE_SCHEME}:")
-        links = products["image_url"].drop_nulls().value_counts().top_k(NUM_SHARED_LINKS, by="count")
-        for link, num in links.iter_rows():
-            self.shared_links[link] += num
         kept = products.select(
             normalized_ids(products["item_id"]),
             pl.when(own).then(pl.lit(_OWN_LINK, pl.UInt64)).otherwise(link_hash("image_url")).alias("link"),
             "category_id",
-        ).filter(pl.col("item_id").is_not_null(), _is_sampled(self.one_in))
+        )
+        self._count_links(products["image_url"], kept["link"])
+        kept = kept.filter(pl.col("item_id").is_not_null(), _is_sampled(self.one_in))
+        self._num_added += 1
         self._products = pl.concat([self._products, kept.cast(_SCHEMA)])
         while self._products.height > self._max_products:
             self.one_in *= 2
             self._products = self._products.filter(_is_sampled(self.one_in))
+
+    def _count_links(self, urls: pl.Series, hashes: pl.Series) -> None:
+        """Counts the commonest links; by their hashes, which is faster."""
+        common = hashes.drop_nulls().value_counts().filter(pl.col("count") > 1).top_k(NUM_SHARED_LINKS, by="count")
+        for number, num in common.iter_rows():
+            self.shared_links[urls[int((hashes == number).arg_max() or 0)]] += num
 
 
 def link_hash(column: str) -> pl.Expr:

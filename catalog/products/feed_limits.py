@@ -1,4 +1,4 @@
-"""Feed limits: how much a new version of a feed may differ from the one that is served before a person is asked."""
+"""Feed limits: the most that a new version of a feed may differ from the one that is served."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class GateLimits:
-    """How much a new version of a feed may differ from the one that is served, in shares of 0 to 1.
+    """Limits of the difference between a new version of a feed and the one that is served, in shares of 0 to 1.
 
     `min_taken`: rows that have to become products.
     `max_removed`: products of the served version that the new one may lack.
@@ -18,7 +18,7 @@ class GateLimits:
     `max_links_lost`: products of both versions without an image link, or with one that many of them now share.
     `max_links_changed`: products of both versions with another image link.
     `max_images_changed`: refetched images with other bytes under the same link.
-    `min_products`: below this number no share counts; then only a version of which nothing is left is held back.
+    `min_products`: below this number no share counts; then only a version of which nothing is left is stopped.
     """
 
     min_taken: float = 0.5

@@ -13,10 +13,10 @@ from catalog.products.feed_contents import FeedContents
 
 NUM_REASONS = 3  # of rejected rows that a message has
 
-# passed: within the limits; held: beyond them, and waits for a person; accepted: a person let it through;
+# passed: within the limits; stopped: beyond them, and waits for a person; accepted: a person let it through;
 # withdrawn: a person rolled it back; restored: a person rolled back to it.
-State = Literal["passed", "held", "accepted", "withdrawn", "restored"]
-STOPPED = ("held", "withdrawn")
+State = Literal["passed", "stopped", "accepted", "withdrawn", "restored"]
+STOPPED = ("stopped", "withdrawn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class FeedVerdict:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the version, and what is served meanwhile, as a sentence without its end."""
+        """The fault of the version and what is served meanwhile, as a sentence without its end."""
         if self.state == "withdrawn":
             return (
                 f"version {self.version} of feed {self.feed} was rolled back by {self.decided_by} at "
@@ -81,11 +81,11 @@ class FeedVerdict:
             else "nothing of it is in the catalog yet"
         )
         findings = "; ".join(self.findings)
-        return f"version {self.version} of feed {self.feed} is held back, and {served}. {_capital(findings)}"
+        return f"version {self.version} of feed {self.feed} is stopped, and {served}. {_capital(findings)}"
 
     @property
     def way_out(self) -> str:
-        """What a person can do."""
+        """The two ways out, for a person."""
         if self.state == "withdrawn":
             return f"to serve it again: {self.command}"
         return (
@@ -113,7 +113,7 @@ class FeedVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """The version that is served while another one is judged; empty where nothing is served, or nobody knows which."""
+    """The version that is served while another one is compared; empty where none is served or known."""
 
     version: str = ""
     since: str = ""
@@ -126,7 +126,7 @@ def verdict_of(
     found: Sequence[Finding],
     **more: Any,
 ) -> FeedVerdict:
-    """Return the verdict that follows from the findings: passed without any, else held.
+    """Return the verdict that follows from the findings: passed without any, else stopped.
 
     Args:
         more: Further fields of the verdict: version, reasons, limits and judged_at.
@@ -138,7 +138,7 @@ def verdict_of(
         feed=delivery.feed,
         feed_key=feed_key(delivery.key),
         sha256=delivery.sha256,
-        state="held" if found else "passed",
+        state="stopped" if found else "passed",
         against=served.version,
         served_since=served.since,
         findings=(*(each.sentence for each in found), *same, *sampled) if found else (),

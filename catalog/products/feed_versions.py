@@ -44,7 +44,7 @@ class KeptVersion:
 
     @property
     def arrived_at(self) -> str:
-        """When it arrived."""
+        """The time at which it arrived."""
         return max(each.arrived_at or each.received_at for each in self.records)
 
     @property

@@ -18,31 +18,31 @@ MAX_CAUSE = 500  # characters
 def failure_sensor(context: dg.RunFailureSensorContext, alerts: Alerts, store: Store) -> dg.SkipReason | None:
     """Keeps an alert of every failed run: its job, partition, step and error message. `alert_sensor` posts it."""
     run = context.dagster_run
-    cause, step, held = context.failure_event.message, "", None
+    cause, step, stopped = context.failure_event.message, "", None
     for event in context.get_step_failure_events():
         error = event.step_failure_data.error
         while error is not None and error.cause is not None:
             error = error.cause
         own = event.step_failure_data.user_failure_data
-        held = _held(store, own.metadata) if own is not None else None
+        stopped = _held(store, own.metadata) if own is not None else None
         described = own.description if own is not None else None
         step, cause = event.step_key or "", described or (error.message if error is not None else cause)
     partition = run.tags.get("dagster/partition", "")
     subject = f"{run.job_name}[{partition}]" if partition else run.job_name
     if not alerts.webhook:
         return dg.SkipReason(f"{subject} failed, and SHELFSIGHT_WEBHOOK is not set")
-    if held is not None and held.alerted_at:  # by the run of another part of the feed
-        return dg.SkipReason(f"version {held.version} of {held.feed_key} is reported already")
+    if stopped is not None and stopped.alerted_at:  # by the run of another part of the feed
+        return dg.SkipReason(f"version {stopped.version} of {stopped.feed_key} is reported already")
     cause = " ".join((cause or "no cause was recorded").split())[:MAX_CAUSE]
     details = {"job": run.job_name, "partition": partition, "step": step, "run_id": run.run_id, "cause": cause}
     alerts.queue(run.run_id, f"{subject} failed: {cause}", details)
-    if held is not None:
-        store.feed_versions(held.feed_key).save(replace(held, alerted_at=datetime.now(UTC).isoformat()))
+    if stopped is not None:
+        store.feed_versions(stopped.feed_key).save(replace(stopped, alerted_at=datetime.now(UTC).isoformat()))
     return None
 
 
 def _held(store: Store, metadata: Mapping[str, dg.MetadataValue]) -> FeedVerdict | None:
-    """Returns the verdict by which a version of a feed is held back, if that is why a run failed."""
+    """Returns the verdict by which a version of a feed is stopped, if that is why a run failed."""
     if HELD_VERSION not in metadata:
         return None
     versions = store.feed_versions(str(metadata["delivery"].value))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from catalog.feeds.deliveries import Delivery, feed_key, known_deliveries
+from catalog.feeds.deliveries import Delivery, feed_key, known_deliveries, known_keys
 from catalog.products.delivery_parsing import DeliveryTask
 from catalog.products.feed_comparison import compare, findings
 from catalog.products.feed_contents import FeedContents
@@ -44,11 +44,10 @@ class FeedGate:
         """
         versions = self.store.feed_versions(delivery.key)
         version = versions.id_of(delivery)
-        known = versions.verdict(version)
-        if known is not None and self._stands(known, delivery):
+        known, served = versions.verdict(version), self._served(delivery)
+        if known is not None and self._stands(known, delivery, served):
             return known
         siblings = self._siblings(delivery)
-        served = self._served(siblings)
         former, new = self._former(siblings), self._new(siblings, delivery, parsed)
         comparison = compare(former, new)
         found = findings(comparison, self.limits, has_same_content=served.version == version)
@@ -67,11 +66,17 @@ class FeedGate:
         versions.save(verdict)
         return verdict
 
-    def _stands(self, known: FeedVerdict, delivery: Delivery) -> bool:
-        """Returns True for a verdict of a person, or of another run about the same version of a feed in parts."""
-        if known.state in ("accepted", "withdrawn", "restored"):
+    def _stands(self, known: FeedVerdict, delivery: Delivery, served: Served) -> bool:
+        """Returns True for a verdict of a person, or of another run about the same version of a feed in parts.
+
+        None counts against another version than that which was served then: one that was accepted, and is delivered
+        again after its successor, would remove what the successor has brought.
+        """
+        if known.state in ("withdrawn", "restored"):
             return True
-        return delivery.part.num_parts != 1 and known.limits == asdict(self.limits)
+        if served.version not in (known.against, known.version):
+            return False
+        return known.state == "accepted" or (delivery.part.num_parts != 1 and known.limits == asdict(self.limits))
 
     def _siblings(self, delivery: Delivery) -> list[Delivery]:
         """Returns all deliveries that the feed has or once had."""
@@ -80,22 +85,22 @@ class FeedGate:
             return [delivery, *(each for each in others if each.key != delivery.key)]
         return known_deliveries(self.store.delivery_records, feed_key(delivery.key))
 
-    def _served(self, siblings: list[Delivery]) -> Served:
-        """Returns the version that is served, of the first delivery that has products."""
-        versions = self.store.feed_versions(siblings[0].key)
-        for each in siblings:
-            if self.store.holds("products", each.key):
-                record = versions.served(each.key)
+    def _served(self, delivery: Delivery) -> Served:
+        """Returns the version that is served: of this delivery, or of the feed's first one that has products."""
+        versions = self.store.feed_versions(delivery.key)
+        for key in (delivery.key, *known_keys(self.store.delivery_records, versions.key)):
+            if self.store.holds("products", key):
+                record = versions.served(key)
                 return Served(version=versions.id_of(record), since=record.arrived_at or record.received_at)
         return Served()
 
     def _former(self, siblings: list[Delivery]) -> FeedContents | None:
         """Returns the products that are served, delivery by delivery; None where there are none."""
-        held = [each.key for each in siblings if self.store.holds("products", each.key)]
-        if not held:
+        with_products = [each.key for each in siblings if self.store.holds("products", each.key)]
+        if not with_products:
             return None
         former = FeedContents()
-        for key in held:
+        for key in with_products:
             products = self.store.scan("products", [key])
             if REMOVED_AT in products.collect_schema():  # an older program wrote none
                 products = products.filter(pl.col(REMOVED_AT).is_null())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from catalog.products.feed_verdicts import FeedVerdict
 
 GATE = "feed_may_be_replaced"
-HELD_VERSION = "held_version"  # metadata of a failure by which a version is held back
+HELD_VERSION = "held_version"  # metadata of a failure by which a version is stopped
 
 feed_files = dg.AssetSpec(
     "feed_files",

@@ -21,20 +21,20 @@ NEXT = (
 
 
 def accept(settings: Settings, delivery: str) -> dict[str, Any]:
-    """Lets the version of a feed through that is held back; a later version is judged anew.
+    """Lets the version of a feed through that is stopped; a later version is compared anew.
 
     Raises:
-        ValueError: there is no such delivery, or nothing of it is held back.
+        ValueError: there is no such delivery, or nothing of it is stopped.
     """
     store, versions, known = _feed(settings, delivery)
     version = versions.id_of(known[0])
     verdict = versions.verdict(version)
     if (
         verdict is None
-        or verdict.state not in ("held", "accepted")
+        or verdict.state not in ("stopped", "accepted")
         or _served_version(store, versions, known) == version
     ):
-        state = "is not judged yet" if verdict is None else f"is {verdict.state}"
+        state = "is not compared yet" if verdict is None else f"is {verdict.state}"
         way_out = f"; {verdict.way_out}" if verdict is not None and verdict.state == "withdrawn" else ""
         raise ValueError(f"version {version} of {versions.key!r} {state}, so there is nothing to accept{way_out}")
     now = datetime.now(UTC).isoformat()
@@ -73,7 +73,7 @@ def rollback(settings: Settings, delivery: str, to: str) -> dict[str, Any]:
 
 
 def versions(settings: Settings, delivery: str) -> list[dict[str, Any]]:
-    """Returns the versions of a feed, the newest first: which is served, which are kept, and which are held back.
+    """Returns the versions of a feed, the newest first: which is served, which are kept, and which are stopped.
 
     Raises:
         ValueError: there is no such delivery.
@@ -114,8 +114,8 @@ def _feed(settings: Settings, delivery: str) -> tuple[Store, FeedVersions, list[
 
 def _served_version(store: Store, versions: FeedVersions, known: Sequence[Delivery]) -> str:
     """Returns the version that is served; empty where none is."""
-    held = [each.key for each in known if store.holds("products", each.key)]
-    return versions.id_of(versions.served(held[0])) if held else ""
+    with_products = [each.key for each in known if store.holds("products", each.key)]
+    return versions.id_of(versions.served(with_products[0])) if with_products else ""
 
 
 def _target(versions: FeedVersions, served: str, to: str) -> KeptVersion:

@@ -1,4 +1,4 @@
-"""Feeds of which a version is held back, or was rolled back: why, and the command that lets it through."""
+"""Feeds of which a version is stopped, or was rolled back: why, and the command that lets it through."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ def held_feeds(store: Store, deliveries: Sequence[str]) -> Iterator[Waiting]:
 
 
 def held_verdicts(store: Store, deliveries: Sequence[str]) -> dict[str, FeedVerdict]:
-    """Returns the verdict about each feed whose registered version is held back, or was rolled back."""
+    """Returns the verdict about each feed whose registered version is stopped, or was rolled back."""
     verdicts = dict[str, FeedVerdict]()
     for feed, key in {feed_key(key): key for key in deliveries}.items():
         versions = store.feed_versions(key)

@@ -39,10 +39,10 @@ def status(root: str) -> dict[str, Any]:
     with _instance(settings, store) as instance:
         automation = Automation() if instance is None else automation_of(instance)
         explainer = Explainer(store=store, settings=settings, instance=instance, automation=automation)
-        held = list(held_feeds(store, deliveries))
-        stopped = {each.delivery for each in held}
-        others = [key for key in deliveries if feed_key(key) not in stopped or store.holds("products", key)]
-        waiting = [*waiting_feeds(store, automation), *held, *explainer.waiting(others)]
+        stopped = list(held_feeds(store, deliveries))
+        stopped_feeds = {each.delivery for each in stopped}
+        others = [key for key in deliveries if feed_key(key) not in stopped_feeds or store.holds("products", key)]
+        waiting = [*waiting_feeds(store, automation), *stopped, *explainer.waiting(others)]
     champion = store.read_json("champion", "champion.json")
     facts = read_metadata(current_folder(store.path)) if store.path.joinpath(*POINTER).exists() else None
     return {

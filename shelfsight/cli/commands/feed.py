@@ -7,7 +7,7 @@ import typer
 
 from shelfsight.cli.options import JsonOption, StoreOption
 
-feed = typer.Typer(help="Deliver a partner's feed, let a version through that is held back, restore one.")
+feed = typer.Typer(help="Deliver a partner's feed, let a version through that is stopped, restore one.")
 
 
 DeliveryArgument = Annotated[str, typer.Argument(metavar="DELIVERY", help="the delivery, such as hansen.spring")]
@@ -15,7 +15,7 @@ DeliveryArgument = Annotated[str, typer.Argument(metavar="DELIVERY", help="the d
 
 @feed.callback()
 def _group() -> None:
-    """Deliver a partner's feed, let a version through that is held back, restore one."""
+    """Deliver a partner's feed, let a version through that is stopped, restore one."""
 
 
 @feed.command()
@@ -38,7 +38,7 @@ def add(
 
 @feed.command()
 def accept(delivery: DeliveryArgument, store: StoreOption = "", as_json: JsonOption = False) -> None:
-    """Let the version of a feed through that is held back.
+    """Let the version of a feed through that is stopped.
 
     It counts for that version alone; who accepted it, and when, is kept.
     """
@@ -51,7 +51,10 @@ def accept(delivery: DeliveryArgument, store: StoreOption = "", as_json: JsonOpt
 
 @feed.command()
 def versions(delivery: DeliveryArgument, store: StoreOption = "", as_json: JsonOption = False) -> None:
-    """List the versions of a feed: which is served, held back, or can be restored."""
+    """List the versions of a feed and their verdicts.
+
+    It shows which is served, which are stopped and why, and which can be restored.
+    """
     from resources.settings import Settings
     from shelfsight.cli.feed_versions import versions as listed
     from shelfsight.cli.output import print_output

@@ -13,6 +13,7 @@ from catalog_assets.flow import QUIET
 from ml.recipes import CLASSIFIER_RECIPES, ENCODER_RECIPES
 from resources.artifacts.deployments import CANDIDATES
 from resources.artifacts.retention import DAY_S
+from resources.policies import GatePolicy
 from resources.store import Store
 
 ENCODER, CLASSIFIER = next(iter(ENCODER_RECIPES)), next(iter(CLASSIFIER_RECIPES))
@@ -75,7 +76,9 @@ def gone(store: Store) -> list[Path]:
 
 def run(store: Store, instance: dg.DagsterInstance, **config: object) -> dict[str, object]:
     configured = {**QUIET, "ops": {"remove_superseded": {"config": config}}}
-    result = retain.execute_in_process(run_config=configured, instance=instance, resources={"store": store})
+    result = retain.execute_in_process(
+        run_config=configured, instance=instance, resources={"store": store, "gate_policy": GatePolicy()}
+    )
     [event] = [each for each in result.all_events if each.event_type_value == "STEP_OUTPUT"]
     return {name: value.value for name, value in event.step_output_data.metadata.items()}
 

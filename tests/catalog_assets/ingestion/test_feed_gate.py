@@ -1,4 +1,4 @@
-"""The gate in the running flow: a version that is held back replaces nothing, and a person accepts or rolls back."""
+"""The gate in the running flow: a version that is stopped replaces nothing, and a person accepts or rolls back."""
 
 import json
 import re
@@ -76,9 +76,9 @@ def test_a_version_that_is_held_back_waits_for_a_person(
     [served, former] = command(capsys, "feed", "versions", "hansen.big")
     assert (served["version"], served["verdict"], served["served"]) == (accepted["accepted"], "accepted", True)
     assert former["can be restored"]
-    assert main(["feed", "accept", "hansen.big"]) == 1  # nothing is held back any more
+    assert main(["feed", "accept", "hansen.big"]) == 1  # nothing is stopped any more
 
-    assert deliver(store, instance, "xy").refused  # another version is judged anew
+    assert deliver(store, instance, "xy").refused  # another version is compared anew
 
 
 def test_a_version_is_restored_and_the_one_before_does_not_come_back(
@@ -144,5 +144,5 @@ def test_a_feed_in_parts_alerts_once(
         ).for_run_failure()
         failure_sensor(context, alerts=alerts, store=store)
     [alert] = alerts.pending.waiting()
-    assert re.search(r"parse\[hansen.big.0000\d\] failed: Version \w+ of feed hansen/big.tsv is held back", alert.text)
+    assert re.search(r"parse\[hansen.big.0000\d\] failed: Version \w+ of feed hansen/big.tsv is stopped", alert.text)
     assert "shelfsight feed accept hansen.big" in alert.text

@@ -1,4 +1,4 @@
-"""Delivers feeds to a store the whole way, without an orchestrator: registered, parsed, judged and published."""
+"""Delivers feeds to a store the whole way, without an orchestrator: registered, parsed, compared and published."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

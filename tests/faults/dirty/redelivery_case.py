@@ -12,9 +12,9 @@ class RedeliveryCase:
     Attributes:
         name: Names the case; unique in the table.
         source: What has happened at the partner, in words.
-        feeds: The contents; all but the last may be held back or refused, too.
+        feeds: The contents; all but the last may be stopped or refused, too.
         file: The file's name.
-        verdict: About the last one: passed, held, or refused by its reader.
+        verdict: About the last one: passed, stopped, or refused by its reader.
         message: A regular expression that the message of the last one matches.
         current: Number of products that are current afterwards.
         removed: Number of products that are removed afterwards; what a mistake has removed counts, too.
@@ -26,7 +26,7 @@ class RedeliveryCase:
     source: str
     feeds: tuple[bytes, ...]
     file: str = "spring.tsv"
-    verdict: Literal["passed", "held", "refused"] = "held"
+    verdict: Literal["passed", "stopped", "refused"] = "stopped"
     message: str = ""
     current: int = 0
     removed: int = 0

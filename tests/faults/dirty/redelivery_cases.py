@@ -471,6 +471,13 @@ OTHERS = (
         current=200,
     ),
     RedeliveryCase(
+        name="an-old-version-returns",
+        source="a backup of last year, restored by mistake",
+        feeds=(feed(ids(400)), GOOD, feed(ids(400))),
+        message=r"600 of 1,000 products \(60%\) would be removed",
+        current=N,
+    ),
+    RedeliveryCase(
         name="every-row-twice",
         source="a join that doubles the rows",
         feeds=(
@@ -520,6 +527,14 @@ PARTS = (
         feeds=(GOOD, feed(ids(300))),
         max_rows=(400,),
         message=r"700 of 1,000 products \(70%\) would be removed",
+        current=N,
+    ),
+    RedeliveryCase(
+        name="an-old-version-returns-in-parts",
+        source="a backup of last year, restored by mistake",
+        feeds=(feed(ids(500)), GOOD, feed(ids(500))),
+        max_rows=(400,),
+        message=r"500 of 1,000 products \(50%\) would be removed",
         current=N,
     ),
     RedeliveryCase(

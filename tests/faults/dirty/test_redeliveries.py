@@ -1,4 +1,4 @@
-"""No redelivery damages what an earlier one brought: each is judged, and one that is held back replaces nothing."""
+"""No redelivery damages what an earlier one brought: each is compared, and one that is stopped replaces nothing."""
 
 import re
 from collections import Counter
@@ -21,14 +21,14 @@ def test_redelivery(case: RedeliveryCase, tmp_path: Path) -> None:
     before, counts = files(tmp_path), catalog.counts()
     verdict, message = "refused", ""
     try:
-        judged = catalog.deliver(case.feeds[-1], case.file, limits[-1])
-        verdict, message = judged.state, judged.message
+        compared = catalog.deliver(case.feeds[-1], case.file, limits[-1])
+        verdict, message = compared.state, compared.message
     except InboxError as error:
         message = str(error)
     assert verdict == case.verdict, message
     assert re.search(case.message, message), message
     assert catalog.counts() == (case.current, case.removed)
-    if verdict == "held":
+    if verdict == "stopped":
         assert (files(tmp_path), catalog.counts()) == (before, counts)
         reads_aloud(message)
 
@@ -44,7 +44,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def reads_aloud(message: str) -> None:
     """A message says what happened, what is served meanwhile, and what to do, in whole sentences."""
     assert message.startswith("Version ")
-    assert "is held back" in message
+    assert "is stopped" in message
     assert "nothing is replaced" in message or "nothing of it is in the catalog yet" in message
     assert "deliver the corrected file under the same name" in message
     assert message.count("shelfsight feed accept hansen.spring") == 1
