@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
+from catalog.feeds.findings import Findings
+
 MAX_BATCH_ROWS = 10_000
 MAX_BATCH_BYTES = 32_000_000
 MAX_FIELD_BYTES = 100_000  # 20 times the longest attribute that Merchant Center takes
@@ -83,17 +85,36 @@ class FeedBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What a partner's settings say about the reading of its feeds.
+    """What a partner's settings say about the reading of its feeds, and what was found out about the one that is read.
 
     `columns`: its own column names -> Merchant Center's attributes, as in `PartnerSettings.columns`.
+    `encoding`, `delimiter`: those of its text feeds; empty where they are detected.
+    `findings`: what is detected is noted there, and what is recorded there is used; no part of the settings. None
+    where nothing is kept: each reading then detects by itself.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = ""
+    delimiter: str = ""
+    findings: Findings | None = field(default=None, compare=False, repr=False)
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that change with the options; empty for the default ones."""
-        return columns_fingerprint(self.columns)
+        """16 hexadecimal digits that change with the settings; empty for the default ones."""
+        others = {"encoding": self.encoding, "delimiter": self.delimiter}
+        set_ones = {name: value for name, value in others.items() if value}
+        if not set_ones:
+            return columns_fingerprint(self.columns)
+        text = json.dumps([sorted(self.columns.items()), sorted(set_ones.items())])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def note(self, name: str, value: str) -> str:
+        """Record what a reader detected, and return the finding to use: one that was recorded before stays."""
+        return self.findings.note(name, value) if self.findings is not None else value
+
+    def detected(self, name: str) -> str | None:
+        """Return a recorded finding; None where there is none."""
+        return self.findings.get(name) if self.findings is not None else None
 
 
 DEFAULT_OPTIONS = ReadOptions()
