@@ -116,7 +116,7 @@ CASES = (
         file="spring.xlsx",
         content=lambda: xlsx(_other_values),
         products={"4006381333931": {"title": "true", "gtin": "4006381333931", "color": "2024-05-01", "size": None}},
-        rejected={"invalid_price": 1},
+        rejected={"bad_price": 1},
     ),
     FeedCase(
         name="xlsx-cell-at-the-far-corner",
