@@ -69,22 +69,21 @@ def csv_of_sheet(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPT
             stderr=messages,
             env=worker_environment(os.environ),
         )
-        assert process.stdin is not None
-        assert process.stdout is not None
+        packed, rows = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
         try:
             with suppress(BrokenPipeError):  # it has ended, and its exit code says why
-                process.stdin.write(content)
-                process.stdin.close()
+                packed.write(content)
+                packed.close()
             del content
-            if sheet := process.stdout.readline():
+            if sheet := rows.readline():
                 options.note("sheet", json.loads(sheet))
             yield cast(BinaryIO, _Rows(process, cast(BinaryIO, messages), name))
         finally:
             process.kill()
             process.wait()
-            process.stdout.close()
+            rows.close()
             with suppress(BrokenPipeError):
-                process.stdin.close()
+                packed.close()
 
 
 def _content(source: BinaryIO, name: str) -> bytes:
@@ -107,10 +106,10 @@ class _Rows:
 
     def __init__(self, process: subprocess.Popen[bytes], messages: BinaryIO, name: str) -> None:
         self._process, self._messages, self._name = process, messages, name
+        self._output = cast(BinaryIO, process.stdout)
 
     def read(self, size: int) -> bytes:
-        assert self._process.stdout is not None
-        if block := self._process.stdout.read(size):
+        if block := self._output.read(size):
             return block
         exit_code = self._process.wait()
         if exit_code:

@@ -37,8 +37,6 @@ GREEK = ("Γυναικείο φόρεμα καλοκαιρινό", "Ανδρικ
 RUSSIAN = ("Платье женское летнее красное", "Мужские ботинки из кожи", "Стул деревянный складной")
 LITHUANIAN = ("Moteriška vasarinė suknelė gėlėta", "Vyriški odiniai batai juodi", "Medinė kėdė ąžuolinė")
 
-LATE = 60_000  # ASCII rows before the first umlaut, more than any sample has
-
 
 def _late_umlaut() -> bytes:
     rows = "".join(_row(f"a{number}", "Shoe") for number in range(9_000))
