@@ -11,7 +11,14 @@ from resources.downloader import ImageDownloader, SparkImageDownloader
 from resources.feed_parser import FeedParser, SparkFeedParser
 from resources.images import StoredImages
 from resources.mlflow.tracking import Tracking
-from resources.policies import ArrivalPolicy, FirstChampionPolicy, FreshnessPolicy, GroupingPolicy, RetrainingPolicy
+from resources.policies import (
+    ArrivalPolicy,
+    FirstChampionPolicy,
+    FreshnessPolicy,
+    GatePolicy,
+    GroupingPolicy,
+    RetrainingPolicy,
+)
 from resources.predictor import CatalogPredictor, SparkCatalogPredictor
 from resources.recipes import planned
 from resources.settings import Settings, project_file, set_default, variable_of
@@ -45,6 +52,7 @@ def configured(settings: Settings) -> dict[str, object]:
             artifacts=str(store.path / "mlflow" / "artifacts"),
         ),
         "arrival_policy": arrival_policy(settings),
+        "gate_policy": gate_policy(settings),
         "freshness_policy": FreshnessPolicy(max_feed_age_days=settings.max_feed_age_days),
         "grouping_policy": GroupingPolicy(max_images=settings.max_group_images),
         "first_champion_policy": FirstChampionPolicy(
@@ -64,6 +72,12 @@ def arrival_policy(settings: Settings) -> ArrivalPolicy:
         allowed_networks=settings.allowed_networks,
         feed_timeout_s=settings.feed_timeout_s,
     )
+
+
+def gate_policy(settings: Settings) -> GatePolicy:
+    """The limits of change of redelivered feeds, and the number of kept versions."""
+    limits = {name: getattr(settings, f"gate_{name}") for name in GatePolicy.model_fields if name != "kept_versions"}
+    return GatePolicy(**limits, kept_versions=settings.gate_kept_versions)
 
 
 def engine(settings: Settings, reference: str, parts: str = "") -> dict[str, object]:

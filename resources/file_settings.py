@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from catalog.escaping.secrets import HIDDEN, is_secret_name, redact
 from resources.project_file import ProjectFile
 
-TABLES = ("images",)  # of the project's file, with settings
+TABLES = ("images", "gate")  # of the project's file, with settings
 # Relative to the project's folder.
 PATHS = ("store", "inbox", "reference", "scratch", "spark_environment", "dagster_home", "demo_data")
 

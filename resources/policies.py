@@ -1,10 +1,13 @@
 """Policies: the decisions that a project makes once, as resources that sensors and checks read."""
 
+from dataclasses import fields
+
 import dagster as dg
 from pydantic import Field
 
 from catalog.feeds.deliveries import MAX_DELIVERY_ROWS
 from catalog.feeds.feed_access import DEFAULT_ACCESS, FeedAccess
+from catalog.products.feed_limits import GateLimits
 
 
 class ArrivalPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -24,6 +27,29 @@ class ArrivalPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The limits within which a feed at a URL is fetched."""
         networks = tuple(filter(None, map(str.strip, self.allowed_networks.split(","))))
         return FeedAccess(allowed_networks=networks, timeout_s=self.feed_timeout_s)
+
+
+class GatePolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """How much a new version of a feed may differ before it waits for a person, in shares; see `GateLimits`.
+
+    A partner's own limits replace these. `kept_versions` former versions of each feed are kept for a rollback.
+    """
+
+    min_taken: float = 0.5
+    max_removed: float = 0.3
+    max_new: float = 0.8
+    max_labels_lost: float = 0.2
+    max_labels_changed: float = 0.5
+    max_links_lost: float = 0.2
+    max_links_changed: float = 0.5
+    max_images_changed: float = 0.5
+    min_products: int = 10
+    kept_versions: int = 5
+
+    @property
+    def limits(self) -> GateLimits:
+        """The project's limits."""
+        return GateLimits(**{each.name: getattr(self, each.name) for each in fields(GateLimits)})
 
 
 class FreshnessPolicy(dg.ConfigurableResource):  # type: ignore[type-arg]

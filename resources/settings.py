@@ -51,6 +51,7 @@ def _from_json(value: Any) -> Any:
 
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(BaseSettings):
@@ -108,6 +109,34 @@ class Settings(BaseSettings):
     timeout_s: Annotated[float, Field(gt=0)] = Field(default=20.0, description="seconds that one image may take")
     max_group_images: Annotated[int, Field(gt=0)] = Field(
         default=100, description="different images in one near-duplicate group; a larger group stops the dataset"
+    )
+
+    # -- the gate of redelivered feeds --
+    gate_min_taken: Share = Field(default=0.5, description="share of a feed's rows that have to become products")
+    gate_max_removed: Share = Field(
+        default=0.3, description="share of the served products that a new version of their feed may lack"
+    )
+    gate_max_new: Share = Field(default=0.8, description="share of a new version's products that may have new ids")
+    gate_max_labels_lost: Share = Field(
+        default=0.2, description="share of the labeled products that may lose their label"
+    )
+    gate_max_labels_changed: Share = Field(
+        default=0.5, description="share of the labeled products that may get another label"
+    )
+    gate_max_links_lost: Share = Field(
+        default=0.2, description="share of the products that may lose their image link, or share one with many others"
+    )
+    gate_max_links_changed: Share = Field(
+        default=0.5, description="share of the products that may get another image link"
+    )
+    gate_max_images_changed: Share = Field(
+        default=0.5, description="share of the refetched images that may have other bytes under the same link"
+    )
+    gate_min_products: Annotated[int, Field(ge=0)] = Field(
+        default=10, description="products below which no share counts; a version that leaves nothing is still held back"
+    )
+    gate_kept_versions: Annotated[int, Field(ge=0)] = Field(
+        default=5, description="former versions of each feed that `shelfsight feed rollback` can restore"
     )
 
     # -- stored images --

@@ -6,6 +6,8 @@
     reference/                      taxonomy files, partners.toml, product-type mappings, business_value.csv; likewise
     deliveries/KEY.json             registered deliveries: a feed file, or a part of a big one
     deliveries/parts/FEED/CONTENT/*.parquet     big feeds, converted, one file per delivery
+    deliveries/served/KEY.json      deliveries of which a newer version is registered that is not served
+    feed_versions/FEED/VERSION/     the verdict about a version, and the tables of former ones
     products|rejected|outcomes|images/delivery=KEY/*.parquet
     splits/ dataset/ taxonomy/ comparison/      one table each
     encoders/NAME/ classifiers/NAME/            safetensors + JSON
@@ -29,6 +31,7 @@ from upath import UPath
 
 from catalog.feeds.deliveries import Delivery
 from catalog.images.outcomes import OUTCOMES_SCHEMA
+from catalog.products.feed_versions import FeedVersions, served_delivery
 from catalog.products.partners import PartnerSettings, read_partner, read_partners
 from catalog.storage.files import is_remote, replace_file, store_path, write_parquet
 from catalog.storage.tables import table_of
@@ -220,6 +223,15 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         return sorted(path.name.removesuffix(".json") for path in self.delivery_records.glob("*.json"))
 
     def deliveries(self, keys: Sequence[str]) -> list[Delivery]:
-        """These deliveries' records, oldest first."""
+        """These deliveries' records as they were registered last, oldest first."""
         records = [Delivery.load(self.delivery_records, key) for key in keys]
         return sorted(records, key=lambda record: (record.received_at, record.key))
+
+    def served_deliveries(self, keys: Sequence[str]) -> list[Delivery]:
+        """These deliveries' records of the versions whose products are served, oldest first."""
+        records = [served_delivery(self.delivery_records, key) for key in keys]
+        return sorted(records, key=lambda record: (record.received_at, record.key))
+
+    def feed_versions(self, delivery_key: str) -> FeedVersions:
+        """The versions of the feed that a delivery is, or is a part of."""
+        return FeedVersions.of(self.path, delivery_key)

@@ -15,7 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 from upath import UPath
 
-from catalog.feeds.deliveries import Delivery, feed_key
+from catalog.feeds.deliveries import feed_key
+from catalog.products.feed_versions import served_delivery
 from catalog.products.redelivery import REMOVED_AT, REMOVED_AT_TYPE, current_products
 from catalog.storage.tables import table_of
 
@@ -150,7 +151,7 @@ def _repeated_rows(store: UPath, deliveries: list[str]) -> pl.DataFrame:
     rows = _candidates(store, deliveries) if len(deliveries) > 1 else pl.DataFrame()
     if rows.is_empty():
         return rows
-    records = [Delivery.load(store / "deliveries", key) for key in deliveries]
+    records = [served_delivery(store / "deliveries", key) for key in deliveries]
     received_at = {each.key: datetime.fromisoformat(each.received_at) for each in records}
     order = sorted(deliveries, key=lambda key: (received_at[key], key))
     newest: dict[str, datetime] = {feed_key(key): received_at[key] for key in order}

@@ -44,19 +44,26 @@ class Delivery:
     sha256: str  # of the whole file
     num_bytes: int
     received_at: str  # ISO 8601, UTC; orders deliveries, so that the newest row of a product counts
+    ordered_at: str = ""  # `received_at` of the version that is served, as long as this one is not
     arrived_at: str = ""  # when this version was registered last: another one, or the file written once more
     stamp: str = ""  # of the file, see `FeedFile.stamp`
     columns: str = ""  # fingerprint of the partner's settings of reading, see `ReadOptions`
     # What the readers found out about the file when it was registered, and go by ever after; see `Findings`.
     detected: Mapping[str, str] = field(default_factory=dict, hash=False)
     product_types: str = ""  # fingerprint of the categories of the partner's own product types
+    limits: str = ""  # fingerprint of the partner's own limits of change, which are no part of the version
     part: Part = field(default_factory=Part)
 
     @property
+    def content(self) -> str:
+        """The whole feed's content in a word: the fingerprints of the file, column names and product types."""
+        return "-".join(filter(None, (self.sha256, self.columns, self.product_types)))
+
+    @property
     def version(self) -> str:
-        """The delivery's content in a word: the fingerprints of the file, column names and product types, the rows."""
-        content = "-".join(filter(None, (self.sha256, self.columns, self.product_types)))
-        return content if self.part.num_parts == 1 else f"{content}:{self.part.first_row}+{self.part.num_rows}"
+        """The delivery's content in a word: that of the feed, and the rows."""
+        rows = f":{self.part.first_row}+{self.part.num_rows}" if self.part.num_parts != 1 else ""
+        return f"{self.content}{rows}"
 
     @property
     def arrival(self) -> str:
@@ -70,12 +77,20 @@ class Delivery:
 
     def superseded_by(self, newer: Delivery) -> Delivery:
         """Return the record of this part when its feed has it no longer: without a row, so its products are removed."""
-        return replace(newer, key=self.key, part=Part(number=self.part.number, num_parts=0, num_rows=0))
+        return newer.superseding(self)
+
+    def superseding(self, other: Delivery) -> Delivery:
+        """Return the record of another part of the feed, which this version does not have."""
+        return replace(self, key=other.key, part=Part(number=other.part.number, num_parts=0, num_rows=0))
 
     def save(self, folder: UPath) -> None:
         """Write the record, atomically."""
         with replace_file(folder / f"{self.key}.json") as file:
-            file.write(json.dumps(asdict(self), indent=2).encode())
+            file.write(self.to_json())
+
+    def to_json(self) -> bytes:
+        """Return the record as a JSON document."""
+        return json.dumps(asdict(self), indent=2).encode()
 
     @classmethod
     def load(cls, folder: UPath, key: str) -> Delivery:

@@ -9,6 +9,7 @@ import polars as pl
 
 from catalog.feeds.feed import COLUMNS, FEED_SCHEMA, MAX_RAW_CHARACTERS, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError
 from catalog.products.attributes import parse_attributes
+from catalog.products.item_ids import normalized_ids
 from catalog.products.labels import labels_of
 from catalog.products.partners import PartnerSettings, mapped_categories
 from catalog.taxonomy.moves import Moves
@@ -120,7 +121,8 @@ def _bounded(batches: Iterable[FeedBatch], delivery: str) -> Iterator[FeedBatch]
 
 
 def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Returns the rows with a valid id of their own, and the others as rejected rows."""
+    """Returns the rows with a valid id of their own, normalized, and the others as rejected rows."""
+    rows = rows.with_columns(normalized_ids(rows["item_id"]))
     item_id = pl.col("item_id")
     is_bad = (item_id.str.len_chars() > MAX_ID_CHARACTERS) | item_id.str.contains(_CONTROL_CHARACTER)
     reason = (

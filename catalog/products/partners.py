@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from catalog.escaping.secrets import redact
 from catalog.feeds.dialects import DELIMITERS
 from catalog.feeds.encodings import text_encoding
 from catalog.feeds.feed import ATTRIBUTES, ReadOptions, attribute_of
+from catalog.products.feed_limits import GateLimits, read_limits
 from catalog.products.mapping_files import ProductTypes, read_mapping, read_product_types, read_text
 from catalog.storage.toml_files import TomlError, parse_toml
 from catalog.taxonomy.moves import Moves
@@ -34,6 +35,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "max_feed_age_days": (int, float),
     "encoding": (str,),
     "delimiter": (str,),
+    "gate": (dict,),
 }
 
 
@@ -49,6 +51,7 @@ class PartnerSettings:
     `feeds`: URLs of feeds that the partner keeps elsewhere, of any kind that fsspec opens.
     `max_feed_age_days`: days after which a newer feed is missed; None for the project's own limit.
     `encoding`, `delimiter`: those of its text feeds; empty where they are detected.
+    `gate`: its own limits of how much a new version of a feed may differ, by the names of `GateLimits`.
     """
 
     partner_id: str
@@ -62,6 +65,11 @@ class PartnerSettings:
     max_feed_age_days: float | None = None
     encoding: str = ""
     delimiter: str = ""
+    gate: Mapping[str, Any] = field(default_factory=dict)
+
+    def limits(self, project: GateLimits) -> GateLimits:
+        """Return the limits of change of the partner's feeds: the project's, with its own in their place."""
+        return replace(project, **self.gate)
 
     @property
     def read_options(self) -> ReadOptions:
@@ -146,7 +154,8 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         raise ValueError(
             f"{path}: [partners.{partner_id}] has {wrong[0]} = {redact(repr(table[wrong[0]]))}; "
             "it may have golden = true or false, split = 'SPLIT', product_types = 'FILE.csv', columns = 'FILE.csv', "
-            "feeds = ['URL'], max_feed_age_days = NUMBER, encoding = 'NAME' and delimiter = 'CHARACTER'"
+            "feeds = ['URL'], max_feed_age_days = NUMBER, encoding = 'NAME', delimiter = 'CHARACTER', "
+            "and gate = {LIMIT = SHARE}"
         )
     limit = table.get("max_feed_age_days")
     if limit is not None and not limit > 0:
@@ -181,6 +190,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         max_feed_age_days=float(limit) if limit is not None else None,
         encoding=encoding,
         delimiter=delimiter,
+        gate=read_limits(table.get("gate", {}), f"{path}: [partners.{partner_id}]"),
     )
 
 

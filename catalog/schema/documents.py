@@ -13,7 +13,7 @@ DOCUMENTS = {
             "delivery": text("Key of the delivery, the partition of its tables."),
             "feed_key": text("Key of the feed that it belongs to: partner and file name."),
             "feed": text("Feed file."),
-            "received_at": Column(pl.Datetime("us", "UTC"), "Time at which the feed arrived."),
+            "received_at": Column(pl.Datetime("us", "UTC"), "Time at which the version that is served arrived."),
             "sha256": text("SHA-256 of the feed file."),
             "first_row": integer("First row of the part of a large feed; null for a whole one."),
             "num_rows": integer("Rows of the part of a large feed; null for a whole one."),

@@ -47,7 +47,9 @@ DOCUMENTS: dict[str, Documents] = {
     "deliveries": Documents(
         ("deliveries/*.json",),
         "json->>'key' AS delivery, array_to_string(split(json->>'key', '.')[1:2], '.') AS feed_key, "
-        "json->>'feed' AS feed, (json->>'received_at')::TIMESTAMPTZ AS received_at, json->>'sha256' AS sha256, "
+        "json->>'feed' AS feed, "
+        "coalesce(nullif(json->>'ordered_at', ''), json->>'received_at')::TIMESTAMPTZ AS received_at, "
+        "json->>'sha256' AS sha256, "
         "(json->'part'->>'first_row')::BIGINT AS first_row, (json->'part'->>'num_rows')::BIGINT AS num_rows",
     ),
     "encoders": Documents(("encoders/*/encoder.json",)),

@@ -1,30 +1,52 @@
 """Alerting: every failed run, with its cause, is posted to a webhook; what cannot be posted is kept and retried."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import dagster as dg
 
+from catalog.products.feed_verdicts import FeedVerdict
+from catalog_assets.ingestion.products import HELD_VERSION
 from resources.alerts import Alerts
+from resources.store import Store
 
 MAX_CAUSE = 500  # characters
 
 
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15)
-def failure_sensor(context: dg.RunFailureSensorContext, alerts: Alerts) -> dg.SkipReason | None:
+def failure_sensor(context: dg.RunFailureSensorContext, alerts: Alerts, store: Store) -> dg.SkipReason | None:
     """Keeps an alert of every failed run: its job, partition, step and error message. `alert_sensor` posts it."""
     run = context.dagster_run
-    cause, step = context.failure_event.message, ""
+    cause, step, held = context.failure_event.message, "", None
     for event in context.get_step_failure_events():
         error = event.step_failure_data.error
         while error is not None and error.cause is not None:
             error = error.cause
-        step, cause = event.step_key or "", error.message if error is not None else cause
+        own = event.step_failure_data.user_failure_data
+        held = _held(store, own.metadata) if own is not None else None
+        described = own.description if own is not None else None
+        step, cause = event.step_key or "", described or (error.message if error is not None else cause)
     partition = run.tags.get("dagster/partition", "")
     subject = f"{run.job_name}[{partition}]" if partition else run.job_name
     if not alerts.webhook:
         return dg.SkipReason(f"{subject} failed, and SHELFSIGHT_WEBHOOK is not set")
+    if held is not None and held.alerted_at:  # by the run of another part of the feed
+        return dg.SkipReason(f"version {held.version} of {held.feed_key} is reported already")
     cause = " ".join((cause or "no cause was recorded").split())[:MAX_CAUSE]
     details = {"job": run.job_name, "partition": partition, "step": step, "run_id": run.run_id, "cause": cause}
     alerts.queue(run.run_id, f"{subject} failed: {cause}", details)
+    if held is not None:
+        store.feed_versions(held.feed_key).save(replace(held, alerted_at=datetime.now(UTC).isoformat()))
     return None
+
+
+def _held(store: Store, metadata: Mapping[str, dg.MetadataValue]) -> FeedVerdict | None:
+    """Returns the verdict by which a version of a feed is held back, if that is why a run failed."""
+    if HELD_VERSION not in metadata:
+        return None
+    versions = store.feed_versions(str(metadata["delivery"].value))
+    return versions.verdict(str(metadata[HELD_VERSION].value))
 
 
 @dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15)

@@ -7,6 +7,7 @@ from pydantic import Field
 from catalog_assets.idioms.markdown import table
 from catalog_assets.partitions import encoder_recipes, evaluated_classifiers
 from resources.artifacts.retention import DAY_S, Known, remove, superseded
+from resources.policies import GatePolicy
 from resources.store import Store
 
 
@@ -18,9 +19,15 @@ class RetentionConfig(dg.Config):
 
 
 @dg.op
-def remove_superseded(context: dg.OpExecutionContext, config: RetentionConfig, store: Store) -> None:
+def remove_superseded(
+    context: dg.OpExecutionContext, config: RetentionConfig, store: Store, gate_policy: GatePolicy
+) -> None:
     """Lists files and folders that nothing refers to, and removes them if `apply` is set."""
-    known = Known(encoders=encoder_recipes.get_partition_keys(), classifiers=evaluated_classifiers.get_partition_keys())
+    known = Known(
+        encoders=encoder_recipes.get_partition_keys(),
+        classifiers=evaluated_classifiers.get_partition_keys(),
+        kept_versions=gate_policy.kept_versions,
+    )
     found = superseded(store, known, config.min_age_days * DAY_S)
     total = sum(each.bytes for each in found)
     listed = pl.DataFrame(

@@ -57,7 +57,9 @@ def dataset(
         rows_of_products,
         outcomes.collect(),
         splitting=Splitting(former=former.rows, partner_splits=store.partner_splits()),
-        delivery_order=[record.key for record in store.deliveries(rows_of_products["delivery"].unique().to_list())],
+        delivery_order=[
+            record.key for record in store.served_deliveries(rows_of_products["delivery"].unique().to_list())
+        ],
         taxonomy=store.taxonomy(),
         thumbnails=stored_images.thumbnails,
     )

@@ -26,7 +26,7 @@ class FoundFeeds:
             return ""
         if self.partners is None:  # then only the feed itself can have changed
             return former if former.rpartition("#")[0] == stamp else f"{stamp}#"
-        settings = filter(None, (self.options_of(place).fingerprint, self.types_of(place)))
+        settings = filter(None, (self.options_of(place).fingerprint, self.types_of(place), self.limits_of(place)))
         return f"{stamp}#{'-'.join(settings)}"
 
     def options_of(self, place: FeedFile) -> ReadOptions:
@@ -38,6 +38,11 @@ class FoundFeeds:
         """Return a text that changes with the categories of the partner's product types; empty where it has none."""
         partner = (self.partners or {}).get(place.partner_id)
         return columns_fingerprint(partner.product_types) if partner is not None else ""
+
+    def limits_of(self, place: FeedFile) -> str:
+        """Return a text that changes with the partner's own limits of change; empty where it has none."""
+        partner = (self.partners or {}).get(place.partner_id)
+        return columns_fingerprint({name: str(each) for name, each in partner.gate.items()}) if partner else ""
 
 
 def find_feeds(store: Store, access: FeedAccess) -> FoundFeeds:

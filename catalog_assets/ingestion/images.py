@@ -13,10 +13,12 @@ from catalog_assets.idioms.markdown import table
 from catalog_assets.idioms.partitioned_checks import partitioned_check
 from catalog_assets.idioms.retries import NETWORK, retried
 from catalog_assets.idioms.versions import content_version
+from catalog_assets.ingestion.changed_images import CHANGED_IMAGES, COLUMNS, check_images
 from catalog_assets.ingestion.download_errors import DOWNLOAD_ERRORS, check_errors
 from catalog_assets.partitions import deliveries
 from resources.alerts import Alerts
 from resources.downloader import ImageDownloader
+from resources.policies import GatePolicy
 from resources.store import Store
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class DownloadConfig(dg.Config):
             description=f"At least {MIN_SHARE_OK:.0%} of a delivery's links led to an image.",
         ),
         DOWNLOAD_ERRORS,
+        CHANGED_IMAGES,
     ],
     partitions_def=deliveries,
     ins={"products": dg.AssetIn()},
@@ -71,13 +74,14 @@ class DownloadConfig(dg.Config):
     },
 )
 @retried(NETWORK)
-def download(
+def download(  # noqa: PLR0913, PLR0917 its resources are arguments
     context: dg.AssetExecutionContext,
     config: DownloadConfig,
     products: pl.LazyFrame,
     store: Store,
     image_downloader: ImageDownloader,
     alerts: Alerts,
+    gate_policy: GatePolicy,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Downloads the missing and retryable images of one delivery; finished shards stay as they are."""
     delivery = context.partition_key
@@ -87,6 +91,8 @@ def download(
 
     # Removed products keep their row and their image.
     wanted = products.select("product_id", "image_url", is_removed=pl.col("removed_at").is_not_null()).collect()
+    is_known = store.holds("outcomes", delivery)
+    former = store.scan("outcomes", [delivery]).select(COLUMNS).collect() if is_known else None
     outcomes = image_downloader.download(
         wanted,
         images=store.folder("images", delivery),
@@ -117,6 +123,8 @@ def download(
         },
     )
     yield check_errors(delivery, outcomes, alerts, context.log)
+    limits = store.partner(delivery.partition(".")[0]).limits(gate_policy.limits)
+    yield check_images(delivery, former, outcomes, limits)
     share_ok = len(images) / max(1, len(outcomes))
     is_emptied = wanted.height > 0 and bool(wanted["is_removed"].all())  # then there is no link to check
     yield dg.AssetCheckResult(

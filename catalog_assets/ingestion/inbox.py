@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import dagster as dg
 from upath import UPath
 
-from catalog.feeds.deliveries import Delivery
+from catalog.feeds.deliveries import Delivery, feed_key
 from catalog.feeds.feed_access import DEFAULT_ACCESS, FeedAccess
 from catalog.feeds.sources import FeedFile, InboxError, public_url
 from catalog.products.partners import PARTNERS_FILE
-from catalog_assets.idioms.history import latest
+from catalog_assets.ingestion.feed_decisions import is_parsed, is_stopped, requested
 from catalog_assets.ingestion.feed_scan import scan
 from catalog_assets.ingestion.found_feeds import find_feeds
 from catalog_assets.ingestion.scan_settings import ScanSettings
@@ -40,8 +40,12 @@ def arrivals(
     known = {place.name: seen[place.name] for place in feeds.places if place.name in seen}
     polled = scan(store, feeds, known, settings)
     registered = [delivery for each in polled for delivery in each.deliveries]
+    feeds_registered = {feed_key(each.key): each for each in registered}
+    stopped = {feed for feed, each in feeds_registered.items() if is_stopped(store, each)}
+    wanted = {each.key: each for each in registered if feed_key(each.key) not in stopped}
+    wanted |= {each.key: each for each in requested(store, instance)}
     return Arrivals(
-        deliveries=[delivery for delivery in registered if _needs_run(instance, delivery)],
+        deliveries=[delivery for delivery in wanted.values() if _needs_run(instance, delivery)],
         seen=known | {each.name: each.seen for each in polled if each.seen is not None},
         problems=[*feeds.problems, *(each.problem for each in polled if each.problem)],
     )
@@ -89,15 +93,7 @@ def source_of(store: Store, delivery: Delivery, access: FeedAccess = DEFAULT_ACC
 
 def _needs_run(instance: dg.DagsterInstance, delivery: Delivery) -> bool:
     """Returns True for a delivery that is not parsed as it is, or whose newest run failed."""
-    if _parsed_version(instance, delivery.key) != delivery.version:
+    if not is_parsed(instance, delivery):
         return True
     newest = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": delivery.key}), limit=1)
     return any(run.status is dg.DagsterRunStatus.FAILURE and run.job_name in INGESTIONS for run in newest)
-
-
-def _parsed_version(instance: dg.DagsterInstance, key: str) -> str | None:
-    """Returns the version of a delivery of its newest products."""
-    products = latest(instance, "products", key)
-    if products is None:
-        return None
-    return str((products.metadata.get("delivery_version") or products.metadata["feed_sha256"]).value)

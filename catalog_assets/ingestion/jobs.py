@@ -10,7 +10,7 @@ prepare = dg.define_asset_job(
 
 ingest = dg.define_asset_job(
     "ingest",
-    selection=dg.AssetSelection.assets("products", "rejected", "images", "outcomes"),
+    selection=dg.AssetSelection.assets("feed_comparison", "products", "rejected", "images", "outcomes"),
     description="Parse one delivery's feed and download its images.",
 )
 
@@ -23,7 +23,7 @@ enlarge = dg.define_asset_job(
 
 parse_only = dg.define_asset_job(
     "parse",
-    selection=dg.AssetSelection.assets("products", "rejected"),
+    selection=dg.AssetSelection.assets("feed_comparison", "products", "rejected"),
     description="Parse one delivery's feed and download nothing yet: a probe comes first.",
 )
 

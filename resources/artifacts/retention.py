@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from upath import UPath
+
+from catalog.products.feed_versions import feeds_with_versions
 from ml.deployment.deployment import POINTER
 from resources.artifacts.deployments import CANDIDATES
 from resources.store import Store
@@ -31,18 +34,19 @@ class Superseded:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """The current partition keys of encoders and classifiers."""
+    """The current partition keys of encoders and classifiers, and the number of former versions to keep of a feed."""
 
     encoders: Collection[str]
     classifiers: Collection[str]
+    kept_versions: int = 5
 
 
 def superseded(store: Store, known: Known, min_age_s: float) -> list[Superseded]:
     """Returns removable files and folders that are unmodified for `min_age_s`, so none that is being written.
 
     These are results of recipes that no longer exist, deployments other than the current and the previous one,
-    checkpoints of finished trainings, and unfinished files. The encoder and the teachers of every classifier that was
-    ever promoted are kept, and so is all of `champion_decisions/`.
+    checkpoints of finished trainings, versions of feeds beyond those to keep, and unfinished files. The encoder and the
+    teachers of every classifier that was ever promoted are kept, and so is all of `champion_decisions/`.
     """
     root = store.local
     encoders, teachers = set(_encoders_of_champions(store)), set(_teachers_of_champions(store))
@@ -50,6 +54,7 @@ def superseded(store: Store, known: Known, min_age_s: float) -> list[Superseded]
         *_unnamed(root, OF_ENCODERS, {*known.encoders, *encoders}, UNNEEDED),
         *_unnamed(root, OF_CLASSIFIERS, {*known.classifiers, *teachers}, UNNEEDED),
         *_former_deployments(store),
+        *_former_versions(root, known.kept_versions),
         *((path, "it was not accepted as the deployment") for path in (root / CANDIDATES).glob("*")),
         *((path, "its training has ended") for path in root.glob("*/*/checkpoint.pt") if _has_ended(path)),
         *((path, "it is an unfinished file") for path in _unfinished(root)),
@@ -107,6 +112,13 @@ def _former_deployments(store: Store) -> Iterator[tuple[Path, str]]:
     for path in (store.local / "deployment").iterdir():
         if path.is_dir() and path.name not in (pointer["folder"], pointer["former"]):
             yield path, "it is neither the current nor the previous deployment"
+
+
+def _former_versions(root: Path, num_kept: int) -> Iterator[tuple[Path, str]]:
+    """Yields versions of feeds beyond the newest `num_kept`, none of them registered or served."""
+    for versions in feeds_with_versions(UPath(root)):
+        for folder in versions.surplus(num_kept):
+            yield Path(folder.path), f"it is older than the {num_kept} former versions that are kept of its feed"
 
 
 def _has_ended(checkpoint: Path) -> bool:

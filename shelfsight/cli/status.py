@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from catalog.feeds.deliveries import feed_key
 from ml.deployment.deployment import POINTER, current_folder, read_metadata
 from resources.alerts import ALERTS
 from resources.instance import home_of
@@ -16,6 +17,7 @@ from resources.pending_alerts import PendingAlerts
 from resources.settings import Settings
 from resources.store import Store
 from shelfsight.cli.automation_state import Automation, automation_of
+from shelfsight.cli.held_feeds import held_feeds
 from shelfsight.cli.waiting import Explainer, Waiting
 from shelfsight.cli.waiting_feeds import waiting_feeds
 
@@ -37,7 +39,10 @@ def status(root: str) -> dict[str, Any]:
     with _instance(settings, store) as instance:
         automation = Automation() if instance is None else automation_of(instance)
         explainer = Explainer(store=store, settings=settings, instance=instance, automation=automation)
-        waiting = [*waiting_feeds(store, automation), *explainer.waiting(deliveries)]
+        held = list(held_feeds(store, deliveries))
+        stopped = {each.delivery for each in held}
+        others = [key for key in deliveries if feed_key(key) not in stopped or store.holds("products", key)]
+        waiting = [*waiting_feeds(store, automation), *held, *explainer.waiting(others)]
     champion = store.read_json("champion", "champion.json")
     facts = read_metadata(current_folder(store.path)) if store.path.joinpath(*POINTER).exists() else None
     return {

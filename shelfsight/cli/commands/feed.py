@@ -1,4 +1,4 @@
-"""`shelfsight feed add`: delivers a partner's feed."""
+"""`shelfsight feed`: delivers a partner's feed, and decides about its versions."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,12 +7,15 @@ import typer
 
 from shelfsight.cli.options import JsonOption, StoreOption
 
-feed = typer.Typer(help="Deliver a partner's feed.")
+feed = typer.Typer(help="Deliver a partner's feed, let a version through that is held back, restore one.")
+
+
+DeliveryArgument = Annotated[str, typer.Argument(metavar="DELIVERY", help="the delivery, such as hansen.spring")]
 
 
 @feed.callback()
 def _group() -> None:
-    """Deliver a partner's feed."""
+    """Deliver a partner's feed, let a version through that is held back, restore one."""
 
 
 @feed.command()
@@ -31,3 +34,44 @@ def add(
     from shelfsight.cli.output import print_output
 
     print_output(added(Settings.read(store=store), file, partner or None), as_json=as_json)
+
+
+@feed.command()
+def accept(delivery: DeliveryArgument, store: StoreOption = "", as_json: JsonOption = False) -> None:
+    """Let the version of a feed through that is held back.
+
+    It counts for that version alone; who accepted it, and when, is kept.
+    """
+    from resources.settings import Settings
+    from shelfsight.cli.feed_versions import accept as accepted
+    from shelfsight.cli.output import print_output
+
+    print_output(accepted(Settings.read(store=store), delivery), as_json=as_json)
+
+
+@feed.command()
+def versions(delivery: DeliveryArgument, store: StoreOption = "", as_json: JsonOption = False) -> None:
+    """List the versions of a feed: which is served, held back, or can be restored."""
+    from resources.settings import Settings
+    from shelfsight.cli.feed_versions import versions as listed
+    from shelfsight.cli.output import print_output
+
+    print_output(listed(Settings.read(store=store), delivery), as_json=as_json)
+
+
+@feed.command()
+def rollback(
+    delivery: DeliveryArgument,
+    to: Annotated[str, typer.Option(metavar="VERSION", help="version to restore", show_default="the one before")] = "",
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Restore a former version of a feed.
+
+    The version that was served does not come back by itself, also if it is delivered again.
+    """
+    from resources.settings import Settings
+    from shelfsight.cli.feed_versions import rollback as rolled_back
+    from shelfsight.cli.output import print_output
+
+    print_output(rolled_back(Settings.read(store=store), delivery, to), as_json=as_json)

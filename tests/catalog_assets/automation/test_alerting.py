@@ -12,6 +12,7 @@ import pytest
 
 from catalog_assets.automation.alerting import alert_sensor, failure_sensor
 from resources.alerts import Alerts
+from resources.store import Store
 
 letters = dg.StaticPartitionsDefinition(["a", "b"])
 
@@ -62,7 +63,7 @@ def evaluate(
         dagster_event=result.get_run_failure_event(),
     ).for_run_failure()
     alerts = Alerts(webhook=webhook, folder=str(folder), allowed_networks=allowed_networks)
-    kept = failure_sensor(context, alerts=alerts)
+    kept = failure_sensor(context, alerts=alerts, store=Store(root=str(folder.parent / "store")))
     return kept, alert_sensor(dg.build_sensor_context(instance=instance), alerts=alerts)
 
 
