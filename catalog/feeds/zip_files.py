@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import zipfile
 from pathlib import PurePosixPath
 from typing import BinaryIO, cast
@@ -22,6 +23,16 @@ _NO_FEEDS = frozenset(
     {".md", ".pdf", ".html", ".htm", ".jpg", ".jpeg", ".png", ".gif", ".doc", ".docx", ".xsd", ".dtd"}
 )
 _SHOWN = 5
+_ERRORS = (
+    zipfile.BadZipFile,
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 class ZipFeed:
@@ -36,7 +47,9 @@ class ZipFeed:
         self._num_file_bytes = file.seek(0, os.SEEK_END)
         try:
             self._zip = zipfile.ZipFile(cast(BinaryIO, _Directory(file, name)))
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        except FeedError:
+            raise
+        except _ERRORS as error:
             raise FeedError(f"{name}: not a readable zip file ({error}); deliver it again, whole") from error
 
     @property
@@ -70,7 +83,7 @@ class ZipFeed:
         num_packed = min(entry.compress_size, self._num_file_bytes)
         try:
             content = cast(BinaryIO, self._zip.open(entry))
-        except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        except _ERRORS as error:
             raise FeedError(f"{self._name}: not a readable zip file ({error}); deliver it again, whole") from error
         name = PurePosixPath(entry.filename.replace("\\", "/")).name
         return name, watched(content, lambda: num_packed, self._name)
