@@ -73,7 +73,8 @@ def _is_inner(
     """Returns which marks are line ends within a span."""
     starts, ends = np.asarray(spans, np.int64).T
     span = np.searchsorted(starts, marks, side="right") - 1
-    return is_newline & (span >= 0) & (marks < ends[np.maximum(span, 0)])
+    is_within: NDArray[np.bool_] = (span >= 0) & (marks < ends[np.maximum(span, 0)])
+    return np.logical_and(is_newline, is_within)
 
 
 def _positions(block: bytes, header: bytes) -> list[int]:

@@ -9,7 +9,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import polars as pl
@@ -48,7 +48,7 @@ def read_text(source: BinaryIO, name: str, options: ReadOptions, default_delimit
     Raises:
         FeedError: The file is empty, has no column of ids, is of another format, or is cut off.
     """
-    blocks = whole_lines(_UnixLines(as_utf8(source, name, options)))
+    blocks = whole_lines(cast(BinaryIO, _UnixLines(as_utf8(source, name, options))))
     first = next(blocks, b"")
     while len(first) < HEAD_BYTES and (block := next(blocks, b"")):
         first += block

@@ -90,7 +90,7 @@ def _register(
             key=key if len(parts) == 1 else f"{key}.{part.number:05}",
             partner_id=feed.partner_id,
             feed=feed.name,
-            feed_format=findings.get("format") or "",
+            feed_format=findings.get("format") or expected_format(feed.file_name) or "",
             sha256=sha256,
             num_bytes=num_bytes,
             received_at=received_at.isoformat(),

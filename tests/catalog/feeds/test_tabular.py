@@ -100,8 +100,8 @@ def test_parquet_column_names_are_known_in_any_case() -> None:
 def test_broken_parquet_values_reject_their_row_alone() -> None:
     values = pa.array([b"fine", b"\xff\xfe", b"N\0L", b"x" * 100_001], pa.binary())
     claimed_text = values.view(pa.string())  # nothing checks it when the file is written
-    batch = read("parquet", parquet(id=["a", "b", "c", "d"], title=claimed_text))
-    assert batch.rows["item_id"].to_list() == ["a"]
+    batch = read("parquet", parquet(id=claimed_text, title=["a", "b", "c", "d"]))
+    assert batch.rows["title"].to_list() == ["a"]
     assert batch.rejected["reason"].to_list() == ["invalid_utf8", "nul_byte", "field_too_large"]
 
 
