@@ -87,7 +87,7 @@ def test_a_feed_that_is_refused_at_its_end_leaves_no_parts(tmp_path: Path) -> No
     feed = drop(tmp_path, "spring.xml", WRITERS["google_xml"](ROWS)[:-9])
     with pytest.raises(InboxError, match="broken XML"):
         registered(feed, 3)
-    big = ("id,title\n" + "1,a\n" * 30_000).encode("utf-16")[:-1]
+    big = ("id,title\n" + "1,a\n" * 30_000).encode("utf-16")[:-3]
     feed = drop(tmp_path, "spring.csv", big)
     with pytest.raises(InboxError, match="ends within a character"):
         registered(feed, 3_000)

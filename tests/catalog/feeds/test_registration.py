@@ -179,10 +179,10 @@ def test_a_feed_that_is_being_written_waits(tmp_path: Path, monkeypatch: pytest.
     [
         ("bad.tsv", b"", "empty"),
         ("bad.tsv", b"id\ttitle\n", "no product in it"),
-        ("bad.csv", b'id,title\n1,"never closed\n', "row 1 opens is never closed"),
+        ("bad.csv", "id,title\n1,x\n".encode("utf-16")[:-3], "ends within a character"),
         ("bad.xml", b"<rss><channel><item>", "broken XML"),
         ("bad.tsv.gz", gzip.compress(b"id\n" + os.urandom(9_999).hex().encode())[:-9], "damaged or cut off"),
-        ("bad.tsv.gz", b"id\n1\n", "damaged or cut off"),
+        ("bad.tsv.gz", b"\x1f\x8c\0\0\1", "damaged or cut off"),
         ("bad.parquet", b"PAR1", "not a readable Parquet file"),
         ("bad.pdf", b"%PDF", "known are"),
         ("b d.tsv", b"id\n1\n", "plain name"),
