@@ -129,7 +129,7 @@ def listed_findings(records: UPath, folder: str) -> dict[str, str]:
 
 def _list(records: UPath, folder: str) -> dict[str, Any]:
     written = json.loads(read_if_exists(records / folder / LIST_FILE) or "[]")
-    # Before findings were recorded the list held nothing but the parts.
+    # Before findings were recorded there were only the parts.
     return {"parts": written, "detected": {}} if isinstance(written, list) else written
 
 

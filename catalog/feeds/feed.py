@@ -86,7 +86,7 @@ class FeedBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What a partner's settings say about the reading of its feeds, and what was found out about the one that is read.
+    """A partner's settings for the reading of its feeds, and the findings about the one that is read.
 
     `columns`: its own column names -> Merchant Center's attributes, as in `PartnerSettings.columns`.
     `encoding`, `delimiter`: those of its text feeds; empty where they are detected.

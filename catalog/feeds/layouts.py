@@ -63,7 +63,7 @@ def detect_layout(head: bytes, name: str, options: ReadOptions, default: str) ->
         raise FeedError(f"{name}: the file is empty; deliver it again, with a header and a row per product")
     escapes = _escapes(head)
     candidates = [delimiter] if delimiter in DELIMITERS else _candidates(head[start:], default)
-    found = [_judged(head, start, Dialect(each.encode(), escapes), options, default) for each in candidates]
+    found = [_scored(head, start, Dialect(each.encode(), escapes), options, default) for each in candidates]
     layout = max(found, key=lambda each: each[0])[1]
     _refuse_other_formats(layout, name)
     options.note("delimiter", layout.dialect.delimiter.decode())
@@ -96,7 +96,7 @@ def _candidates(head: bytes, default: str) -> list[str]:
     return [default, *(each for each in DELIMITERS if each != default and each.encode() in first)]
 
 
-def _judged(
+def _scored(
     head: bytes, start: int, dialect: Dialect, options: ReadOptions, default: str
 ) -> tuple[tuple[int, float, int, bool], Layout]:
     """Returns the layout by a delimiter, with its merits."""

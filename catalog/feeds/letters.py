@@ -64,7 +64,7 @@ def score(text: str) -> tuple[float, str]:
     """Return the mean logarithm of the likelihood of a text's characters beyond ASCII, and the likeliest language.
 
     Args:
-        text: Text that was decoded by the encoding to be judged.
+        text: Text that was decoded by the encoding in question.
     """
     found = Counter(_characters(text))
     if not found:

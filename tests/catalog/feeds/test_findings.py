@@ -1,4 +1,4 @@
-"""What was found out about a feed is noted once, and kept in the record of its delivery."""
+"""Findings about a feed are noted once, and kept in the record of its delivery."""
 
 from dataclasses import replace
 
