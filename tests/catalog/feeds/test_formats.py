@@ -89,7 +89,8 @@ def test_any_bytes_are_refused_or_read_but_never_fail_otherwise(feed_format: str
         assert batch.rows.height + batch.rejected.height > 0
 
 
-@pytest.mark.parametrize("feed_format", FEED_READERS)
+# A cell of a spreadsheet has 32,767 characters at most.
+@pytest.mark.parametrize("feed_format", [each for each in FEED_READERS if each != "spreadsheet"])
 def test_a_field_of_many_kilobytes_rejects_its_row_alone(feed_format: str) -> None:
     rows = [SHOES, ("s3", "x" * 200_000, *SHOES[2:]), SHIRT]
     batch = read(feed_format, WRITERS[feed_format](rows))
