@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
+from catalog.feeds.findings import Findings
+
 MAX_BATCH_ROWS = 10_000
 MAX_BATCH_BYTES = 32_000_000
 MAX_FIELD_BYTES = 100_000  # 20 times the longest attribute that Merchant Center takes
@@ -79,21 +81,41 @@ class FeedBatch:
     rows: pl.DataFrame
     rejected: pl.DataFrame
     images: RowImages | None = None
+    num_repaired: int = 0  # rows with bytes that are not UTF-8, see `repairs`
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What a partner's settings say about the reading of its feeds.
+    """A partner's settings for the reading of its feeds, and the findings about the one that is read.
 
     `columns`: its own column names -> Merchant Center's attributes, as in `PartnerSettings.columns`.
+    `encoding`, `delimiter`: those of its text feeds; empty where they are detected.
+    `findings`: what is detected is noted there, and what is recorded there is used; no part of the settings. None
+    where nothing is kept: each reading then detects by itself.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = ""
+    delimiter: str = ""
+    findings: Findings | None = field(default=None, compare=False, repr=False)
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that change with the options; empty for the default ones."""
-        return columns_fingerprint(self.columns)
+        """16 hexadecimal digits that change with the settings; empty for the default ones."""
+        others = {"encoding": self.encoding, "delimiter": self.delimiter}
+        set_ones = {name: value for name, value in others.items() if value}
+        if not set_ones:
+            return columns_fingerprint(self.columns)
+        text = json.dumps([sorted(self.columns.items()), sorted(set_ones.items())])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def note(self, name: str, value: str) -> str:
+        """Record what a reader detected, and return the finding to use: one that was recorded before stays."""
+        return self.findings.note(name, value) if self.findings is not None else value
+
+    def detected(self, name: str) -> str | None:
+        """Return a recorded finding; None where there is none."""
+        return self.findings.get(name) if self.findings is not None else None
 
 
 DEFAULT_OPTIONS = ReadOptions()
@@ -120,6 +142,22 @@ def columns_fingerprint(names: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(sorted(names.items())).encode()).hexdigest()[:16] if names else ""
 
 
+def attribute_columns(headers: Sequence[str], name: str, options: ReadOptions) -> dict[str, tuple[int, ...]]:
+    """Return the columns of each attribute among the headers, in their order.
+
+    Raises:
+        FeedError: One of the partner's own names is missing, or the id is.
+    """
+    attributes = attributes_by_header(options.columns)
+    found: dict[str, list[int]] = {}
+    for position, header in enumerate(headers):
+        attribute = attributes.get(attribute_of(header), "")
+        if attribute in ATTRIBUTES:
+            found.setdefault(attribute, []).append(position)
+    _refuse_missing(found, headers, name, options.columns)
+    return {attribute: tuple(positions) for attribute, positions in found.items()}
+
+
 def attribute_positions(headers: Sequence[str], name: str, names: Mapping[str, str] = NO_NAMES) -> dict[str, int]:
     """Return the position of each attribute among the headers.
 
@@ -136,11 +174,15 @@ def attribute_positions(headers: Sequence[str], name: str, names: Mapping[str, s
             first = headers[positions[attribute]]
             raise FeedError(f"{name}: two columns mean {attribute!r}: {first!r} and {header!r}; remove or rename one")
         positions[attribute] = position
-    lacking = [header for header, attribute in names.items() if attribute not in positions]
-    if "id" not in positions or lacking:
+    _refuse_missing(positions, headers, name, names)
+    return positions
+
+
+def _refuse_missing(found: Mapping[str, object], headers: Sequence[str], name: str, names: Mapping[str, str]) -> None:
+    lacking = [header for header, attribute in names.items() if attribute not in found]
+    if "id" not in found or lacking:
         wanted = repr(lacking[0]) if lacking else "'id'"
         seen = ", ".join(repr(header[:50]) for header in headers[:20])
         raise FeedError(
             f"{name}: no column {wanted}; the header has {seen or 'nothing'}; add one, or check the file's format"
         )
-    return positions

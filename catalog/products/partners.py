@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from upath import UPath
 
 from catalog.escaping.secrets import redact
+from catalog.feeds.dialects import DELIMITERS
+from catalog.feeds.encodings import text_encoding
 from catalog.feeds.feed import ATTRIBUTES, ReadOptions, attribute_of
 from catalog.products.feed_limits import GateLimits, read_limits
 from catalog.products.mapping_files import ProductTypes, read_mapping, read_product_types, read_text
@@ -31,6 +33,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "feeds": (list,),
     "columns": (str,),
     "max_feed_age_days": (int, float),
+    "encoding": (str,),
+    "delimiter": (str,),
     "gate": (dict,),
 }
 
@@ -46,6 +50,7 @@ class PartnerSettings:
     `columns`: its own column names -> Merchant Center's attributes; other attributes have Merchant Center's names.
     `feeds`: URLs of feeds that the partner keeps elsewhere, of any kind that fsspec opens.
     `max_feed_age_days`: days after which a newer feed is missed; None for the project's own limit.
+    `encoding`, `delimiter`: those of its text feeds; empty where they are detected.
     `gate`: its own limits of how much a new version of a feed may differ, by the names of `GateLimits`.
     """
 
@@ -58,6 +63,8 @@ class PartnerSettings:
     feeds: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     max_feed_age_days: float | None = None
+    encoding: str = ""
+    delimiter: str = ""
     gate: Mapping[str, Any] = field(default_factory=dict)
 
     def limits(self, project: GateLimits) -> GateLimits:
@@ -67,7 +74,7 @@ class PartnerSettings:
     @property
     def read_options(self) -> ReadOptions:
         """What the settings say about the reading of the partner's feeds."""
-        return ReadOptions(columns=self.columns)
+        return ReadOptions(columns=self.columns, encoding=self.encoding, delimiter=self.delimiter)
 
 
 def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves | None = None) -> dict[str, int]:
@@ -147,7 +154,8 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         raise ValueError(
             f"{path}: [partners.{partner_id}] has {wrong[0]} = {redact(repr(table[wrong[0]]))}; "
             "it may have golden = true or false, split = 'SPLIT', product_types = 'FILE.csv', columns = 'FILE.csv', "
-            "feeds = ['URL'], max_feed_age_days = NUMBER, and gate = {LIMIT = SHARE}"
+            "feeds = ['URL'], max_feed_age_days = NUMBER, encoding = 'NAME', delimiter = 'CHARACTER', "
+            "and gate = {LIMIT = SHARE}"
         )
     limit = table.get("max_feed_age_days")
     if limit is not None and not limit > 0:
@@ -167,6 +175,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
                 "'https://shop/feed.tsv', with '/', '?' and '#' of a password as %2F, %3F and %23, or drop the file "
                 "into the inbox"
             )
+    encoding, delimiter = _text_format(table, f"{path}: [partners.{partner_id}]")
     mapping = folder / table["product_types"] if "product_types" in table else None
     types = read_product_types(mapping) if mapping else ProductTypes(categories={})
     return PartnerSettings(
@@ -179,8 +188,25 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         feeds=tuple(table.get("feeds", [])),
         columns=_read_columns(folder / table["columns"]) if "columns" in table else {},
         max_feed_age_days=float(limit) if limit is not None else None,
+        encoding=encoding,
+        delimiter=delimiter,
         gate=read_limits(table.get("gate", {}), f"{path}: [partners.{partner_id}]"),
     )
+
+
+def _text_format(table: Mapping[str, Any], place: str) -> tuple[str, str]:
+    """Returns the encoding and the delimiter of a partner's text feeds, as Python names them; empty where not set."""
+    encoding, delimiter = table.get("encoding", ""), table.get("delimiter", "")
+    known = text_encoding(encoding) if encoding else ""
+    if known is None:
+        raise ValueError(
+            f"{place} has encoding = {encoding!r}, which is none; write one such as 'utf-8', 'utf-16', 'windows-1250' "
+            "or 'iso-8859-2', or remove it, and the encoding is detected"
+        )
+    if delimiter and delimiter not in DELIMITERS:
+        shown = ", ".join(repr(each) for each in DELIMITERS)
+        raise ValueError(f"{place} has delimiter = {delimiter!r}; write one of {shown}, or remove it")
+    return known, delimiter
 
 
 def _shown(url: object) -> str:

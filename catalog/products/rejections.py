@@ -37,6 +37,12 @@ REJECTIONS: Mapping[str, Rejection] = MappingProxyType(
                 fix="Quote fields that hold the delimiter or a line end, and write every column in every row.",
             ),
             Rejection(
+                reason="repeated_header",
+                meaning="The row is the header once more, as in files that were joined.",
+                kept=NOTHING,
+                fix="Nothing has to be done; write the header once to have no such row.",
+            ),
+            Rejection(
                 reason="field_too_large",
                 meaning="A field has more than 100,000 bytes, or the row more than 4,000,000.",
                 kept=NOTHING,
@@ -44,7 +50,7 @@ REJECTIONS: Mapping[str, Rejection] = MappingProxyType(
             ),
             Rejection(
                 reason="invalid_utf8",
-                meaning="A text has bytes that the feed's encoding does not have.",
+                meaning="An id or a link has bytes that are not UTF-8, in a feed of UTF-8; other texts are repaired.",
                 kept=NOTHING,
                 fix="Save the whole feed in one encoding, best UTF-8.",
             ),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.dataset.columns import LEVEL_COLUMNS
-from catalog.feeds.formats import format_of
+from catalog.feeds.formats import expected_format
 from catalog.feeds.inbox_entries import inbox_entries
 from catalog.products.partners import PartnerSettings
 from catalog.taxonomy.moves import Moves
@@ -40,7 +40,7 @@ def check(settings: Settings) -> dict[str, Any]:
             *_sizes_above(settings.images_short_side_px if project.path else None),
             *reference_problems(store),
             *root_problems(settings),
-            *_problem(lambda: [format_of(feed.name) for feed in inbox.files]),
+            *_problem(lambda: [expected_format(feed.name) for feed in inbox.files]),
             *(f"feed {name} is refused: {reason}" for name, reason in inbox.refused.items()),
         ],
     }

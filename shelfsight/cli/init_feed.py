@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from catalog.feeds.compression import uncompressed_name
+from catalog.feeds.compression import ZIP_SUFFIX, uncompressed_name
 from catalog.feeds.feed import ATTRIBUTES, ReadOptions
 from catalog.feeds.feed_content import read_feed
-from catalog.feeds.formats import FORMAT_OF_SUFFIX, format_of
+from catalog.feeds.formats import FORMAT_OF_SUFFIX, expected_format, format_of
 from catalog.feeds.sampling import Sample, sample_feed
 from catalog.feeds.sources import FeedFile
 from catalog.products.column_proposals import REQUIRED, own_names
@@ -49,7 +49,7 @@ def found_source(place: Path) -> Source:
         ValueError: the file has the suffix of no feed format.
     """
     if place.is_file():
-        format_of(place.name)
+        expected_format(place.name)
         return Source(feeds=[place])
     if not place.is_dir():
         raise FileNotFoundError(f"there is no feed and no folder {str(place)!r}")
@@ -141,8 +141,8 @@ def _counts(texts: pl.Series) -> dict[str, int]:
 def _is_feed(name: str) -> bool:
     try:
         format_of(name)
-    except ValueError:
-        return False
+    except ValueError:  # a zip file may say nothing of what is in it
+        return name.lower().endswith(ZIP_SUFFIX) and not name.startswith(".")
     return not name.startswith(".")
 
 

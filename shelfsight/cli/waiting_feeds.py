@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from catalog.feeds.formats import format_of
+from catalog.feeds.formats import expected_format
 from catalog.feeds.inbox_entries import inbox_entries, printable
 from catalog.feeds.sources import FeedFile, InboxError, public_url
 from catalog.products.partners import PARTNERS_FILE, read_partners
@@ -34,7 +34,7 @@ def waiting_feeds(store: Store, automation: Automation) -> Iterator[Waiting]:
 def _refusal(feed: FeedFile) -> tuple[str, str] | None:
     """Returns why a file can never become a delivery as it is."""
     try:
-        format_of(feed.file_name)
+        expected_format(feed.file_name)
         _ = feed.key
     except (InboxError, ValueError) as error:
         return str(error), f"correct that; {NEXT_SCAN}"

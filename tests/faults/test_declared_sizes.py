@@ -14,7 +14,7 @@ import pytest
 from upath import UPath
 
 from catalog.feeds import row_limits
-from catalog.feeds.compression import decompressed
+from catalog.feeds.compression import COMPRESSIONS, decompressed
 from catalog.feeds.feed import DEFAULT_OPTIONS, MAX_ROW_BYTES, FeedError
 from catalog.feeds.formats import FEED_READERS
 from catalog.feeds.registration import register
@@ -26,7 +26,14 @@ GROUP_ROWS = 1_000_000
 OPEN = b'<rss xmlns:g="http://base.google.com/ns/1.0"><channel>'
 CLOSE = b"</channel></rss>"
 ITEM = b"<item><g:id>a</g:id><g:title>Shoe</g:title></item>"
-SUFFIXES = {"google_tsv": "tsv", "google_xml": "xml", "parquet": "parquet", "csv": "csv", "json_lines": "jsonl"}
+SUFFIXES = {
+    "google_tsv": "tsv",
+    "google_xml": "xml",
+    "parquet": "parquet",
+    "csv": "csv",
+    "json_lines": "jsonl",
+    "spreadsheet": "xlsx",
+}
 
 
 def in_groups(column: pa.Array, num_groups: int = 3, **options: object) -> bytes:
@@ -84,7 +91,7 @@ def test_a_small_file_may_repeat_itself_for_a_while() -> None:
     assert read("parquet", in_groups(pa.array(["a"] * 1_000), 50)).rows.height == 50_000
 
 
-@pytest.mark.parametrize("feed_format", [name for name in WRITERS if name != "parquet"])
+@pytest.mark.parametrize("feed_format", ["google_tsv", "google_xml", "csv", "json_lines"])
 def test_rows_of_nothing_in_a_small_compressed_file_become_no_deliveries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, feed_format: str
 ) -> None:
@@ -163,7 +170,7 @@ def test_a_document_that_would_fill_memory_is_refused(name: str) -> None:
 def test_nesting_in_a_small_compressed_file_is_refused_early() -> None:
     packed = gzip.compress(OPEN + b"<x>" * 5_000_000)
     assert len(packed) < 50_000
-    source = decompressed(io.BytesIO(packed), "feed.xml.gz", "feed.x")
+    source = decompressed(io.BytesIO(packed), COMPRESSIONS[0], "feed.x")
     with pytest.raises(FeedError, match="nested more than 100 deep"):
         read("google_xml", source)  # type: ignore[arg-type]
 

@@ -16,7 +16,14 @@ from tests.catalog.feeds.reading import Row
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 ROWS: list[Row] = [(f"i{n}", *"abcde") for n in range(7)]
-SUFFIXES = {"google_tsv": "tsv", "google_xml": "xml", "parquet": "parquet", "csv": "csv", "json_lines": "jsonl"}
+SUFFIXES = {
+    "google_tsv": "tsv",
+    "google_xml": "xml",
+    "parquet": "parquet",
+    "csv": "csv",
+    "json_lines": "jsonl",
+    "spreadsheet": "xlsx",
+}
 
 
 def drop(folder: Path, name: str, content: bytes) -> FeedFile:

@@ -74,7 +74,9 @@ def test_parts_are_read_only_under_the_column_names_of_their_conversion(tmp_path
     assert len({first.version, *(each.version for each in deliveries)}) == 3
     rows = [batch.rows for batch in delivered_batches(first, source_of(feed, first), options)]
     assert pl.concat(rows)["item_id"].to_list() == ["i0", "i1", "i2"]
-    with pytest.raises(ChangedFeedError, match=r"the column names of partner 'hansen' changed since delivery"):
+    with pytest.raises(
+        ChangedFeedError, match=r"the columns or other settings of partner 'hansen' changed since delivery"
+    ):
         parsed(feed, first)
     again, *_ = registered(feed, 3, options=ReadOptions(columns={"SKU": "id", "title": "color"}))
     assert again.version != first.version
@@ -85,9 +87,9 @@ def test_a_feed_that_is_refused_at_its_end_leaves_no_parts(tmp_path: Path) -> No
     feed = drop(tmp_path, "spring.xml", WRITERS["google_xml"](ROWS)[:-9])
     with pytest.raises(InboxError, match="broken XML"):
         registered(feed, 3)
-    big = b"id,title\n" + b"1,a\n" * 30_000 + b'2,"never closed\n'
+    big = ("id,title\n" + "1,a\n" * 30_000).encode("utf-16")[:-3]
     feed = drop(tmp_path, "spring.csv", big)
-    with pytest.raises(InboxError, match="is never closed"):
+    with pytest.raises(InboxError, match="ends within a character"):
         registered(feed, 3_000)
     assert written(feed) == []
 

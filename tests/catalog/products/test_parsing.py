@@ -152,7 +152,7 @@ def test_a_product_without_an_image_or_title_is_still_a_product() -> None:
 
 
 def test_rows_that_the_reader_rejected_are_rejected_in_the_feed_s_order() -> None:
-    parsed = parsed_from(b"id\ttitle\na\t1\nb\na\t2\nc\t\xff\n")
+    parsed = parsed_from("id\ttitle\na\tö\nb\na\t2\n".encode() + b"c\xff\t3\n")
     assert parsed.products["item_id"].to_list() == ["a"]
     assert parsed.rejected.select("row", "reason", "delivery").rows() == [
         (2, "wrong_field_count", "acme.feed"),
@@ -195,10 +195,13 @@ ROWS = st.lists(
 )
 
 
+TEXTS = [each for each in FEED_READERS if each != "spreadsheet"]  # which has a process for each
+
+
 @given(rows=ROWS)
 @settings(max_examples=25, deadline=None)
 def test_the_same_rows_become_the_same_products_in_every_format(rows: list[Row]) -> None:
-    first, *others = (parsed_feed(*rows, feed_format=feed_format) for feed_format in FEED_READERS)
+    first, *others = (parsed_feed(*rows, feed_format=feed_format) for feed_format in TEXTS)
     for other in others:
         assert other.products.equals(first.products)
         assert other.rejected.equals(first.rejected)

@@ -1,6 +1,13 @@
 """All dirty feeds, by what is odd about them."""
 
-from tests.faults.dirty import accepted
+from tests.faults.dirty import accepted, containers, data_frames, dialects, encodings, spreadsheets
 from tests.faults.dirty.feed_case import FeedCase
 
-FEED_CASES: tuple[FeedCase, ...] = (*accepted.CASES,)
+FEED_CASES: tuple[FeedCase, ...] = (
+    *accepted.CASES,
+    *encodings.CASES,
+    *dialects.CASES,
+    *containers.CASES,
+    *spreadsheets.CASES,
+    *data_frames.CASES,
+)

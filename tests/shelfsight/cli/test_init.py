@@ -216,6 +216,6 @@ def test_what_cannot_be_used_is_named_and_nothing_is_written(
 ) -> None:
     if words[1] == ".":
         (folder / "herbst 2024.csv").write_text("a;b\n")
-        message = "separated by ';'"
+        message = "the feed has 'a', 'b'"
     assert message in refused(capsys, "a", *words)
     assert not (folder / "a").exists()
