@@ -20,7 +20,7 @@ from catalog.feeds.google_tsv import TABS
 from catalog.feeds.parquet_batches import ParquetRows
 from catalog.feeds.sources import FeedFile, InboxError, wrap_source_errors
 from catalog.feeds.tabular import COMMAS
-from catalog.feeds.xml_products import local, xml_products
+from catalog.feeds.xml_samples import xml_rows
 
 NUM_ROWS = 200
 OTHER_SEPARATORS = (";", ",", "\t", "|")
@@ -82,11 +82,6 @@ def _json_rows(source: BinaryIO, name: str) -> Iterator[Row]:
             yield [(key, _text(value)) for key, value in product.items()]
 
 
-def _xml_rows(source: BinaryIO, name: str) -> Iterator[Row]:
-    for product in xml_products(source, name):
-        yield [(local(tag), text) for tag, text in product.texts.items()]
-
-
 def _parquet_rows(source: BinaryIO, name: str) -> Iterator[Row]:
     try:
         schema = pq.read_schema(source)
@@ -104,7 +99,7 @@ def _parquet_rows(source: BinaryIO, name: str) -> Iterator[Row]:
 SAMPLERS: Mapping[str, Callable[[BinaryIO, str], Iterator[Row]]] = MappingProxyType(
     {
         "google_tsv": _tab_rows,
-        "google_xml": _xml_rows,
+        "google_xml": xml_rows,
         "parquet": _parquet_rows,
         "csv": _comma_rows,
         "json_lines": _json_rows,
