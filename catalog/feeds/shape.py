@@ -31,9 +31,9 @@ class Step:
 class Shape:
     """A shape of XML feeds; names are folded.
 
-    `root`: empty for any. `item`: the element of a product, after those directly around it. `categories`: empty for
-    none. `attributes`: attribute -> its paths in the order in which they count; those of Google's shapes are
-    Merchant Center's names.
+    `root`: empty for any. `item`: the element of a product, after those around it. `categories`: empty for none.
+    `attributes`: attribute -> its paths in the order in which they count; those of Google's shapes are Merchant
+    Center's names. `currency`: that of prices that are mere numbers, a code of ISO 4217 or the paths to one.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Shape:
     attributes: Mapping[str, tuple[tuple[Step, ...], ...]]
     categories: str = ""
     is_google: bool = False
+    currency: tuple[tuple[Step, ...], ...] | str = ()
 
     def has_item(self, parents: Sequence[str], name: str) -> bool:
         """Return True for an element that is a product, given the elements around it from the root on."""

@@ -18,7 +18,8 @@ from catalog.storage.toml_files import TomlError, parse_toml
 SHAPES_FILE = "feed_shapes.toml"
 MAX_SHAPES = 200
 
-_KEYS = frozenset({"root", "item", "categories", "attributes", "is_google"})
+_KEYS = frozenset({"root", "item", "categories", "attributes", "currency", "is_google"})
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _SHAPE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -58,8 +59,8 @@ def _shape(name: str, table: object, place: str) -> Shape:
         raise ValueError(f"{place} names no product; write item = 'ELEMENT', such as item = 'products/product'")
     if unknown := sorted(set(fields) - _KEYS):
         raise ValueError(
-            f"{place} has {unknown[0]} = {fields[unknown[0]]!r}; it may have root, item, categories and the table "
-            f"[{name}.attributes]"
+            f"{place} has {unknown[0]} = {fields[unknown[0]]!r}; it may have root, item, categories, currency "
+            f"and the table [{name}.attributes]"
         )
     root, categories = (_name(fields.get(key, ""), f"{place} has {key}") for key in ("root", "categories"))
     item = tuple(_name(each, f"{place} has item") for each in str(item_text).split("/"))
@@ -73,7 +74,17 @@ def _shape(name: str, table: object, place: str) -> Shape:
         raise ValueError(f"{place} has item = {item_text!r}; write an element, such as item = 'products/product'")
     # Attributes that a shape does not name may have Merchant Center's names.
     named = {attribute: (parse_path(attribute),) for attribute in ATTRIBUTES}
-    return Shape(name, root, item, named | attributes, categories, bool(is_google))
+    currency = fields.get("currency", ["price/@currency", "currency", "currencyId"])
+    is_code = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
+    return Shape(
+        name,
+        root,
+        item,
+        named | attributes,
+        categories,
+        bool(is_google),
+        str(currency) if is_code else _paths("currency", currency, place),
+    )
 
 
 def _name(text: object, place: str) -> str:
@@ -87,14 +98,18 @@ def _attributes(table: Any, place: str) -> dict[str, tuple[tuple[Step, ...], ...
     for attribute, value in table.items() if hasattr(table, "items") else [("attributes", table)]:
         if attribute not in ATTRIBUTES:
             raise ValueError(f"{place} has the attribute {attribute!r}; attributes are {', '.join(ATTRIBUTES)}")
-        paths = [value] if isinstance(value, str) else value
-        if not paths or not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-            raise ValueError(f"{place} has {attribute} = {value!r}; write 'PATH' or ['PATH', 'PATH']")
-        try:
-            attributes[attribute] = tuple(parse_path(path) for path in paths)
-        except ValueError as error:
-            raise ValueError(
-                f"{place} has {attribute} = {value!r}, where {error}; write NAME, PARENT/NAME, @ATTRIBUTE, "
-                "NAME/@ATTRIBUTE or NAME[CHILD=value]/NAME"
-            ) from error
+        attributes[attribute] = _paths(attribute, value, place)
     return attributes
+
+
+def _paths(key: str, value: object, place: str) -> tuple[tuple[Step, ...], ...]:
+    paths = [value] if isinstance(value, str) else value
+    if not paths or not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise ValueError(f"{place} has {key} = {value!r}; write 'PATH' or ['PATH', 'PATH']")
+    try:
+        return tuple(parse_path(path) for path in paths)
+    except ValueError as error:
+        raise ValueError(
+            f"{place} has {key} = {value!r}, where {error}; write NAME, PARENT/NAME, @ATTRIBUTE, NAME/@ATTRIBUTE or "
+            "NAME[CHILD=value]/NAME"
+        ) from error

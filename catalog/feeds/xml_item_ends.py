@@ -124,7 +124,7 @@ class ItemEnds:
             else:
                 is_ended = self._buffer.more()
         if is_ended:
-            inside = self._buffer.data.find(match[0], match.end(), position)
+            inside = self._buffer.data.rfind(match[0], match.end(), position)
             is_ended = inside < 0 or not boundaries.begin.search(self._buffer.data, match.end(), inside)
         if is_ended:
             return position + len(end)

@@ -133,7 +133,7 @@ def _text(element: etree._Element) -> str:
         if isinstance(each.tag, str) and not each.prefix:
             parts.append(_text(each))
         parts.append(each.tail or "")
-    return " ".join(part for part in parts if part.strip())
+    return " ".join(part.strip() for part in parts if part.strip())
 
 
 def _reason(error: ParseError) -> str:

@@ -15,10 +15,13 @@ from catalog.feeds.xml_limits import XmlLimits
 NAMES = tuple(ATTRIBUTES)
 IMAGE = NAMES.index("image_link")
 ADDITIONAL = NAMES.index(REPEATED)
+PRICE = NAMES.index("price")
 PRODUCT_TYPE = NAMES.index("product_type")
-MARKED_UP = frozenset({"title", "description"})  # texts that may hold elements of HTML
+_MARKED_UP = (NAMES.index("title"), NAMES.index("description"))  # texts that may hold elements of HTML
 
 _GOOGLE = re.compile(r"google\.com/ns/", re.IGNORECASE)  # http or https, with or without a slash at its end
+_AMOUNT = re.compile(r"[\d.,' \u00a0]+")
+_FORMER_CURRENCIES = {"RUR": "RUB"}
 _ATOM = "http://www.w3.org/2005/Atom"
 _INNER_COMMA = re.compile(r",(?!\s*[a-zA-Z][a-zA-Z0-9+.-]*:)")
 
@@ -50,11 +53,14 @@ class ShapeReader:
     ) -> None:
         self.shape = shape
         self._categories = categories
+        self._currency = shape.currency if isinstance(shape.currency, str) else ""
         self._limits = limits
         self._places: dict[str, list[_Place]] = {}  # by the folded name of the child
         self._own: list[_Place] = []  # in attributes of the product's own tag
-        for position, attribute in enumerate(NAMES):
-            for rank, path in enumerate(_paths(shape, names, attribute)):
+        paths = [_paths(shape, names, attribute) for attribute in NAMES]
+        paths.append([] if isinstance(shape.currency, str) or shape.is_google else list(shape.currency))
+        for position, of_position in enumerate(paths):
+            for rank, path in enumerate(of_position):
                 place = _Place(position, rank, path[0], path[1:])
                 if path[0].name.startswith("@"):
                     self._own.append(place)
@@ -64,8 +70,8 @@ class ShapeReader:
 
     def values(self, product: Element) -> Values:
         """Return the text of each attribute in the order of `NAMES`, None where a product has none."""
-        values: Values = [None] * len(NAMES)
-        ranks = [_LAST] * len(NAMES)
+        values: Values = [None] * (len(NAMES) + 1)  # the last is the currency
+        ranks = [_LAST] * len(values)
         images: list[str] = []
         for child in product:
             places = self._places_of_tag.get(child.tag)
@@ -84,20 +90,27 @@ class ShapeReader:
                         values[position], ranks[position] = text, rank
             if has_children:
                 self._refuse_depth(child)
-        for place in self._own:
-            text = _attribute(product, place.step.name)
-            if text and place.rank < ranks[place.position]:
-                values[place.position], ranks[place.position] = text, place.rank
+        self._add_own(product, values, ranks)
         if images:
             values[ADDITIONAL] = _joined(images, values[IMAGE])
         if self.shape.categories and values[PRODUCT_TYPE]:
             values[PRODUCT_TYPE] = self._categories.path(values[PRODUCT_TYPE] or "")
+        currency = values.pop() or self._currency
+        if currency:
+            values[PRICE] = _with_currency(values[PRICE], currency)
         return values
+
+    def _add_own(self, product: Element, values: Values, ranks: list[int]) -> None:
+        """Adds the values that the product's own tag has."""
+        for place in self._own:
+            text = _attribute(product, place.step.name)
+            if text and place.rank < ranks[place.position]:
+                values[place.position], ranks[place.position] = text, place.rank
 
     def attribute_of(self, tag: str) -> str | None:
         """Return the attribute that elements of this name have the text of, or a part of; None where they have none."""
         places = self._places_of_tag.get(tag) or self._meet(tag)
-        return next((NAMES[position] for position, _, _ in places), None)
+        return next((NAMES[position] for position, _, _ in places if position < len(NAMES)), None)
 
     def _meet(self, tag: str) -> list[tuple[int, int, _Read | None]]:
         """Returns where the children of a tag have values, `{NAMESPACE}NAME`, which is worked out once a tag."""
@@ -152,7 +165,7 @@ def _reader(place: _Place) -> _Read | None:
     """Returns the function that reads a place within a child; None for its text alone."""
     if place.step.key or place.rest:
         return lambda child: list(_found(child, place.step, place.rest))
-    return _marked_up_text if NAMES[place.position] in MARKED_UP else None
+    return _marked_up_text if place.position in _MARKED_UP else None
 
 
 def _found(element: Element, step: Step, rest: Sequence[Step]) -> Iterator[str | None]:
@@ -198,7 +211,13 @@ def _marked_up_text(element: Element) -> tuple[str]:
     return (" ".join(part.strip() for part in parts if part.strip()),)
 
 
+def _with_currency(price: str | None, currency: str) -> str | None:
+    """Returns a price that is a mere number with its currency."""
+    is_amount = price is not None and _AMOUNT.fullmatch(price)
+    return f"{price} {_FORMER_CURRENCIES.get(currency, currency)}" if is_amount else price
+
+
 def _joined(images: list[str], first: str | None) -> str:
-    """Returns links as one text, separated by commas; the product's image is not among them again."""
+    """Returns links as one text, separated by commas; none is there twice, and the product's image not again."""
     links = [_INNER_COMMA.sub("%2C", image) if "," in image and "://" in image else image for image in images]
-    return ",".join(link for link in links if link != first)[: MAX_FIELD_BYTES + 1]
+    return ",".join(link for link in dict.fromkeys(links) if link != first)[: MAX_FIELD_BYTES + 1]

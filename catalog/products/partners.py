@@ -14,6 +14,8 @@ from catalog.escaping.secrets import redact
 from catalog.feeds.dialects import DELIMITERS
 from catalog.feeds.encodings import text_encoding
 from catalog.feeds.feed import ATTRIBUTES, ReadOptions, attribute_of
+from catalog.feeds.shape import Shape
+from catalog.feeds.shapes import SHAPES_FILE, parse_shapes
 from catalog.products.mapping_files import ProductTypes, read_mapping, read_product_types, read_text
 from catalog.storage.toml_files import TomlError, parse_toml
 from catalog.taxonomy.moves import Moves
@@ -49,6 +51,7 @@ class PartnerSettings:
     `feeds`: URLs of feeds that the partner keeps elsewhere, of any kind that fsspec opens.
     `max_feed_age_days`: days after which a newer feed is missed; None for the project's own limit.
     `encoding`, `delimiter`: those of its text feeds; empty where they are detected.
+    `shapes`: further shapes of XML feeds, from `feed_shapes.toml`, which all partners share.
     """
 
     partner_id: str
@@ -62,11 +65,12 @@ class PartnerSettings:
     max_feed_age_days: float | None = None
     encoding: str = ""
     delimiter: str = ""
+    shapes: tuple[Shape, ...] = ()
 
     @property
     def read_options(self) -> ReadOptions:
         """What the settings say about the reading of the partner's feeds."""
-        return ReadOptions(columns=self.columns, encoding=self.encoding, delimiter=self.delimiter)
+        return ReadOptions(columns=self.columns, encoding=self.encoding, delimiter=self.delimiter, shapes=self.shapes)
 
 
 def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves | None = None) -> dict[str, int]:
@@ -102,11 +106,12 @@ def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves
 
 def read_partners(folder: UPath) -> list[PartnerSettings]:
     """Return all partners, in the order of their names; raises as `read_partner` does."""
-    return [_settings(folder, partner_id, table) for partner_id, table in sorted(_tables(folder).items())]
+    shapes = _read_shapes(folder)
+    return [_settings(folder, partner_id, table, shapes) for partner_id, table in sorted(_tables(folder).items())]
 
 
 def read_partner(folder: UPath, partner_id: str) -> PartnerSettings:
-    """Return the partner's settings, from `partners.toml` in the folder and the CSV files that it names.
+    """Return the partner's settings, from `partners.toml` in the folder and the files beside it.
 
     Raises:
         ValueError: There is no such file or partner, or a setting is unknown or wrong; the message names the file.
@@ -118,7 +123,7 @@ def read_partner(folder: UPath, partner_id: str) -> PartnerSettings:
             f"unknown partner {partner_id!r}; known are {known}; "
             f"add [partners.{partner_id}] to {folder / PARTNERS_FILE}"
         )
-    return _settings(folder, partner_id, tables[partner_id])
+    return _settings(folder, partner_id, tables[partner_id], _read_shapes(folder))
 
 
 def _tables(folder: UPath) -> dict[str, Any]:
@@ -133,7 +138,7 @@ def _tables(folder: UPath) -> dict[str, Any]:
     return tables
 
 
-def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerSettings:
+def _settings(folder: UPath, partner_id: str, table: dict[str, Any], shapes: tuple[Shape, ...]) -> PartnerSettings:
     path = folder / PARTNERS_FILE
     if not _PARTNER_ID.fullmatch(partner_id):
         raise ValueError(f"{path}: partner {partner_id!r} has a bad name; use letters, digits, '_' and '-'")
@@ -181,6 +186,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         max_feed_age_days=float(limit) if limit is not None else None,
         encoding=encoding,
         delimiter=delimiter,
+        shapes=shapes,
     )
 
 
@@ -197,6 +203,12 @@ def _text_format(table: Mapping[str, Any], place: str) -> tuple[str, str]:
         shown = ", ".join(repr(each) for each in DELIMITERS)
         raise ValueError(f"{place} has delimiter = {delimiter!r}; write one of {shown}, or remove it")
     return known, delimiter
+
+
+def _read_shapes(folder: UPath) -> tuple[Shape, ...]:
+    """Returns the shapes of `feed_shapes.toml`; none where there is no such file."""
+    path = folder / SHAPES_FILE
+    return parse_shapes(read_text(path, "write it"), str(path)) if path.exists() else ()
 
 
 def _shown(url: object) -> str:

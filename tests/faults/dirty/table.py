@@ -1,6 +1,12 @@
 """All dirty feeds, by what is odd about them."""
 
-from tests.faults.dirty import accepted
+from tests.faults.dirty import accepted, xml_comparisons, xml_damage, xml_documents, xml_shapes
 from tests.faults.dirty.feed_case import FeedCase
 
-FEED_CASES: tuple[FeedCase, ...] = (*accepted.CASES,)
+FEED_CASES: tuple[FeedCase, ...] = (
+    *accepted.CASES,
+    *xml_shapes.CASES,
+    *xml_comparisons.CASES,
+    *xml_damage.CASES,
+    *xml_documents.CASES,
+)
