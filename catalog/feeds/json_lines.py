@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.delimited import Record, records
+from catalog.feeds.delimited import Record, lines_of
 from catalog.feeds.feed import (
     ATTRIBUTES,
     DEFAULT_OPTIONS,
@@ -20,6 +20,7 @@ from catalog.feeds.feed import (
     attribute_of,
     attributes_by_header,
 )
+from catalog.feeds.transcoding import as_utf8
 
 
 class _LineError(ValueError):
@@ -42,12 +43,10 @@ def read_json_lines(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_
     attributes = attributes_by_header(options.columns)
     builder = BatchBuilder(name, options.columns)
     is_first = True
-    for record in records(source, name, has_multiline_fields=False):
+    for record in lines_of(as_utf8(source, name, options)):
         try:
             builder.add(_values(record, attributes))
         except _LineError as error:
-            if is_first and record.content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise FeedError(f"{name}: the file is UTF-16; save it as UTF-8") from error
             if is_first and error.reason == "broken_json":
                 raise FeedError(f"{name}: the first line is not a JSON object; check the file's format") from error
             builder.reject(record.content, error.reason, error.detail)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from catalog.feeds.encodings import text_encoding
+from catalog.feeds.encodings import UTF_8, Encoding, detect_encoding, marked_encoding, text_encoding
 from catalog.feeds.feed import ReadOptions
 
 BLOCK_BYTES = 1 << 18
@@ -23,13 +23,6 @@ NOT_A_CHARACTER = "\uffff"
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9._:-]{1,40})[\"']")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _HIGH = re.compile(rb"[\x80-\xff]")
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _DECLARATION_STARTS = ((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
 
 
@@ -37,28 +30,30 @@ def utf8_blocks(source: BinaryIO, options: ReadOptions) -> Iterator[bytes]:
     """Yield the document in blocks of UTF-8, which end anywhere; bytes that are UTF-8 by name are not checked.
 
     The encoding is, in this order: the one that was found when the feed was registered, the partner's own, that of the
-    byte order mark, the declared one where the text can be in it, and else UTF-8 or Windows-1252. It is chosen by the
-    first texts that are not ASCII.
+    byte order mark, the declared one where the text can be in it, and else the detected one. It is chosen by the first
+    texts that are not ASCII.
     """
     blocks = _blocks(source)
     head = next(blocks, b"")
     if not head:
         return
     blocks = itertools.chain([head], blocks)
-    chosen = options.detected("encoding") or options.encoding or _wide_encoding(head)
+    chosen = _known_encoding(head, options)
     sample: list[bytes] = []  # blocks from the first on that is not ASCII
-    while not chosen and (block := next(blocks, b"")):
+    while chosen is None and (block := next(blocks, b"")):
         if not sample and block.isascii():
             yield block
             continue
         sample.append(block)
         if len(sample) == SAMPLE_BLOCKS or len(_HIGH.findall(block)) >= ENOUGH_BYTES:
             break
-    if not chosen and not sample:
+    if chosen is None and not sample:
         return
-    encoding = options.note("encoding", chosen or _narrow_encoding(head, b"".join(sample)))
+    found = chosen or _declared_or_detected(head, b"".join(sample))
+    encoding = options.note("encoding", found.name)
+    options.note("encoding_confidence", f"{found.confidence:g}")
     blocks = itertools.chain(sample, blocks)
-    if encoding in ("utf-8", "utf-8-sig", "ascii"):
+    if encoding in (UTF_8, "utf-8-sig", "ascii"):
         yield from blocks
         return
     decoder = _decoder(encoding)
@@ -81,31 +76,29 @@ def _blocks(source: BinaryIO) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-def _wide_encoding(block: bytes) -> str:
-    """Returns an encoding that shows in the first bytes; empty for one with a byte for each ASCII character."""
-    for mark, encoding in _BOMS:
-        if block.startswith(mark):
-            return encoding
-    start = block[:64].lstrip(b" \t\r\n")
-    start = block[:2] if start[:1] == b"\0" else start[:2]
-    return next((encoding for bytes_, encoding in _DECLARATION_STARTS if start == bytes_), "")
+def _known_encoding(head: bytes, options: ReadOptions) -> Encoding | None:
+    """Returns an encoding that is recorded or set, or shows in the first bytes; None for one that texts have to tell."""
+    if recorded := options.detected("encoding") or options.encoding:
+        return Encoding(recorded, float(options.detected("encoding_confidence") or 1))
+    if marked := marked_encoding(head):
+        return Encoding(marked[0], 1.0)
+    start = head[:64].lstrip(b" \t\r\n")[:2]
+    return next(
+        (Encoding(name, 1.0) for first, name in _DECLARATION_STARTS if head[:2] == first or start == first), None
+    )
 
 
-def _narrow_encoding(head: bytes, sample: bytes) -> str:
+def _declared_or_detected(head: bytes, sample: bytes) -> Encoding:
     """Returns the encoding of a document that starts so, and in which this is the first that is not ASCII."""
     match = _DECLARED.search(head[:1024])
     declared = (text_encoding(match.group(1).decode("ascii")) or "") if match else ""
-    if declared.startswith(("utf-16", "utf-32", "utf_16", "utf_32")):  # the declaration could be read byte by byte
-        declared = ""
-    num_multibyte = len(_MULTIBYTE.findall(sample))
-    num_wrong = len(_HIGH.findall(_MULTIBYTE.sub(b"", sample)))
-    if declared in ("", "utf-8", "ascii", "utf-7"):
-        # One wrong byte in UTF-8 costs its product, while text that is not UTF-8 has hardly anything that looks so.
-        return "utf-8" if num_multibyte >= num_wrong else "cp1252"
+    is_wide = declared.startswith(("utf-16", "utf-32"))  # but the declaration could be read byte by byte
+    if is_wide or declared in ("", UTF_8, "ascii", "utf-7"):
+        return detect_encoding([sample])
     is_single_byte = len(b"\xe4\xf6".decode(declared, "replace")) == 2
-    if is_single_byte and num_multibyte and not num_wrong:
-        return "utf-8"
-    return declared
+    if is_single_byte and _MULTIBYTE.search(sample) and not _HIGH.search(_MULTIBYTE.sub(b"", sample)):
+        return Encoding(UTF_8, 1.0)
+    return Encoding(declared, 1.0)
 
 
 def _decoder(encoding: str) -> codecs.IncrementalDecoder:
