@@ -46,7 +46,7 @@ def read_google_xml(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_
             if builder.is_full:
                 yield builder.batch()
     if num_repaired:
-        options.note("repaired_products", str(num_repaired))
+        options.note("repaired products", f"{num_repaired:,}")
     yield builder.last_batch()
 
 

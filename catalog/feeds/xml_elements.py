@@ -12,7 +12,7 @@ from catalog.feeds.xml_items import XmlItems
 from catalog.feeds.xml_recovery import LostProductError, recovered
 from catalog.feeds.xml_repair import missing_namespaces, repaired
 
-RUN_BYTES = 1 << 17  # of products that are parsed together
+RUN_BYTES = 1 << 15  # of products that are parsed together
 
 _TAIL = b"</x>"
 
@@ -43,7 +43,7 @@ def xml_products(items: XmlItems) -> Iterator[list[XmlProduct]]:
 
 
 def _products(
-    run: list[RawItem], namespaces: Mapping[bytes, bytes], undeclared: dict[bytes, bytes]
+    run: list[RawItem], namespaces: dict[bytes, bytes], undeclared: dict[bytes, bytes]
 ) -> Iterator[XmlProduct]:
     if run:
         whole = [each for each in run if not each.fault and not each.is_large]
@@ -57,7 +57,7 @@ def _products(
                 yield next(elements)
 
 
-def _runs(items: XmlItems) -> Iterator[tuple[Mapping[bytes, bytes], list[RawItem]]]:
+def _runs(items: XmlItems) -> Iterator[tuple[dict[bytes, bytes], list[RawItem]]]:
     """Yields products that follow one another, and the namespaces that are declared around them."""
     run: list[RawItem] = []
     num_bytes, namespaces = 0, items.namespaces
@@ -73,9 +73,7 @@ def _runs(items: XmlItems) -> Iterator[tuple[Mapping[bytes, bytes], list[RawItem
         yield namespaces, run
 
 
-def _parsed(
-    run: list[RawItem], namespaces: Mapping[bytes, bytes], undeclared: dict[bytes, bytes]
-) -> Iterator[XmlProduct]:
+def _parsed(run: list[RawItem], namespaces: dict[bytes, bytes], undeclared: dict[bytes, bytes]) -> Iterator[XmlProduct]:
     """Yields the products of a run: parsed together where all are well-formed, one by one where not."""
     if not run:
         return
@@ -127,7 +125,7 @@ def _parse(document: bytes) -> Element:
     return root
 
 
-def _head(namespaces: Mapping[bytes, bytes]) -> bytes:
+def _head(namespaces: dict[bytes, bytes]) -> bytes:
     """Returns the start tag of an element that declares namespaces."""
     declared = b"".join(
         b' xmlns%s="%s"' % (b":" + prefix if prefix else b"", uri) for prefix, uri in namespaces.items()

@@ -77,15 +77,13 @@ def _blocks(source: BinaryIO) -> Iterator[bytes]:
 
 
 def _known_encoding(head: bytes, options: ReadOptions) -> Encoding | None:
-    """Returns an encoding that is recorded or set, or shows in the first bytes; None for one that texts have to tell."""
+    """Returns an encoding that is recorded or set, or shows in the first bytes; None where texts have to tell."""
     if recorded := options.detected("encoding") or options.encoding:
         return Encoding(recorded, float(options.detected("encoding_confidence") or 1))
     if marked := marked_encoding(head):
         return Encoding(marked[0], 1.0)
-    start = head[:64].lstrip(b" \t\r\n")[:2]
-    return next(
-        (Encoding(name, 1.0) for first, name in _DECLARATION_STARTS if head[:2] == first or start == first), None
-    )
+    starts = (head[:2], head[:64].lstrip(b" \t\r\n")[:2])
+    return next((Encoding(name, 1.0) for first, name in _DECLARATION_STARTS if first in starts), None)
 
 
 def _declared_or_detected(head: bytes, sample: bytes) -> Encoding:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from catalog.feeds.xml_limits import XmlLimits
+from catalog.feeds.xml_limits import MAX_DEPTH, XmlLimits
 
-MAX_SIBLINGS = 100  # products within an element of a product that are looked over for its end
+MAX_SIBLINGS = 20  # products within an element of a product that are looked over for its end
 MAX_AHEAD_BYTES = 1_000_000  # of them
 
 NAME = re.compile(rb"<(/?)([A-Za-z_:\x80-\xff][^\s<>/=\"']*)")
@@ -93,58 +93,66 @@ def tags(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Tag]:
         yield Tag(tag[2], bool(tag[1]), tag[3].endswith(b"/"), tag.start(), tag.end())
 
 
-def num_steps_deep(content: bytes, limits: XmlLimits) -> int:
-    """Return how deeply elements are nested in a product that may be broken; its names are counted as well."""
-    depth = deepest = 0
+def count_tags(content: bytes, limits: XmlLimits, depth: int) -> None:
+    """Count the names and the depth of a text that begins at some depth; raises `FeedError` beyond the limits."""
     for tag in tags(content):
         limits.meet(tag.name)
-        if tag.is_end:
-            depth = max(0, depth - 1)
-        elif not tag.is_empty:
-            depth += 1
-            deepest = max(deepest, depth)
-    return deepest
+        depth += -1 if tag.is_end else not tag.is_empty
+        limits.refuse_depth(depth)
 
 
-def is_nested(data: bytes, start: int, position: int, boundaries: Boundaries) -> int:
-    """Return the end of an element of the products' name that is inside of a product; -1 where it is the next product.
+class Nesting:
+    """Tells elements of the products' name inside of a product from the next product.
 
-    It is inside where the element around it ends after it, and it is the next one where another product follows or the
-    list of products ends: then the product before it has lost its end tag.
+    One is inside where the element around it ends after it. It is the next product where another product follows, or
+    the list of products ends: then the product before it has lost its end tag.
 
     Args:
-        data: The text.
         start: Where the product begins.
-        position: Where the element begins.
+        boundaries: Those of products.
     """
-    if (tag := TAG.match(data, position)) is None:
-        return -1
-    if tag[3].endswith(b"/"):
-        return tag.end() if _innermost(data, start, position) else -1
-    around = _innermost(data, start, position)
-    depth = num_siblings = first_end = 0
-    for each in tags(data, position, min(len(data), position + MAX_AHEAD_BYTES)):
-        if each.name == boundaries.tag and not each.is_empty and (depth or not each.is_end):
-            depth += -1 if each.is_end else 1
-            num_siblings += not each.is_end
-            first_end = first_end or (each.end if not depth else 0)
+
+    def __init__(self, start: int, boundaries: Boundaries) -> None:
+        self._boundaries = boundaries
+        self._position = start  # up to which the product's tags were counted
+        self._open: list[bytes] = []  # names of elements
+
+    def end(self, data: bytes, position: int) -> int:
+        """Return the end of an element inside of the product, or of several on end; -1 where it is the next product.
+
+        Args:
+            data: The text.
+            position: Where the element begins, behind those of former calls.
+        """
+        around = self._innermost(data, position)
+        depth = num_others = num_siblings = last_end = 0
+        end = -1
+        for tag in tags(data, position, min(len(data), position + MAX_AHEAD_BYTES)):
+            step = 0 if tag.is_empty else -1 if tag.is_end else 1
+            is_product = tag.name == self._boundaries.tag
+            if depth:
+                depth += step if is_product else 0
+            elif tag.is_end and not num_others:
+                end = last_end if tag.name == around else -1
+                break
+            elif is_product:
+                depth += max(step, 0)
+                num_siblings += 1
+            else:
+                num_others += step  # between the products and the end of what is around them
+            last_end = tag.end if is_product and not depth else last_end
             if num_siblings > MAX_SIBLINGS:
-                return -1
-        elif not depth and each.name != boundaries.tag:
-            return first_end if not each.is_end or each.name == around else -1
-        elif not depth and each.is_end:  # of the product itself
-            return first_end if around == boundaries.tag else -1
-    return -1
+                break
+        self._position = max(position, end)
+        return end
 
-
-def _innermost(data: bytes, start: int, position: int) -> bytes:
-    """Returns the name of the innermost element that is open at a position."""
-    names: list[bytes] = []
-    for tag in tags(data, start, position):
-        if tag.is_end:
-            if tag.name in names[-20:]:
-                while names.pop() != tag.name:
-                    pass
-        elif not tag.is_empty:
-            names.append(tag.name)
-    return names[-1] if names else b""
+    def _innermost(self, data: bytes, position: int) -> bytes:
+        """Returns the name of the innermost element that is open at a position."""
+        for tag in tags(data, self._position, position):
+            if tag.is_end:
+                if tag.name in self._open[-MAX_DEPTH:]:
+                    while self._open.pop() != tag.name:
+                        pass
+            elif not tag.is_empty:
+                self._open.append(tag.name)
+        return self._open[-1] if self._open else b""
