@@ -94,7 +94,7 @@ def broken(content: bytes, kind: int) -> bytes:
         content.replace(b"]]>", b""),
         content[: len(content) // 2] + b"\n",
         content.replace(b"<g:id>", b"<g:id>\x02"),
-        content.replace(b"</g:title>", b"</g:titel>"),
+        content.replace(b"</g:title>", b"</g:name>"),
         content.replace(b"<g:title>", b"<g:title>\xff"),
         content.replace(b"<g:image_link>", b"<g:image_link>\x02"),
     )

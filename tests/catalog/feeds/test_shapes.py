@@ -1,12 +1,15 @@
 """Shapes of XML feeds: the shipped table, and what is said of a mistake in the user's own."""
 
+import io
 import re
 
 import pytest
 
 from catalog.feeds.feed import ATTRIBUTES, ReadOptions
+from catalog.feeds.google_xml import read_google_xml
 from catalog.feeds.shapes import all_shapes, parse_shapes, shipped_shapes
 from catalog.feeds.xml_categories import Categories
+from tests.build_cache import REPOSITORY
 
 SHAPE = "[own]\nitem = 'a/b'\n[own.attributes]\nid = '@nr'\n"
 
@@ -49,7 +52,7 @@ def test_the_fingerprint_changes_with_every_shape() -> None:
     ],
 )
 def test_a_mistake_is_named_with_file_shape_value_and_way_out(text: str, words: str) -> None:
-    with pytest.raises(ValueError, match="^feed_shapes.toml: ") as caught:
+    with pytest.raises(ValueError, match=r"^feed_shapes\.toml: ") as caught:
         parse_shapes(text, "feed_shapes.toml")
     assert re.search(re.escape(words), str(caught.value))
 
@@ -60,3 +63,14 @@ def test_categories_that_are_each_other_s_parents_end() -> None:
     categories.add({b"id": b"2", b"parentId": b"1"}, b"<![CDATA[C]]></category>")
     assert categories.path("1").endswith("C > A & B")
     assert categories.path("3") == "3"
+
+
+def test_the_example_of_the_documentation_reads_its_feed() -> None:
+    page = (REPOSITORY / "docs" / "how-to" / "xml-feeds.md").read_text()
+    toml, feed = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("toml", "xml"))
+    options = ReadOptions(shapes=parse_shapes(toml, "feed_shapes.toml"))
+    (batch,) = read_google_xml(io.BytesIO(feed.encode()), "feed.x", options)
+    columns = ("item_id", "title", "image_url", "price", "color")
+    assert batch.rows.select(columns).rows() == [("a1", "Kleid", "https://shop.example/a1.jpg", "12.50 EUR", "rot")]
+    for shape in shipped_shapes():
+        assert f"`{shape.name}`" in page
