@@ -85,7 +85,7 @@ def products(num_rows: int) -> Iterator[bytes]:
 
 
 def broken(content: bytes, kind: int) -> bytes:
-    """Returns a product that is lost, or that loses an attribute: it is always told as one rejected row."""
+    """Returns a product that is lost, or that loses an attribute: there is one rejected row for it."""
     ways = (
         content.replace(b"</item>\n", b""),
         content.replace(b"</g:shipping>", b""),

@@ -154,7 +154,7 @@ class ItemEnds:
         return min(end for end in ends if end >= 0)
 
     def _skipped(self, start: int, line: int, boundaries: Boundaries) -> RawItem:
-        """Reads over a product that is too large to be held, and counts its names and depth."""
+        """Reads over a product that is too large for memory, and counts its names and depth."""
         content = self._buffer.data[start : start + MAX_SKIPPED_BYTES]
         self._buffer.at, depth, num_nested = start, 0, -1
         while self._buffer.find(b"<"):

@@ -93,7 +93,7 @@ def test_a_broken_product_is_a_rejected_row_with_its_line_and_the_others_are_rea
     assert batch.rejected.rows() == [(2, broken.decode(), "broken_xml", detail)]
 
 
-def test_a_broken_attribute_is_left_out_of_its_product_and_told() -> None:
+def test_a_broken_attribute_is_left_out_of_its_product_and_is_a_rejected_row() -> None:
     item = b"<item><g:id>b</g:id><g:title>Shoe</g:name><g:image_link>http://a</g:image_link></item>"
     batch = read("google_xml", OPEN + item + CLOSE)
     assert batch.rows.select("row", "item_id", "title", "image_url").rows() == [(1, "b", None, "http://a")]

@@ -60,8 +60,8 @@ def test_damage_to_some_products_costs_no_other(seed: int) -> None:
         batch = read("google_xml", OPEN + b"".join(contents) + CLOSE)
         kept = set(batch.rows["item_id"])
         assert {f"i{number}" for number in range(NUM_PRODUCTS) if number not in hit} <= kept
-        told = batch.rejected.height + batch.rows["item_id"].null_count()
-        assert NUM_PRODUCTS - len(kept & {f"i{number}" for number in range(NUM_PRODUCTS)}) <= told + len(hit)
+        num_rejected = batch.rejected.height + batch.rows["item_id"].null_count()
+        assert NUM_PRODUCTS - len(kept & {f"i{number}" for number in range(NUM_PRODUCTS)}) <= num_rejected + len(hit)
 
 
 @pytest.mark.parametrize("seed", range(20))
