@@ -60,6 +60,10 @@ class BatchBuilder:
         self._num_rows += 1
         self._rejected.append((self._num_rows, raw_text(raw), reason, detail))
 
+    def note(self, raw: bytes, reason: str, detail: str) -> None:
+        """Add what is wrong with the row that was added last, which is kept: a rejected row of the same number."""
+        self._rejected.append((self._num_rows, raw_text(raw), reason, detail))
+
     @property
     def is_full(self) -> bool:
         """Returns True if the batch should be yielded before another row is added."""

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from catalog.feeds.findings import Findings
+from catalog.feeds.shape import Shape
 
 MAX_BATCH_ROWS = 10_000
 MAX_BATCH_BYTES = 32_000_000
@@ -74,14 +75,20 @@ class RowImages:
 class FeedBatch:
     """Rows of a feed, `FEED_SCHEMA`, and those among them that could not be read, `REJECTED_ROWS_SCHEMA`.
 
-    `row` counts the feed's data rows from 1. Text has no NUL, no space around it, and is null where empty. `images` are
-    those of a feed that brings them; such a feed is always converted to parts.
+    `row` counts the feed's data rows from 1. A row that is read without a broken attribute is in both. Text has no NUL,
+    no space around it, and is null where empty. `images` are those of a feed that brings them; such a feed is always
+    converted to parts.
     """
 
     rows: pl.DataFrame
     rejected: pl.DataFrame
     images: RowImages | None = None
     num_repaired: int = 0  # rows with bytes that are not UTF-8, see `repairs`
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows of the feed."""
+        return self.rows.height + self.rejected.join(self.rows, on="row", how="anti").height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +97,7 @@ class ReadOptions:
 
     `columns`: its own column names -> Merchant Center's attributes, as in `PartnerSettings.columns`.
     `encoding`, `delimiter`: those of its text feeds; empty where they are detected.
+    `shapes`: the user's own shapes of XML feeds, which go before those of the package.
     `findings`: what is detected is noted there, and what is recorded there is used; no part of the settings. None
     where nothing is kept: each reading then detects by itself.
     """
@@ -97,12 +105,14 @@ class ReadOptions:
     columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str = ""
     delimiter: str = ""
+    shapes: tuple[Shape, ...] = ()
     findings: Findings | None = field(default=None, compare=False, repr=False)
 
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with the settings; empty for the default ones."""
-        others = {"encoding": self.encoding, "delimiter": self.delimiter}
+        shapes = repr(self.shapes) if self.shapes else ""
+        others = {"encoding": self.encoding, "delimiter": self.delimiter, "shapes": shapes}
         set_ones = {name: value for name, value in others.items() if value}
         if not set_ones:
             return columns_fingerprint(self.columns)

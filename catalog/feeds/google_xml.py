@@ -1,49 +1,97 @@
-"""Google Merchant Center's XML feeds, RSS 2.0 and Atom: an <item> or <entry> a product."""
+"""XML feeds: Google Merchant Center's RSS and Atom, and every other shape that `feed_shapes.toml` describes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.feed import ATTRIBUTES, DEFAULT_OPTIONS, MAX_ROW_BYTES, FeedBatch, ReadOptions
-from catalog.feeds.xml_products import XmlProduct, xml_products
+from catalog.feeds.feed import DEFAULT_OPTIONS, MAX_ROW_BYTES, FeedBatch, ReadOptions
+from catalog.feeds.shapes import all_shapes
+from catalog.feeds.xml_choice import ShapeChoice
+from catalog.feeds.xml_elements import XmlProduct, xml_products
+from catalog.feeds.xml_encoding import utf8_blocks
+from catalog.feeds.xml_items import XmlItems
+from catalog.feeds.xml_repair import CONTROL_MARK, WRONG_BYTES_MARK
+from catalog.feeds.xml_values import NAMES, ShapeReader, Values
 
-GOOGLE = "{http://base.google.com/ns/1.0}"
-ATOM = "{http://www.w3.org/2005/Atom}"
+BROKEN_PRODUCT, BROKEN_ATTRIBUTE = "broken_xml", "broken_attribute"
+PROSE = frozenset({"title", "description", "product_type", "brand", "color", "pattern", "material", "size"})
 
 
 def read_google_xml(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
-    """Yield the batches of an RSS or Atom feed as it streams by, without a tree in memory.
+    """Yield the batches of an XML feed as it streams by, without a tree of it in memory.
+
+    A product whose XML is broken is a rejected row, with its line, and the next one is read. A broken attribute is
+    left out of its product, and a rejected row of the same number says so.
 
     Raises:
-        FeedError: The document is refused (see `xml_products`), or no product has the id under the partner's name.
+        FeedError: The document is refused (see `XmlItems`), or no product has the id under the partner's name.
     """
+    shapes = all_shapes(options.shapes)
+    items = XmlItems(utf8_blocks(source, options), name, shapes)
+    choice = ShapeChoice(items, shapes, options)
     builder = BatchBuilder(name, options.columns)
-    tags_of_attributes = _tags_of_attributes(options.columns)
-    for product in xml_products(source, name):
-        if product.is_whole:
-            builder.add([_value(product, tags) for tags in tags_of_attributes])
-        else:
-            raw = " ".join(product.texts.values()).encode("utf-8")
-            builder.reject(raw, "field_too_large", f"the row is longer than {MAX_ROW_BYTES:,} bytes")
-        if builder.is_full:
-            yield builder.batch()
+    num_repaired = 0
+    for products in xml_products(items):
+        reader = choice.of(products)
+        for product in products:
+            if product.element is None:
+                _reject(builder, product)
+            elif product.fault:
+                num_repaired += 1
+                _add_repaired(builder, product, reader)
+            else:
+                builder.add([text.encode("utf-8") if text else None for text in reader.values(product.element)])
+            if builder.is_full:
+                yield builder.batch()
+    if num_repaired:
+        options.note("repaired products", f"{num_repaired:,}")
     yield builder.last_batch()
 
 
-def _tags_of_attributes(names: Mapping[str, str]) -> list[list[str]]:
-    """Returns for each attribute the tags that may hold it, in the order in which they count."""
-    own: dict[str, list[str]] = {}
-    for tag, attribute in names.items():
-        own.setdefault(attribute, []).append(tag.removeprefix("g:"))
-    # <g:title> goes before RSS's own <title>, <g:id> before Atom's own <id>; <dc:title> never counts.
-    return [
-        [namespace + local for local in own.get(attribute, [attribute]) for namespace in (GOOGLE, "", ATOM)]
-        for attribute in ATTRIBUTES
-    ]
+def _reject(builder: BatchBuilder, product: XmlProduct) -> None:
+    raw = product.raw
+    if raw.is_large:
+        builder.reject(raw.content, "field_too_large", f"the row is longer than {MAX_ROW_BYTES:,} bytes")
+    else:
+        builder.reject(raw.content, BROKEN_PRODUCT, f"line {raw.line}: {product.fault}")
 
 
-def _value(product: XmlProduct, tags: Sequence[str]) -> bytes | None:
-    """Returns the text of the first of these tags that a product has."""
-    return next((text.encode("utf-8") for tag in tags if (text := product.texts.get(tag))), None)
+def _add_repaired(builder: BatchBuilder, product: XmlProduct, reader: ShapeReader) -> None:
+    """Adds a product that was broken, without the attributes that were; without its id, it is rejected."""
+    assert product.element is not None  # noqa: S101
+    values = reader.values(product.element)
+    faults = _faults(values, product, reader)
+    line = f"line {product.raw.line}: "
+    if "id" in faults or values[0] is None:
+        reason = faults.get("id") or product.fault
+        builder.reject(product.raw.content, BROKEN_PRODUCT, line + reason)
+        return
+    builder.add([text.encode("utf-8") if text else None for text in values])
+    if faults:
+        builder.note(product.raw.content, BROKEN_ATTRIBUTE, line + "; ".join(faults.values()))
+
+
+def _faults(values: Values, product: XmlProduct, reader: ShapeReader) -> dict[str, str]:
+    """Removes values that cannot be relied on, and returns what is wrong with each of those attributes."""
+    faults: dict[str, str] = {}
+    for position, text in enumerate(values):
+        attribute = NAMES[position]
+        if text and WRONG_BYTES_MARK in text:
+            faults[attribute] = f"{attribute} has bytes that are not of the feed's encoding"
+        elif text and CONTROL_MARK in text and attribute in PROSE:
+            values[position] = " ".join(text.replace(CONTROL_MARK, " ").split()) or None
+        elif text and CONTROL_MARK in text:
+            faults[attribute] = f"{attribute} has a control character"
+    for tag, fault in product.doubtful.items():
+        attribute = reader.attribute_of(tag) or ""
+        if attribute and attribute not in PROSE:
+            faults.setdefault(attribute, f"{attribute} is lost: {fault}")
+    for attribute in faults:
+        values[NAMES.index(attribute)] = None
+    for tag, fault in product.lost.items():
+        attribute = reader.attribute_of(tag) or ""
+        if attribute and values[NAMES.index(attribute)] is None:
+            faults.setdefault(attribute, f"{attribute} is lost: {fault}")
+    return faults

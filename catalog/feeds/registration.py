@@ -126,7 +126,7 @@ def _num_rows(feed: FeedFile, options: ReadOptions, limit: int) -> int | None:
     """Returns the number of rows of a feed that is one delivery as it is; None for one that has to be converted."""
     num_rows = 0
     for batch in read_feed(feed, options):
-        num_rows += batch.rows.height + batch.rejected.height
+        num_rows += batch.num_rows
         if num_rows > limit or batch.images is not None:
             return None
     return num_rows

@@ -22,7 +22,7 @@ from catalog.feeds.parquet_batches import ParquetRows
 from catalog.feeds.sources import FeedFile, InboxError, wrap_source_errors
 from catalog.feeds.spreadsheets import csv_of_sheet
 from catalog.feeds.transcoding import as_utf8, read_head
-from catalog.feeds.xml_products import local, xml_products
+from catalog.feeds.xml_samples import xml_rows
 
 NUM_ROWS = 200
 HEAD_BYTES = 1 << 22
@@ -91,11 +91,6 @@ def _json_rows(source: BinaryIO, name: str, options: ReadOptions) -> Iterator[Ro
             yield [(key, _text(value)) for key, value in product.items()]
 
 
-def _xml_rows(source: BinaryIO, name: str, _: ReadOptions) -> Iterator[Row]:
-    for product in xml_products(source, name):
-        yield [(local(tag), text) for tag, text in product.texts.items()]
-
-
 def _parquet_rows(source: BinaryIO, name: str, _: ReadOptions) -> Iterator[Row]:
     try:
         schema = pq.read_schema(source)
@@ -113,7 +108,7 @@ def _parquet_rows(source: BinaryIO, name: str, _: ReadOptions) -> Iterator[Row]:
 SAMPLERS: Mapping[str, Callable[[BinaryIO, str, ReadOptions], Iterator[Row]]] = MappingProxyType(
     {
         "google_tsv": _tab_rows,
-        "google_xml": _xml_rows,
+        "google_xml": xml_rows,
         "parquet": _parquet_rows,
         "csv": _comma_rows,
         "json_lines": _json_rows,

@@ -15,6 +15,8 @@ from catalog.feeds.dialects import DELIMITERS
 from catalog.feeds.encodings import text_encoding
 from catalog.feeds.feed import ATTRIBUTES, ReadOptions, attribute_of
 from catalog.products.feed_limits import GateLimits, read_limits
+from catalog.feeds.shape import Shape
+from catalog.feeds.shapes import SHAPES_FILE, parse_shapes
 from catalog.products.mapping_files import ProductTypes, read_mapping, read_product_types, read_text
 from catalog.storage.toml_files import TomlError, parse_toml
 from catalog.taxonomy.moves import Moves
@@ -52,6 +54,7 @@ class PartnerSettings:
     `max_feed_age_days`: days after which a newer feed is missed; None for the project's own limit.
     `encoding`, `delimiter`: those of its text feeds; empty where they are detected.
     `gate`: its own limits of how much a new version of a feed may differ, by the names of `GateLimits`.
+    `shapes`: further shapes of XML feeds, from `feed_shapes.toml`, which all partners share.
     """
 
     partner_id: str
@@ -70,11 +73,12 @@ class PartnerSettings:
     def limits(self, project: GateLimits) -> GateLimits:
         """Return the limits of change of the partner's feeds: the project's, with its own in their place."""
         return replace(project, **self.gate)
+    shapes: tuple[Shape, ...] = ()
 
     @property
     def read_options(self) -> ReadOptions:
         """What the settings say about the reading of the partner's feeds."""
-        return ReadOptions(columns=self.columns, encoding=self.encoding, delimiter=self.delimiter)
+        return ReadOptions(columns=self.columns, encoding=self.encoding, delimiter=self.delimiter, shapes=self.shapes)
 
 
 def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves | None = None) -> dict[str, int]:
@@ -110,11 +114,12 @@ def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves
 
 def read_partners(folder: UPath) -> list[PartnerSettings]:
     """Return all partners, in the order of their names; raises as `read_partner` does."""
-    return [_settings(folder, partner_id, table) for partner_id, table in sorted(_tables(folder).items())]
+    shapes = _read_shapes(folder)
+    return [_settings(folder, partner_id, table, shapes) for partner_id, table in sorted(_tables(folder).items())]
 
 
 def read_partner(folder: UPath, partner_id: str) -> PartnerSettings:
-    """Return the partner's settings, from `partners.toml` in the folder and the CSV files that it names.
+    """Return the partner's settings, from `partners.toml` in the folder and the files beside it.
 
     Raises:
         ValueError: There is no such file or partner, or a setting is unknown or wrong; the message names the file.
@@ -126,7 +131,7 @@ def read_partner(folder: UPath, partner_id: str) -> PartnerSettings:
             f"unknown partner {partner_id!r}; known are {known}; "
             f"add [partners.{partner_id}] to {folder / PARTNERS_FILE}"
         )
-    return _settings(folder, partner_id, tables[partner_id])
+    return _settings(folder, partner_id, tables[partner_id], _read_shapes(folder))
 
 
 def _tables(folder: UPath) -> dict[str, Any]:
@@ -141,7 +146,7 @@ def _tables(folder: UPath) -> dict[str, Any]:
     return tables
 
 
-def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerSettings:
+def _settings(folder: UPath, partner_id: str, table: dict[str, Any], shapes: tuple[Shape, ...]) -> PartnerSettings:
     path = folder / PARTNERS_FILE
     if not _PARTNER_ID.fullmatch(partner_id):
         raise ValueError(f"{path}: partner {partner_id!r} has a bad name; use letters, digits, '_' and '-'")
@@ -191,6 +196,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         encoding=encoding,
         delimiter=delimiter,
         gate=read_limits(table.get("gate", {}), f"{path}: [partners.{partner_id}]"),
+        shapes=shapes,
     )
 
 
@@ -207,6 +213,12 @@ def _text_format(table: Mapping[str, Any], place: str) -> tuple[str, str]:
         shown = ", ".join(repr(each) for each in DELIMITERS)
         raise ValueError(f"{place} has delimiter = {delimiter!r}; write one of {shown}, or remove it")
     return known, delimiter
+
+
+def _read_shapes(folder: UPath) -> tuple[Shape, ...]:
+    """Returns the shapes of `feed_shapes.toml`; none where there is no such file."""
+    path = folder / SHAPES_FILE
+    return parse_shapes(read_text(path, "write it"), str(path)) if path.exists() else ()
 
 
 def _shown(url: object) -> str:

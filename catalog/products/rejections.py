@@ -72,6 +72,18 @@ REJECTIONS: Mapping[str, Rejection] = MappingProxyType(
                 kept=NOTHING,
                 fix="Write the attribute as a string.",
             ),
+            Rejection(
+                reason="broken_xml",
+                meaning="The XML of a product is broken: its id or its end is not certain. The detail has the line.",
+                kept=NOTHING,
+                fix="Write the feed with an XML library, which ends every element and escapes every `&` and `<`.",
+            ),
+            Rejection(
+                reason="broken_attribute",
+                meaning="An element of a product in XML has no end tag, a control character or wrong bytes.",
+                kept=REST,
+                fix="Write the feed with an XML library, in one encoding, and without control characters.",
+            ),
             # ids
             Rejection(
                 reason="missing_id",

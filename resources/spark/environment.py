@@ -27,8 +27,8 @@ import resources
 
 REQUIREMENTS = (
     "aiohttp",
-    "defusedxml",
     "fsspec",
+    "lxml",
     "multidict",
     "numpy",
     "opencv-python-headless",

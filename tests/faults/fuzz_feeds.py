@@ -53,7 +53,7 @@ def check(feed_format: str, data: bytes) -> None:
         for batch in FEED_READERS[feed_format](io.BytesIO(data), "feed.x", DEFAULT_OPTIONS):
             assert batch.rows.schema == FEED_SCHEMA
             assert batch.rejected.schema == REJECTED_ROWS_SCHEMA
-            numbers = sorted([*batch.rows["row"], *batch.rejected["row"]])
+            numbers = sorted({*batch.rows["row"], *batch.rejected["row"]})  # a row may be kept without an attribute
             assert numbers == list(range(first_row, first_row + len(numbers)))
             first_row += len(numbers)
             for column in COLUMNS:
