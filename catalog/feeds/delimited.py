@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import BinaryIO
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.feed import ATTRIBUTES, MAX_ROW_BYTES, FeedBatch, FeedError, attribute_positions
+from catalog.feeds.feed import ATTRIBUTES, MAX_ROW_BYTES, FeedBatch, FeedError, ReadOptions, attribute_positions
+from catalog.feeds.presets.preset import plain_name
+from catalog.feeds.presets.recognition import merged_batches, preset_columns, preset_of
 
 _CHUNK_BYTES = 1 << 18
 _MAX_HEADER_BYTES = 100_000
@@ -40,13 +42,18 @@ class Record:
     is_whole: bool = True
 
 
-def read_delimited(source: BinaryIO, name: str, names: Mapping[str, str], dialect: Dialect) -> Iterator[FeedBatch]:
+def read_delimited(source: BinaryIO, name: str, options: ReadOptions, dialect: Dialect) -> Iterator[FeedBatch]:
     """Yield the batches of a feed of delimited text, in constant memory; blank lines are skipped."""
     all_records = records(source, name, has_multiline_fields=dialect.has_multiline_fields)
     headers = headers_of(next(all_records, None), name, dialect)
-    positions = attribute_positions(headers, name, names)
-    header = Header(len(headers), [positions.get(attribute) for attribute in ATTRIBUTES])
+    preset = preset_of(headers, options, name)
     builder = BatchBuilder(name)
+    if preset is not None and preset.merged is not None:
+        rows = preset_rows(all_records, headers, dialect, builder)
+        yield from merged_batches(preset, rows, builder, options.currency)
+        return
+    positions = attribute_positions(headers, name, preset_columns(preset, headers, options))
+    header = Header(len(headers), [positions.get(attribute) for attribute in ATTRIBUTES])
     for record in all_records:
         add_record(builder, record, dialect, header)
         if builder.is_full:
@@ -54,17 +61,36 @@ def read_delimited(source: BinaryIO, name: str, names: Mapping[str, str], dialec
     yield builder.last_batch()
 
 
+def preset_rows(
+    all_records: Iterable[Record], headers: Sequence[str], dialect: Dialect, builder: BatchBuilder
+) -> Iterator[Mapping[str, str]]:
+    """Yield the rows of a shop system's export, and reject records that are none."""
+    names = [plain_name(header) for header in headers]
+    for record in all_records:
+        fields = _fields(builder, record, dialect, len(names))
+        if fields is not None:
+            texts = (field.decode("utf-8", "surrogateescape") for field in fields)
+            yield {name: text for name, text in zip(names, texts, strict=True) if text}
+
+
 def add_record(builder: BatchBuilder, record: Record, dialect: Dialect, header: Header) -> None:
     """Add a record to the batch, or reject it with a reason."""
+    fields = _fields(builder, record, dialect, header.num_columns)
+    if fields is not None:
+        builder.add([None if position is None else fields[position] for position in header.positions])
+
+
+def _fields(builder: BatchBuilder, record: Record, dialect: Dialect, num_columns: int) -> list[bytes] | None:
+    """Returns the fields of a record; None, and rejects it, where it is too long or has another number of them."""
     if not record.is_whole:
         builder.reject(record.content, "field_too_large", f"the row is longer than {MAX_ROW_BYTES:,} bytes")
-        return
+        return None
     fields = dialect.split(record.content)
-    if len(fields) == header.num_columns:
-        builder.add([None if position is None else fields[position] for position in header.positions])
-    else:
-        detail = f"{len(fields)} fields where the header has {header.num_columns} ({dialect.description})"
-        builder.reject(record.content, "wrong_field_count", detail)
+    if len(fields) == num_columns:
+        return fields
+    detail = f"{len(fields)} fields where the header has {num_columns} ({dialect.description})"
+    builder.reject(record.content, "wrong_field_count", detail)
+    return None
 
 
 def headers_of(record: Record | None, name: str, dialect: Dialect) -> list[str]:

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.delimited import Dialect, Header, Record, add_record, headers_of
+from catalog.feeds.delimited import Dialect, Header, Record, add_record, headers_of, preset_rows
 from catalog.feeds.feed import (
     ATTRIBUTES,
     COLUMNS,
@@ -28,8 +28,10 @@ from catalog.feeds.feed import (
     REJECTED_ROWS_SCHEMA,
     FeedBatch,
     FeedError,
+    ReadOptions,
     attribute_positions,
 )
+from catalog.feeds.presets.recognition import merged_batches, preset_columns, preset_of
 from catalog.storage.cores import num_cores
 
 BLOCK_BYTES = 1 << 24
@@ -37,7 +39,7 @@ BLOCK_BYTES = 1 << 24
 _LINES_PER_CHECK = 64
 
 
-def read_tabs(source: BinaryIO, name: str, names: Mapping[str, str], dialect: Dialect) -> Iterator[FeedBatch]:
+def read_tabs(source: BinaryIO, name: str, options: ReadOptions, dialect: Dialect) -> Iterator[FeedBatch]:
     """Yield the batches of a feed of tab-separated lines, as `read_delimited` would, in constant memory.
 
     Blocks are parsed in threads, a few ahead of the one that is yielded.
@@ -45,7 +47,14 @@ def read_tabs(source: BinaryIO, name: str, names: Mapping[str, str], dialect: Di
     blocks = whole_lines(source)
     header, rest = next((found for block in blocks if (found := _first_line(block))[0] is not None), (None, b""))
     headers = headers_of(None if header is None else Record(header), name, dialect)
-    reader = TabReader(name, headers, names, dialect)
+    preset = preset_of(headers, options, name)
+    if preset is not None and preset.merged is not None:
+        builder = BatchBuilder(name)
+        lines = (Record(line) for block in itertools.chain([rest], blocks) for line in _text_lines(block))
+        rows = preset_rows(lines, headers, dialect, builder)
+        yield from merged_batches(preset, rows, builder, options.currency)
+        return
+    reader = TabReader(name, headers, preset_columns(preset, headers, options), dialect)
     num_rows = 0
     for batch in _in_threads(reader.batch, itertools.chain([rest], blocks)):
         yield from _numbered(batch, num_rows)
@@ -83,6 +92,11 @@ def _first_line(block: bytes) -> tuple[bytes | None, bytes]:
         if line := line.removesuffix(b"\r"):
             return line, block
     return None, b""
+
+
+def _text_lines(block: bytes) -> Iterator[bytes]:
+    """Yields the lines of a block that are not blank."""
+    return (text for line in block.split(b"\n") if (text := line.removesuffix(b"\r")))
 
 
 def whole_lines(source: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:

@@ -86,14 +86,22 @@ class ReadOptions:
     """What a partner's settings say about the reading of its feeds.
 
     `columns`: its own column names -> Merchant Center's attributes, as in `PartnerSettings.columns`.
+    `preset`: the name of a shop system's export, see `catalog.feeds.presets`; empty where the header decides.
+    `currency`: the currency of prices that come without one; empty where such prices are rejected.
+    `image_base`: the URL below which relative links of images lie; empty where they are kept as they are.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
+    preset: str = ""
+    currency: str = ""
+    image_base: str = ""
 
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with the options; empty for the default ones."""
-        return columns_fingerprint(self.columns)
+        # No header has a line break, so that these names are nobody's own.
+        others = {f"\n{name}": getattr(self, name) for name in ("preset", "currency", "image_base")}
+        return columns_fingerprint({**self.columns, **{name: value for name, value in others.items() if value}})
 
 
 DEFAULT_OPTIONS = ReadOptions()

@@ -12,7 +12,7 @@ from catalog.feeds.feed import DEFAULT_OPTIONS, FeedBatch, ReadOptions
 
 def read_google_tsv(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
     """Yield the batches of a tab-separated feed; a line always ends a row, so a broken row never spoils the next."""
-    return read_tabs(source, name, options.columns, TABS)
+    return read_tabs(source, name, options, TABS)
 
 
 def split_tabs(line: bytes) -> list[bytes]:

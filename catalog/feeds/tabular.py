@@ -27,6 +27,7 @@ from catalog.feeds.feed import (
     attribute_positions,
 )
 from catalog.feeds.parquet_batches import ParquetRows
+from catalog.feeds.presets.recognition import preset_columns, preset_of
 from catalog.feeds.row_limits import refuse_rows
 
 _CSV_FIELD = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)")?+([^,]*+)')
@@ -34,7 +35,7 @@ _CSV_FIELD = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)")?+([^,]*+)')
 
 def read_csv(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
     """Yield the batches of a comma-separated feed; quoted fields may hold commas, line ends and doubled quotes."""
-    return read_delimited(source, name, options.columns, COMMAS)
+    return read_delimited(source, name, options, COMMAS)
 
 
 def split_commas(record: bytes) -> list[bytes]:
@@ -62,9 +63,10 @@ def read_parquet(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPT
     """
     with refusals(name):
         schema = pq.read_schema(source)
+        names = preset_columns(preset_of(schema.names, options, name), schema.names, options)
         columns = {
-            a: schema.names[position]
-            for a, position in attribute_positions(schema.names, name, options.columns).items()
+            attribute: schema.names[position]
+            for attribute, position in attribute_positions(schema.names, name, names).items()
         }
         for attribute, column in columns.items():
             check_type(attribute, column, schema.field(column).type, name)

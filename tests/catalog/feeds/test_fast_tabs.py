@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from catalog.feeds import fast_tabs
 from catalog.feeds.delimited import read_delimited
 from catalog.feeds.fast_tabs import read_tabs, whole_lines
-from catalog.feeds.feed import FEED_SCHEMA, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError
+from catalog.feeds.feed import DEFAULT_OPTIONS, FEED_SCHEMA, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError
 from catalog.feeds.google_tsv import TABS
 
 HEADERS = [b"id\ttitle\timage_link", b"id", b"shelf\tid\tg:title\tprice", b"\xef\xbb\xbfid\ttitle", b'"id"\tTitle']
@@ -23,7 +23,7 @@ GOOD = b"1\tShoe\thttp://a\n"
 def outcome(read: object, content: bytes) -> tuple[pl.DataFrame, pl.DataFrame] | str:
     """The rows and the rejected rows of a feed, or the error that refuses it."""
     try:
-        batches: list[FeedBatch] = list(read(io.BytesIO(content), "feed.x", {}, TABS))  # type: ignore[operator]
+        batches: list[FeedBatch] = list(read(io.BytesIO(content), "feed.x", DEFAULT_OPTIONS, TABS))  # type: ignore[operator]
     except FeedError as error:
         return str(error)
     rows = pl.concat([FEED_SCHEMA.to_frame(), *(batch.rows for batch in batches)])
