@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import PurePosixPath
@@ -18,6 +18,7 @@ from upath import UPath
 
 from catalog.feeds.deliveries import PARTS, Part
 from catalog.feeds.feed import FEED_SCHEMA, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError, RowImages
+from catalog.feeds.findings import NOTHING_DETECTED
 from catalog.feeds.part_images import PartImages
 from catalog.storage.files import fingerprint, read_if_exists, replace_file
 
@@ -105,18 +106,31 @@ def _append(part: pq.ParquetWriter, piece: pl.DataFrame) -> None:
     part.write_table(piece.to_arrow())
 
 
-def list_parts(parts: Collection[Part], records: UPath, folder: str) -> None:
-    """Write the list that marks a conversion as finished."""
+def list_parts(
+    parts: Collection[Part], records: UPath, folder: str, detected: Mapping[str, str] = NOTHING_DETECTED
+) -> None:
+    """Write the list that marks a conversion as finished, with what was found out about the feed."""
     with replace_file(records / folder / LIST_FILE) as file:
-        file.write(json.dumps([asdict(part) for part in parts]).encode())
+        file.write(json.dumps({"parts": [asdict(part) for part in parts], "detected": dict(detected)}).encode())
 
 
 def listed_parts(records: UPath, folder: str) -> list[Part]:
     """Return the parts of a finished conversion; none where there was none, or where files of it are missing."""
-    written = read_if_exists(records / folder / LIST_FILE)
-    parts = [Part(**part) for part in json.loads(written or "[]")]
+    parts = [Part(**part) for part in _list(records, folder)["parts"]]
     files = [file for part in parts for file in (part.file, part.images) if file]
     return parts if all((records / file).exists() for file in files) else []
+
+
+def listed_findings(records: UPath, folder: str) -> dict[str, str]:
+    """Return what was found out about a feed as it was converted."""
+    found: dict[str, str] = _list(records, folder)["detected"]
+    return found
+
+
+def _list(records: UPath, folder: str) -> dict[str, Any]:
+    written = json.loads(read_if_exists(records / folder / LIST_FILE) or "[]")
+    # Before findings were recorded the list held nothing but the parts.
+    return {"parts": written, "detected": {}} if isinstance(written, list) else written
 
 
 def read_part(file: UPath, part: Part) -> Iterator[FeedBatch]:

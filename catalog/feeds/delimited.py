@@ -50,7 +50,7 @@ def read_delimited(source: BinaryIO, name: str, options: ReadOptions, dialect: D
     builder = BatchBuilder(name)
     if preset is not None and preset.merged is not None:
         rows = preset_rows(all_records, headers, dialect, builder)
-        yield from merged_batches(preset, rows, builder, options.currency)
+        yield from merged_batches(preset, rows, builder, options)
         return
     positions = attribute_positions(headers, name, preset_columns(preset, headers, options))
     header = Header(len(headers), [positions.get(attribute) for attribute in ATTRIBUTES])

@@ -8,6 +8,7 @@ folder's name and a partition's, so names are plain and hold no dot.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from upath import UPath
@@ -45,7 +46,9 @@ class Delivery:
     received_at: str  # ISO 8601, UTC; orders deliveries, so that the newest row of a product counts
     arrived_at: str = ""  # when this version was registered last: another one, or the file written once more
     stamp: str = ""  # of the file, see `FeedFile.stamp`
-    columns: str = ""  # fingerprint of the partner's own column names, see `columns_fingerprint`
+    columns: str = ""  # fingerprint of the partner's settings of reading, see `ReadOptions`
+    # What the readers found out about the file when it was registered, and go by ever after; see `Findings`.
+    detected: Mapping[str, str] = field(default_factory=dict, hash=False)
     product_types: str = ""  # fingerprint of the categories of the partner's own product types
     part: Part = field(default_factory=Part)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from upath import UPath
 
@@ -10,6 +11,7 @@ from catalog.feeds.conversion import read_part
 from catalog.feeds.deliveries import Delivery
 from catalog.feeds.feed import DEFAULT_OPTIONS, FeedBatch, FeedError, ReadOptions
 from catalog.feeds.feed_content import fingerprint_of, read_feed
+from catalog.feeds.findings import Findings
 from catalog.feeds.local_copies import local_copy
 from catalog.feeds.sources import FeedFile
 
@@ -30,7 +32,7 @@ def delivered_batches(
         options: What the partner's settings say about the reading.
 
     Raises:
-        ChangedFeedError: The feed, or the names under which it was converted, changed since registration.
+        ChangedFeedError: The feed, or the settings under which it was converted, changed since registration.
         FeedError: The content is refused.
     """
     if delivery.is_superseded:
@@ -43,7 +45,12 @@ def delivered_batches(
 
 def _of_part(delivery: Delivery, file: UPath, options: ReadOptions) -> Iterator[FeedBatch]:
     if options.fingerprint != delivery.columns:
-        raise _changed(f"the column names of partner {delivery.partner_id!r}", "since", delivery, "was registered")
+        raise _changed(
+            f"the columns or other settings of partner {delivery.partner_id!r}",
+            "since",
+            delivery,
+            "was registered",
+        )
     try:
         yield from read_part(file, delivery.part)
     except FileNotFoundError as error:  # parts of superseded content are removed
@@ -56,7 +63,9 @@ def _of_feed(delivery: Delivery, feed: FeedFile, options: ReadOptions) -> Iterat
         # Of a copy the bytes count: a server may send others than the version that it names.
         if (not stamp or feed.is_url or stamp != delivery.stamp) and fingerprint_of(copy)[0] != delivery.sha256:
             raise _changed(f"feed {feed.name}", "since", delivery, "was registered")
-        yield from read_feed(copy, options)
+        # Under other settings than at registration, what was detected then says nothing.
+        detected = delivery.detected if options.fingerprint == delivery.columns else {}
+        yield from read_feed(copy, replace(options, findings=Findings(detected)))
         if copy.stamp() != stamp:
             raise _changed(f"feed {feed.name}", "while", delivery, "was read")
 

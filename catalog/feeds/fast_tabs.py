@@ -52,7 +52,7 @@ def read_tabs(source: BinaryIO, name: str, options: ReadOptions, dialect: Dialec
         builder = BatchBuilder(name)
         lines = (Record(line) for block in itertools.chain([rest], blocks) for line in _text_lines(block))
         rows = preset_rows(lines, headers, dialect, builder)
-        yield from merged_batches(preset, rows, builder, options.currency)
+        yield from merged_batches(preset, rows, builder, options)
         return
     reader = TabReader(name, headers, preset_columns(preset, headers, options), dialect)
     num_rows = 0

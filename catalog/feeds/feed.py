@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
+from catalog.feeds.findings import Findings
+
 MAX_BATCH_ROWS = 10_000
 MAX_BATCH_BYTES = 32_000_000
 MAX_FIELD_BYTES = 100_000  # 20 times the longest attribute that Merchant Center takes
@@ -83,25 +85,42 @@ class FeedBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What a partner's settings say about the reading of its feeds.
+    """What a partner's settings say about the reading of its feeds, and what was found out about the one that is read.
 
     `columns`: its own column names -> Merchant Center's attributes, as in `PartnerSettings.columns`.
     `preset`: the name of a shop system's export, see `catalog.feeds.presets`; empty where the header decides.
     `currency`: the currency of prices that come without one; empty where such prices are rejected.
     `image_base`: the URL below which relative links of images lie; empty where they are kept as they are.
+    `encoding`, `delimiter`: those of its text feeds; empty where they are detected.
+    `findings`: what is detected is noted there, and what is recorded there is used; no part of the settings. None
+    where nothing is kept: each reading then detects by itself.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     preset: str = ""
     currency: str = ""
     image_base: str = ""
+    encoding: str = ""
+    delimiter: str = ""
+    findings: Findings | None = field(default=None, compare=False, repr=False)
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that change with the options; empty for the default ones."""
-        # No header has a line break, so that these names are nobody's own.
-        others = {f"\n{name}": getattr(self, name) for name in ("preset", "currency", "image_base")}
-        return columns_fingerprint({**self.columns, **{name: value for name, value in others.items() if value}})
+        """16 hexadecimal digits that change with the settings; empty for the default ones."""
+        names = ("preset", "currency", "image_base", "encoding", "delimiter")
+        set_ones = {name: value for name in names if (value := getattr(self, name))}
+        if not set_ones:
+            return columns_fingerprint(self.columns)
+        text = json.dumps([sorted(self.columns.items()), sorted(set_ones.items())])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def note(self, name: str, value: str) -> str:
+        """Record what a reader detected, and return the finding to use: one that was recorded before stays."""
+        return self.findings.note(name, value) if self.findings is not None else value
+
+    def detected(self, name: str) -> str | None:
+        """Return a recorded finding; None where there is none."""
+        return self.findings.get(name) if self.findings is not None else None
 
 
 DEFAULT_OPTIONS = ReadOptions()

@@ -6,16 +6,18 @@ A feed that brings its images is always converted, so that they do not change un
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from upath import UPath
 
-from catalog.feeds.conversion import list_parts, listed_parts, remove_folder, write_parts
-from catalog.feeds.deliveries import MAX_DELIVERY_ROWS, PARTS, Delivery, Part
+from catalog.feeds.conversion import list_parts, listed_findings, listed_parts, remove_folder, write_parts
+from catalog.feeds.deliveries import MAX_DELIVERY_ROWS, PARTS, Delivery, Part, known_deliveries
 from catalog.feeds.feed import DEFAULT_OPTIONS, FeedError, ReadOptions
 from catalog.feeds.feed_content import fingerprint_of, read_feed
+from catalog.feeds.findings import NOTHING_DETECTED, Findings
 from catalog.feeds.formats import format_of
 from catalog.feeds.local_copies import local_copy
 from catalog.feeds.row_limits import limited_rows
@@ -69,6 +71,10 @@ def _register(
         sha256, num_bytes = fingerprint_of(feed)
         folder = f"{PARTS}/{key}/{sha256}-{max_rows}" + (f"-{columns}" if columns else "")
         parts = listed_parts(records, folder)
+        findings = Findings(
+            listed_findings(records, folder) if parts else _former_findings(records, key, sha256, columns)
+        )
+        options = replace(options, findings=findings)
         if not parts:
             num_rows = _num_rows(feed, options, max_rows)
             parts = [Part(num_rows=num_rows)] if num_rows is not None else []
@@ -77,7 +83,7 @@ def _register(
                 batches = limited_rows(read_feed(feed, options), num_bytes, max_rows, feed.name)
                 parts = write_parts(batches, records, folder, max_rows)
                 _check_settled(feed, stamp, sha256)
-                list_parts(parts, records, folder)
+                list_parts(parts, records, folder, findings.recorded)
     if feed.stamp() != stamp:
         raise _unsettled(feed.name)
     return [
@@ -91,10 +97,17 @@ def _register(
             received_at=received_at.isoformat(),
             stamp=stamp,
             columns=columns,
+            detected=dict(findings.recorded),
             part=part,
         )
         for part in parts
     ]
+
+
+def _former_findings(records: UPath, key: str, sha256: str, columns: str) -> Mapping[str, str]:
+    """Returns what was found out about the same content under the same settings: its rows stay what they were."""
+    former = (each for each in known_deliveries(records, key) if (each.sha256, each.columns) == (sha256, columns))
+    return next((each.detected for each in former), NOTHING_DETECTED)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from upath import UPath
 
 from catalog.escaping.secrets import redact
+from catalog.feeds.dialects import DELIMITERS
+from catalog.feeds.encodings import text_encoding
 from catalog.feeds.feed import ATTRIBUTES, ReadOptions, attribute_of
 from catalog.feeds.presets.recognition import PRESET_NAMES
 from catalog.products.currencies import CURRENCIES
@@ -36,6 +38,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "currency": (str,),
     "image_base": (str,),
     "categories": (str,),
+    "encoding": (str,),
+    "delimiter": (str,),
 }
 
 
@@ -55,6 +59,7 @@ class PartnerSettings:
     `image_base`: the URL below which relative links of images lie; empty where they are kept as they are.
     `categories`: what its feeds write as google_product_category -> taxonomy path or id, where a person confirmed it,
     from the file `categories_file`.
+    `encoding`, `delimiter`: those of its text feeds; empty where they are detected.
     """
 
     partner_id: str
@@ -71,12 +76,19 @@ class PartnerSettings:
     image_base: str = ""
     categories: Mapping[str, str] = field(default_factory=dict)
     categories_file: str = "categories"
+    encoding: str = ""
+    delimiter: str = ""
 
     @property
     def read_options(self) -> ReadOptions:
         """What the settings say about the reading of the partner's feeds."""
         return ReadOptions(
-            columns=self.columns, preset=self.preset, currency=self.currency, image_base=self.image_base
+            columns=self.columns,
+            preset=self.preset,
+            currency=self.currency,
+            image_base=self.image_base,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
         )
 
     @property
@@ -170,8 +182,8 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         raise ValueError(
             f"{path}: [partners.{partner_id}] has {wrong[0]} = {redact(repr(table[wrong[0]]))}; "
             "it may have golden = true or false, split = 'SPLIT', product_types = 'FILE.csv', columns = 'FILE.csv', "
-            "feeds = ['URL'], max_feed_age_days = NUMBER, preset = 'PRESET', currency = 'EUR', image_base = 'URL', and "
-            "categories = 'FILE.csv'"
+            "feeds = ['URL'], max_feed_age_days = NUMBER, encoding = 'NAME', delimiter = 'CHARACTER', preset = 'PRESET', "
+            "currency = 'EUR', image_base = 'URL' and categories = 'FILE.csv'"
         )
     limit = table.get("max_feed_age_days")
     if limit is not None and not limit > 0:
@@ -192,6 +204,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
                 "'https://shop/feed.tsv', with '/', '?' and '#' of a password as %2F, %3F and %23, or drop the file "
                 "into the inbox"
             )
+    encoding, delimiter = _text_format(table, f"{path}: [partners.{partner_id}]")
     mapping = folder / table["product_types"] if "product_types" in table else None
     types = read_product_types(mapping) if mapping else ProductTypes(categories={})
     confirmed = folder / table["categories"] if "categories" in table else None
@@ -225,6 +238,24 @@ def _check_reading(what: str, table: Mapping[str, Any]) -> None:
         raise ValueError(
             f"{what} image_base = {redact(repr(base))}; write a URL such as 'https://shop/media/catalog/product'"
         )
+        encoding=encoding,
+        delimiter=delimiter,
+    )
+
+
+def _text_format(table: Mapping[str, Any], place: str) -> tuple[str, str]:
+    """Returns the encoding and the delimiter of a partner's text feeds, as Python names them; empty where not set."""
+    encoding, delimiter = table.get("encoding", ""), table.get("delimiter", "")
+    known = text_encoding(encoding) if encoding else ""
+    if known is None:
+        raise ValueError(
+            f"{place} has encoding = {encoding!r}, which is none; write one such as 'utf-8', 'utf-16', 'windows-1250' "
+            "or 'iso-8859-2', or remove it, and the encoding is detected"
+        )
+    if delimiter and delimiter not in DELIMITERS:
+        shown = ", ".join(repr(each) for each in DELIMITERS)
+        raise ValueError(f"{place} has delimiter = {delimiter!r}; write one of {shown}, or remove it")
+    return known, delimiter
 
 
 def _shown(url: object) -> str:

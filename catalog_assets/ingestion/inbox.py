@@ -62,6 +62,7 @@ def registration(delivery: Delivery) -> dg.AssetObservation:
             "first_row": delivery.part.first_row,
             "rows": delivery.part.num_rows or 0,
             "parts": delivery.part.num_parts,
+            "detected": dg.MetadataValue.json(dict(delivery.detected)),
         },
         tags={"dagster/data_version": delivery.version},
     )

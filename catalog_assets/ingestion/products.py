@@ -82,6 +82,7 @@ def products_and_rejected(
             "feed_sha256": delivery.sha256,
             "delivery_version": delivery.version,
             "first_row": delivery.part.first_row,
+            "detected": dg.MetadataValue.json(dict(delivery.detected)),
             "removed": removed,
             "labeled": products["category_id"].count(),
         },

@@ -18,6 +18,7 @@ MERCHANT = "merchant"  # the name of no preset: a feed has Merchant Center's nam
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {each.name: each for each in (SHOPIFY, SHOPIFY_JSON, WOOCOMMERCE, MAGENTO, MERCHANT_API, OPENAI, META)}
 )
+FINDING = "preset"  # by which a preset that was recognized is recorded
 PRESET_NAMES = (*PRESETS, MERCHANT)
 
 
@@ -46,7 +47,8 @@ def preset_of(names: Iterable[str], options: ReadOptions, name: str) -> Preset |
         return chosen
     if options.columns:
         return None
-    return next((preset for preset in PRESETS.values() if preset.fits(found)), None)
+    recognized = next((preset.name for preset in PRESETS.values() if preset.fits(found)), None)
+    return PRESETS.get(options.note(FINDING, recognized)) if recognized is not None else None
 
 
 def preset_columns(preset: Preset | None, headers: Sequence[str], options: ReadOptions) -> Mapping[str, str]:
@@ -59,17 +61,22 @@ def preset_columns(preset: Preset | None, headers: Sequence[str], options: ReadO
     return {**own, **{header: each for header, each in camel.items() if header not in own}, **options.columns}
 
 
-def merged_batches(preset: Preset, rows: Iterator[Row], builder: BatchBuilder, currency: str) -> Iterator[FeedBatch]:
+def merged_batches(
+    preset: Preset, rows: Iterator[Row], builder: BatchBuilder, options: ReadOptions
+) -> Iterator[FeedBatch]:
     """Yield the batches of an export of which several rows may make a product; `row` counts the products.
 
     Exports have prices without a currency, so that they are only read where the partner's settings name one.
     """
-    assert preset.merged is not None
+    if preset.merged is None:
+        raise ValueError(f"preset {preset.name!r} has a product per row; read it by its columns")
+    if not options.currency:
+        options.note("price", "left out, as the export has no currency; set currency = 'EUR' below the partner")
     for found in preset.merged(rows):
         if isinstance(found, RefusedRows):
             builder.reject(found.raw.encode("utf-8", "surrogateescape"), found.reason, found.detail)
         else:
-            builder.add(_values(found, currency))
+            builder.add(_values(found, options.currency))
         if builder.is_full:
             yield builder.batch()
     yield builder.last_batch()

@@ -74,7 +74,9 @@ def test_parts_are_read_only_under_the_column_names_of_their_conversion(tmp_path
     assert len({first.version, *(each.version for each in deliveries)}) == 3
     rows = [batch.rows for batch in delivered_batches(first, source_of(feed, first), options)]
     assert pl.concat(rows)["item_id"].to_list() == ["i0", "i1", "i2"]
-    with pytest.raises(ChangedFeedError, match=r"the column names of partner 'hansen' changed since delivery"):
+    with pytest.raises(
+        ChangedFeedError, match=r"the columns or other settings of partner 'hansen' changed since delivery"
+    ):
         parsed(feed, first)
     again, *_ = registered(feed, 3, options=ReadOptions(columns={"SKU": "id", "title": "color"}))
     assert again.version != first.version

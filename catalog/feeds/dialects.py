@@ -1,0 +1,3 @@
+"""Dialects of delimited text."""
+
+DELIMITERS = ("\t", ",", ";", "|", "^", "~")
