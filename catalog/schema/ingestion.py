@@ -104,7 +104,7 @@ INGESTION = {
             delivery="Delivery that the row belongs to.",
             row="Number of the feed's data row, from 1.",
             raw="Text of the row.",
-            reason="Kind of the problem, such as `duplicate_id` or `unknown_category`.",
+            reason="Kind of the problem; the reference page Rejected rows explains each and has the fix.",
             detail="Problem and way out, in words.",
         ),
     ),

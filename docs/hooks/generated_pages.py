@@ -1,4 +1,4 @@
-"""Builds the reference pages from the code: command line, settings, recipes, assets, tables, Python API.
+"""Builds the reference pages from the code: command line, settings, recipes, assets, tables, rejections, Python API.
 
 A hook of MkDocs (https://www.mkdocs.org/user-guide/configuration/#hooks); `PAGES` names every generated page.
 """
@@ -103,6 +103,18 @@ def tables_page() -> str:
     return f"# Tables and views\n\n{tables_markdown()}"
 
 
+def rejections_page() -> str:
+    """Every reason for which a row of a feed is rejected."""
+    from catalog.products.rejections import rejections_markdown
+
+    intro = (
+        "A row of a feed, or an attribute of it, that cannot be used is a row of the table "
+        "[`rejected`](tables.md#rejected), with its reason, the text of the row, and a detail with the value and the "
+        "way out. Correct the feed and deliver it again under the same name; only what changed is downloaded."
+    )
+    return f"# Rejected rows\n\n{intro}\n\n{rejections_markdown()}"
+
+
 def python_page() -> str:
     """The Python API, rendered by mkdocstrings."""
     parts = ["# Python API", ""]
@@ -150,5 +162,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/recipes.md": recipes_page,
     "reference/assets.md": assets_page,
     "reference/tables.md": tables_page,
+    "reference/rejections.md": rejections_page,
     "reference/python.md": python_page,
 }

@@ -119,7 +119,8 @@ def test_every_shelfsight_command_parses(page: str) -> None:
 def test_every_link_leads_to_a_file(page: str) -> None:
     folder = (REPOSITORY / page).parent
     generated = {
-        DOCS / "reference" / f"{name}.md" for name in ("cli", "settings", "recipes", "assets", "tables", "python")
+        DOCS / "reference" / f"{name}.md"
+        for name in ("cli", "settings", "recipes", "assets", "tables", "rejections", "python")
     }
     for target in re.findall(r"\]\((?!https?://)([^)#\s]+)", TEXTS[page]):
         path = Path(folder / target).resolve()

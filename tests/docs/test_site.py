@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.products.rejections import REJECTIONS
 from catalog.storage.tables import TABLES
 from catalog.storage.views import VIEWS
 from ml.recipes import CLASSIFIER_RECIPES, ENCODER_RECIPES
@@ -28,6 +29,7 @@ def test_the_reference_lists_every_setting_recipe_table_and_view(site: Path) -> 
         "settings": [variable_of(name) for name in Settings.model_fields],
         "recipes": [*ENCODER_RECIPES, *CLASSIFIER_RECIPES],
         "tables": [*TABLES, *VIEWS],
+        "rejections": list(REJECTIONS),
         "assets": ["universal_catalog", "champion_decisions", "recheck"],
         "cli": ["shelfsight feed add", "shelfsight classify", "shelfsight status"],
         "python": ["Taxonomy", "SimilarityIndex", "Encoder"],
