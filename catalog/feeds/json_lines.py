@@ -195,6 +195,9 @@ class _ProductReader:
                 further = further_images(value)
         if further and not found.get(REPEATED):
             found[REPEATED] = further
+        price, currency = found.get("price"), product.get("currency")
+        if price and isinstance(currency, str) and price[-1].isdigit() and price[0].isdigit():
+            found["price"] = f"{price} {currency}"
         builder.add([_encoded(found.get(attribute)) for attribute in ATTRIBUTES])
 
     def _attribute(self, key: str) -> str | None:

@@ -6,7 +6,6 @@ JSON has a line break, on the next line that opens an object at the same indenta
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,21 +13,18 @@ from json import JSONDecodeError
 from typing import Any, BinaryIO
 
 from catalog.feeds.feed import MAX_ROW_BYTES, FeedError
+from catalog.feeds.json_brackets import end_of
+from catalog.feeds.json_text import BETWEEN, JsonText
 from catalog.feeds.json_values import DECODER
 
 MAX_PAGE_DEPTH = 10  # of objects around an array of products
 
-_CHUNK_BYTES = 1 << 18
 _MIN_WINDOW = 1 << 16  # characters that are there before a value is decoded
-_BETWEEN = re.compile(r"[\s,\x1e\ufeff]*")
 _COLON = re.compile(r"\s*:\s*")
 _OPENED = re.compile(r"\[\s*(.?)", re.DOTALL)
-_TOKEN = re.compile(r'"(?:[^"\\\n\r]|\\(?:.|\Z))*(["\n\r]|\Z)|([{\[])|([}\]])', re.DOTALL)
 _AFTER_ITEM = re.compile(r"\s*(?:,\s*[{\]]|\])")
 _AFTER_ROOT = re.compile(r"[ \t]*(?:\r?\n|\Z|,?\s*\{)")
-_BRACKET = re.compile(r'\\.|["{}\[\]\n\r]', re.DOTALL)
 _SHOWN = 2_000
-_MAX_INDENTATION = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ class _DamagedError(ValueError):
         self.is_too_large = is_too_large
 
 
-class JsonStream:
+class JsonStream(JsonText):
     """The objects of a JSON file.
 
     Args:
@@ -59,12 +55,9 @@ class JsonStream:
     """
 
     def __init__(self, source: BinaryIO, name: str, *, page_keys: frozenset[str], product_keys: frozenset[str]) -> None:
-        self._source, self._name = source, name
+        super().__init__(source)
+        self._name = name
         self._page_keys, self._product_keys = page_keys, product_keys
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
-        self._text, self._position, self._is_over = "", 0, False
-        self._num_lines = 0  # before the text
-        self._line_start = ""  # what the line that the text begins in has before it
         self._num_found = 0
 
     def items(self) -> Iterator[dict[str, Any] | BrokenItem]:
@@ -191,7 +184,7 @@ class JsonStream:
         """Returns whether the object at the position, of which a part is known, has an array of products."""
         position = self._position + 1
         while True:
-            position = _BETWEEN.match(self._text, position).end()  # type: ignore[union-attr]
+            position = BETWEEN.match(self._text, position).end()  # type: ignore[union-attr]
             try:
                 key, position = DECODER.raw_decode(self._text, position)
                 colon = _COLON.match(self._text, position)
@@ -230,7 +223,7 @@ class JsonStream:
                 message = "it goes on"
             if is_page_wanted and self._is_page_here():
                 return None
-            if _end_of(self._text, self._position) is not None or self._is_over:
+            if end_of(self._text, self._position) is not None or self._is_over:
                 raise _DamagedError(f"no JSON: {message}")
             if len(self._text) - self._position > MAX_ROW_BYTES:
                 raise _DamagedError(f"the row is longer than {MAX_ROW_BYTES:,} bytes", is_too_large=True)
@@ -249,7 +242,7 @@ class JsonStream:
                 raise self._refusal(str(error))
             self._num_found += 1
             return BrokenItem(raw, "field_too_large", str(error))
-        end = _end_of(self._text, start) or 0
+        end = end_of(self._text, start) or 0
         is_certain = end > start and (_AFTER_ITEM if depth else _AFTER_ROOT).match(self._text, end) is not None
         if not is_certain:
             end = self._next_line(indentation, depth)
@@ -264,28 +257,6 @@ class JsonStream:
         self._num_found += 1
         raw = self._text[start : min(end, start + _SHOWN)].rstrip()
         return BrokenItem(raw, "broken_json", str(error))
-
-    def _skip(self) -> bool:
-        """Moves behind the object at the position, however long it is; False where its end is not certain."""
-        depth, is_text = 0, False
-        while True:
-            for token in _BRACKET.finditer(self._text, self._position):
-                if token[0] == '"':
-                    is_text = not is_text
-                elif token[0] in "\n\r" and is_text:
-                    return False
-                elif not is_text and token[0] in "{[":
-                    depth += 1
-                elif not is_text and token[0] in "}]":
-                    depth -= 1
-                    if depth <= 0:
-                        self._position = token.end()
-                        return True
-            if self._is_over:
-                return False
-            end = self._text.rstrip("\\")
-            self._position = len(end) + (len(self._text) - len(end)) // 2 * 2  # a last backslash escapes what comes
-            self._fill(_CHUNK_BYTES)
 
     def _next_line(self, indentation: str | None, depth: int) -> int:
         """Returns the start of the line of the next item or of the array's end, 0 where that is not certain."""
@@ -317,65 +288,13 @@ class JsonStream:
         self._position = end
         return BrokenItem(raw.rstrip(), "broken_json", "no JSON object begins here")
 
-    def _next(self) -> str:
-        """Moves to the next character that is neither space nor a comma, and returns it; empty at the end."""
-        while True:
-            self._position = _BETWEEN.match(self._text, self._position).end()  # type: ignore[union-attr]
-            if self._position < len(self._text) or self._is_over:
-                return self._text[self._position : self._position + 1]
-            self._fill(1)
-
-    def _fill(self, wanted: int) -> int:
-        """Reads until so many characters lie behind the position, and returns the position."""
-        if self._is_over or len(self._text) - self._position >= wanted:
-            return self._position
-        pieces, num_characters = [self._text[self._position :]], len(self._text) - self._position
-        self._num_lines += self._text.count("\n", 0, self._position)
-        line = (self._line_start + self._text[: self._position]).rpartition("\n")[2]
-        self._line_start = line if not line.strip(" \t") and len(line) <= _MAX_INDENTATION else "-"
-        while num_characters < wanted and not self._is_over:
-            chunk = self._source.read(_CHUNK_BYTES)
-            self._is_over = not chunk
-            pieces.append(self._decoder.decode(chunk, final=self._is_over))
-            num_characters += len(pieces[-1])
-        self._text, self._position = "".join(pieces), 0
-        return 0
-
-    @property
-    def _indentation(self) -> str | None:
-        """The space before the position in its line, None where there is more than space."""
-        start = self._text.rfind("\n", 0, self._position) + 1
-        before = ("" if start else self._line_start) + self._text[start : self._position]
-        return before if not before.strip(" \t") else None
-
-    @property
-    def _line(self) -> int:
-        return 1 + self._num_lines + self._text.count("\n", 0, self._position)
-
     def _refusal(self, message: str) -> FeedError:
         return FeedError(
-            f"{self._name}: broken JSON in line {self._line} ({message}), after which no next product can be found with "
-            "certainty; no row is parsed; deliver it again, well-formed"
+            f"{self._name}: broken JSON in line {self._line} ({message}), and where the next product begins is "
+            "not certain; no row is parsed; deliver it again, well-formed"
         )
 
 
 def _no_object(value: Any, raw: str | None = None) -> BrokenItem:
     kind = {str: "text or number", list: "list", bool: "boolean"}.get(type(value), "null")
     return BrokenItem(str(value)[:_SHOWN] if raw is None else raw, "broken_json", f"a JSON {kind}, not an object")
-
-
-def _end_of(text: str, start: int) -> int | None:
-    """Returns the end of the object or array by its brackets, -1 for a line break in a text; None if it goes on."""
-    depth = 0
-    for token in _TOKEN.finditer(text, start):
-        if token[2]:
-            depth += 1
-        elif token[3]:
-            depth -= 1
-            if depth <= 0:
-                return token.end()
-        elif token[1] in ("\n", "\r"):
-            return -1
-        elif not token[1]:
-            return None
-    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -19,7 +19,8 @@ _CURRENCY_KEYS = ("currency", "currencyCode", "currency_code", "currencyIsoCode"
 _MICROS_KEYS = ("amountMicros", "amount_micros")
 _TEXT_KEYS = ("value", "name", "title", "label", "text", "plain", "path", "full_name", "fullName", "id")
 _IMAGES = ("image_link", REPEATED)
-_JOINED = {"color": "/", "material": "/", "google_product_category": "; "}  # as Merchant Center has several of them
+# Between several values; of others the first counts, as in Merchant Center.
+_JOINED = {REPEATED: ",", "color": "/", "material": "/", "google_product_category": "; "}
 
 _WHOLE = re.compile(r"(-?[0-9]+)\.0*")
 
@@ -48,22 +49,22 @@ DECODER = json.JSONDecoder(parse_float=number_text, parse_int=str, parse_constan
 
 
 def value_text(attribute: str, value: Any) -> str | None:
-    """Return a value as text, None for null; a value of an unexpected shape is returned as JSON, so that nobody misses
-    it."""
+    """Return a value as text, None for null; one of an unexpected shape as JSON, so that it is seen."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, bool):
-        if attribute == "availability":
-            return "in_stock" if value else "out_of_stock"
-        return json.dumps(value)
     if isinstance(value, Mapping):
         return _object_text(attribute, value)
-    texts = [text for each in value if (text := value_text(attribute, each))]
-    if attribute == REPEATED:
-        return ",".join(texts) or None
-    if attribute in _JOINED:
-        return _JOINED[attribute].join(texts) or None
-    return texts[0] if texts else None
+    if isinstance(value, list):
+        return _list_text(attribute, value)
+    if attribute == "availability":
+        return "in_stock" if value else "out_of_stock"
+    return json.dumps(value)
+
+
+def _list_text(attribute: str, values: Sequence[Any]) -> str | None:
+    texts = [text for each in values if (text := value_text(attribute, each))]
+    separator = _JOINED.get(attribute)
+    return None if not texts else texts[0] if separator is None else separator.join(texts)
 
 
 def further_images(value: Any) -> str | None:

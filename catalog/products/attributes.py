@@ -26,6 +26,16 @@ _HINTS = {
     "gtin": ("bad_gtin", "write 8, 12, 13 or 14 digits of which the last is the check digit"),
 }
 
+# For texts of a form that has a cause of its own.
+_OTHER_HINTS = (
+    ("gtin", ROUNDED, "was rounded by a spreadsheet: format its column as text there"),
+    (
+        "price",
+        r"^[0-9][0-9., ']*$",
+        "has no currency: write it as 12.99 EUR, or set currency = 'EUR' below the partner in partners.toml",
+    ),
+)
+
 
 def parse_attributes(rows: pl.DataFrame, currency: str = "") -> tuple[pl.DataFrame, pl.DataFrame]:
     """Parse the texts of price, availability, gtin and additional_image_urls.
@@ -59,7 +69,8 @@ def availabilities(texts: pl.Series) -> pl.Series:
 def gtins(texts: pl.Series) -> pl.Series:
     """Return the texts of 8, 12, 13 or 14 digits with a correct check digit; null for another text.
 
-    Spaces and hyphens do not count, nor does the fraction of a number, as in `4006381333931.0`. The check is that of the GS1 General Specifications, section 7.9.
+    Spaces and hyphens do not count, nor does the fraction of a number, as in `4006381333931.0`. The check is that of
+    the GS1 General Specifications, section 7.9.
     """
     if texts.str.contains("[ -]").any():
         texts = texts.str.replace_all("[ -]", "")
@@ -91,13 +102,9 @@ def _unparsed(rows: pl.DataFrame, parsed: pl.DataFrame, column: str) -> pl.DataF
     reason, way_out = _HINTS[column]
     bad = rows.filter(rows[column].is_not_null() & parsed[column].is_null())
     text = pl.col(column).str.head(MAX_SHOWN)
-    detail = pl.format(f"{column} '{{}}' cannot be parsed: {way_out}; the product is kept without it", text)
-    if column == "gtin":
-        rounded = pl.format("gtin '{}' was rounded by a spreadsheet, which writes such numbers as texts if their column is "
-            "formatted as text; the product is kept without it", text)
-        detail = pl.when(pl.col(column).str.contains(ROUNDED)).then(rounded).otherwise(detail)
-    if column == "price":
-        lacking = pl.format("price '{}' has no currency: write it as 12.99 EUR, or currency = 'EUR' below the partner in "
-            "partners.toml; the product is kept without it", text)
-        detail = pl.when(pl.col(column).str.contains(r"^[0-9][0-9., ']*$")).then(lacking).otherwise(detail)
+    problem, kept = pl.lit(f"cannot be parsed: {way_out}"), "the product is kept without it"
+    for other, pattern, words in _OTHER_HINTS:
+        if other == column:
+            problem = pl.when(pl.col(column).str.contains(pattern)).then(pl.lit(words)).otherwise(problem)
+    detail = pl.format(f"{column} '{{}}' {{}}; {kept}", text, problem)
     return bad.with_columns(reason=pl.lit(reason), detail=detail)

@@ -33,8 +33,9 @@ _NUM_SHOWN = 5
 class Label:
     """The category of a text or None, its source, and the reason for a rejected row.
 
-    `source` is `google_product_category`, with `:escaped`, `:number` (`187.0`), `:confirmed` or a `Spelling`'s kind behind it where the text
-    is another one than the id or path, or `moved|split|changed|lost:VERSION:OLD_ID` for a category of a former version.
+    `source` is `google_product_category`; with `:escaped`, `:number` (`187.0`), `:confirmed` or a `Spelling`'s kind
+    behind it where the text is neither an id nor a path; or `moved|split|changed|lost:VERSION:OLD_ID` for a category of
+    a former version.
     `reason` is `unknown_category`, `category_split`, `category_changed`, `category_lost`, or None.
     """
 
@@ -77,7 +78,7 @@ class Labeler:
 
     def _certain(self, text: str) -> int | None:
         """Returns the category of an id or path about which there is no doubt."""
-        found = self._known(text, False, "")  # noqa: FBT003
+        found = self._known(text, False, "")
         return found.category_id if found is not None and found.reason is None else None
 
     def _known(self, text: str, guess: bool, how: str) -> Label | None:

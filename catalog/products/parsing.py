@@ -10,8 +10,9 @@ import polars as pl
 from catalog.feeds.feed import COLUMNS, FEED_SCHEMA, MAX_RAW_CHARACTERS, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError
 from catalog.products.attributes import ROUNDED, parse_attributes
 from catalog.products.labels import labels_of
+from catalog.products.partner_categories import confirmed_categories, mapped_categories
+from catalog.products.partners import PartnerSettings
 from catalog.products.plain_texts import further_links, plain_texts
-from catalog.products.partners import PartnerSettings, confirmed_categories, mapped_categories
 from catalog.taxonomy.moves import Moves
 from catalog.taxonomy.tree import Taxonomy, canonical_path
 
@@ -95,21 +96,27 @@ def parse_products(
     google, source = kept["label_id"], kept["label_source"]
     plain = plain_texts(kept, partner.image_base)
     own = _resolved(plain["product_type"], lambda text: category_of_type.get(canonical_path(text)))
-    products = parsed.with_columns(*plain).with_columns(
-        product_id=pl.lit(f"{partner.partner_id}:") + pl.col("item_id"),
-        partner_id=pl.lit(partner.partner_id),
-        title=pl.col("title").fill_null(""),
-        additional_image_urls=further_links(parsed["additional_image_urls"], partner.image_base),
-        category_id=pl.coalesce(google, own),
-        category_source=pl.when(google.is_not_null())
-        .then(source)
-        .when(own.is_not_null())
-        .then(pl.lit("product_type"))
-        .otherwise(source),
-        delivery=pl.lit(delivery),
-    ).select(PRODUCTS_SCHEMA.names())
+    products = (
+        parsed.with_columns(*plain)
+        .with_columns(
+            product_id=pl.lit(f"{partner.partner_id}:") + pl.col("item_id"),
+            partner_id=pl.lit(partner.partner_id),
+            title=pl.col("title").fill_null(""),
+            additional_image_urls=further_links(parsed["additional_image_urls"], partner.image_base),
+            category_id=pl.coalesce(google, own),
+            category_source=pl.when(google.is_not_null())
+            .then(source)
+            .when(own.is_not_null())
+            .then(pl.lit("product_type"))
+            .otherwise(source),
+            delivery=pl.lit(delivery),
+        )
+        .select(PRODUCTS_SCHEMA.names())
+    )
     mislabeled = _rejected(kept.filter(pl.col("reason").is_not_null()))
-    rejected = pl.concat([unreadable, refused, _rounded(kept), mislabeled, _rejected(unparsed)]).sort("row", maintain_order=True)
+    rejected = pl.concat([unreadable, refused, _rounded(kept), mislabeled, _rejected(unparsed)]).sort(
+        "row", maintain_order=True
+    )
     return ParsedFeed(products, rejected.with_columns(delivery=pl.lit(delivery)).select(REJECTED_SCHEMA.names()))
 
 

@@ -18,8 +18,6 @@ from catalog.feeds.presets.recognition import PRESET_NAMES
 from catalog.products.currencies import CURRENCIES
 from catalog.products.mapping_files import ProductTypes, read_categories, read_mapping, read_product_types, read_text
 from catalog.storage.toml_files import TomlError, parse_toml
-from catalog.taxonomy.moves import Moves
-from catalog.taxonomy.tree import Taxonomy, canonical_path
 
 PARTNERS_FILE = "partners.toml"
 
@@ -97,45 +95,6 @@ class PartnerSettings:
         return {**self.product_types, **{f"\n{text}": category for text, category in self.categories.items()}}
 
 
-def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves | None = None) -> dict[str, int]:
-    """Return the category of each of the partner's product types, these in canonical form.
-
-    A category of a former version of the taxonomy is replaced by the one that `moves` give for it.
-
-    Raises:
-        ValueError: The taxonomy lacks a category; the message names the partner's file and the value.
-    """
-    return _categories(partner.product_types, partner.product_types_file, taxonomy, moves)
-
-
-def confirmed_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves | None = None) -> dict[str, int]:
-    """Return the category of each of the partner's own texts of google_product_category, as `mapped_categories`."""
-    return _categories(partner.categories, partner.categories_file, taxonomy, moves)
-
-
-def _categories(mapping: Mapping[str, str], file: str, taxonomy: Taxonomy, moves: Moves | None) -> dict[str, int]:
-    categories = {}
-    for own, text in mapping.items():
-        category_id = taxonomy.resolve(text)
-        move = moves.of_label(text) if moves is not None else None
-        if move is not None and move.kind != "split":
-            category_id = move.new_id
-        if category_id is None:
-            nearest = taxonomy.nearest(move.old_path if move else text)
-            if move is not None and move.kind == "changed":
-                raise ValueError(
-                    f"{file}: {own!r} is mapped to {text!r}, which was "
-                    f"{move.old_path!r} in version {move.version}; {move.reason}, or correct that row"
-                )
-            guess = f"; it was {move.old_path!r} in version {move.version}" if move else ""
-            guess += f"; the nearest known is {nearest!r}" if nearest else ""
-            raise ValueError(
-                f"{file}: {own!r} is mapped to {text!r}, which is not in the taxonomy{guess}; correct that row"
-            )
-        categories[canonical_path(own)] = category_id
-    return categories
-
-
 def read_partners(folder: UPath) -> list[PartnerSettings]:
     """Return all partners, in the order of their names; raises as `read_partner` does."""
     return [_settings(folder, partner_id, table) for partner_id, table in sorted(_tables(folder).items())]
@@ -182,8 +141,8 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         raise ValueError(
             f"{path}: [partners.{partner_id}] has {wrong[0]} = {redact(repr(table[wrong[0]]))}; "
             "it may have golden = true or false, split = 'SPLIT', product_types = 'FILE.csv', columns = 'FILE.csv', "
-            "feeds = ['URL'], max_feed_age_days = NUMBER, encoding = 'NAME', delimiter = 'CHARACTER', preset = 'PRESET', "
-            "currency = 'EUR', image_base = 'URL' and categories = 'FILE.csv'"
+            "feeds = ['URL'], max_feed_age_days = NUMBER, encoding = 'NAME', delimiter = 'CHARACTER', "
+            "preset = 'PRESET', currency = 'EUR', image_base = 'URL' and categories = 'FILE.csv'"
         )
     limit = table.get("max_feed_age_days")
     if limit is not None and not limit > 0:
@@ -224,6 +183,8 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         image_base=table.get("image_base", ""),
         categories=labels.categories,
         categories_file=str(confirmed or path),
+        encoding=encoding,
+        delimiter=delimiter,
     )
 
 
@@ -238,9 +199,6 @@ def _check_reading(what: str, table: Mapping[str, Any]) -> None:
         raise ValueError(
             f"{what} image_base = {redact(repr(base))}; write a URL such as 'https://shop/media/catalog/product'"
         )
-        encoding=encoding,
-        delimiter=delimiter,
-    )
 
 
 def _text_format(table: Mapping[str, Any], place: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ TEXTS = ("description", "brand", "product_type", "color", "pattern", "material",
 _SCHEME = r"^[A-Za-z][A-Za-z0-9+.-]*:"
 
 
-def plain_texts(rows: pl.DataFrame, image_base: str) -> list[pl.Series]:
+def plain_texts(rows: pl.DataFrame, image_base: str) -> pl.DataFrame:
     """Return the columns of texts, the title and the image's link.
 
     Args:
@@ -20,7 +20,7 @@ def plain_texts(rows: pl.DataFrame, image_base: str) -> list[pl.Series]:
     """
     title = without_tags(unescaped(rows["title"]))
     link = whole_links(unescaped_links(rows["image_url"]), image_base)
-    return [title, link, *(unescaped(rows[column]) for column in TEXTS)]
+    return pl.DataFrame([title, link, *(unescaped(rows[column]) for column in TEXTS)])
 
 
 def further_links(links: pl.Series, image_base: str) -> pl.Series:
@@ -31,7 +31,9 @@ def further_links(links: pl.Series, image_base: str) -> pl.Series:
     each = frame.explode("links", empty_as_null=True, keep_nulls=True)
     whole = each.with_columns(whole_links(each["links"], image_base))
     lists = whole.filter(pl.col("links").is_not_null()).group_by("row", maintain_order=True).agg("links")
-    found = frame.select("row", is_null=pl.col("links").is_null()).join(lists, on="row", how="left", maintain_order="left")
+    found = frame.select("row", is_null=pl.col("links").is_null()).join(
+        lists, on="row", how="left", maintain_order="left"
+    )
     empty = pl.lit([], pl.List(pl.String))
     return found.select(
         pl.when(pl.col("links").is_null() & ~pl.col("is_null")).then(empty).otherwise("links").alias(links.name)

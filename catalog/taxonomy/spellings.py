@@ -6,7 +6,6 @@ A spelling only counts where exactly one category of the taxonomy, in whichever 
 from __future__ import annotations
 
 import itertools
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,20 +16,20 @@ from catalog.taxonomy.tree import Taxonomy
 MAX_CHARACTERS = 2_000  # of a text; the longest path of Google's has 150
 MAX_SEVERAL = 50  # categories in one text
 
-_SEPARATOR = re.compile(r"\s*(?:[-=]+>|>+|::?|[/|\\»›→⟩,;]|\s[-–—]\s)\s*")
-_LINE = re.compile(r"([0-9]{1,18})\s*(?:[-–—:]|\s)\s*(\D.*)", re.DOTALL)
+_SEPARATOR = re.compile(r"\s*(?:[-=]+>|>+|::?|[/|\\»\u203a→⟩,;]|\s[-\u2013\u2014]\s)\s*")
+_LINE = re.compile(r"([0-9]{1,18})\s*(?:[-\u2013\u2014:]|\s)\s*(\D.*)", re.DOTALL)
 _WITH_ID = re.compile(r"(.*\S)\s*[(\[]([0-9]{1,18})[)\]]", re.DOTALL)
 _FLOAT = re.compile(r"([0-9]{1,18})[.,]0+")
 _BETWEEN = (r"[\r\n]+", r"\s*;\s*", r"\s*\|+\s*", r"\s*,\s*", r"\s*/\s*")
-_ENDS = " \t\r\n>/|\\»›→⟩,;:\"'"
+_ENDS = " \t\r\n>/|\\»\u203a→⟩,;:\"'"
 
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
     """The category that a text names, and the kind of spelling.
 
-    `kind`: `path` (the plain form), `line` (ID and path), `separator`, `ends` (a separator or quotes at an end), `name` (the
-    end of one path only), `several` (all on one path, the deepest), `common` (several, the deepest that is above all),
+    `kind`: `path` (the plain form), `line` (ID and path), `separator`, `ends` (a separator or quotes at an end), `name`
+    (the end of one path only), `several` (all on one path, the deepest), `common` (several, the deepest above all),
     or `first` (several without anything in common).
     """
 
@@ -103,7 +102,8 @@ class Spellings:
         deepest = max(lineages, key=len)
         if all(deepest[: len(lineage)] == lineage for lineage in lineages):
             return Spelling(deepest[-1], "several")
-        common = os.path.commonprefix(lineages)
+        equal = itertools.takewhile(lambda level: len(set(level)) == 1, zip(*lineages, strict=False))
+        common = [level[0] for level in equal]
         return Spelling(common[-1], "common") if common else Spelling(ids[0], "first")
 
 
@@ -114,7 +114,7 @@ def number_text(text: str) -> str:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """Returns the names of a path, separated by anything that separates names anywhere; those of `A, B > C` are three."""
+    """Returns the names of a path, separated by anything that separates names anywhere: `A, B > C` has three."""
     return tuple(name for name in _SEPARATOR.split(canonical_path(text)) if name)
 
 

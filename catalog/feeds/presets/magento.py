@@ -81,7 +81,7 @@ def _product(row: Row, sku: str) -> Product:
     is_group = "configurable" in first_of(row, "product_type").casefold()
     return {
         **dict.fromkeys(("color", "size", "material", "pattern", "gender"), ""),
-        **options_of(iter({**own, **{name: row.get(name, "") for name in ("color", "size", "material")}}.items())),
+        **options_of(iter([*own.items(), *((name, row.get(name, "")) for name in ("color", "size", "material"))])),
         "id": sku,
         "title": first_of(row, "name"),
         "description": first_of(row, "description", "short_description"),

@@ -1,8 +1,9 @@
 """Platforms whose feeds have a row or an object per product, under names of their own.
 
-Sources: the reference of `ProductInput` and `ProductAttributes` of Google's Merchant API (products v1) and of `products`
-of its Content API; OpenAI's product feed specification (developers.openai.com/commerce/specs/file-upload/products);
-the fields of Meta's Catalog Batch API (developers.facebook.com/docs/marketing-api/catalog-batch).
+Sources: the reference of `ProductInput` and `ProductAttributes` of Google's Merchant API (products v1) and of
+`products` of its Content API; OpenAI's product feed specification, of
+developers.openai.com/commerce/specs/file-upload/products; the fields of Meta's Catalog Batch API, of
+developers.facebook.com/docs/marketing-api/catalog-batch.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def _variants(handle: str, rows: Sequence[Row], num_characters: int) -> Iterator
         yield RefusedRows(raw, "field_too_large", detail)
     elif not first_of(first, "title"):
         detail = (
-            f"the first of {len(rows)} rows of product {handle[:100]!r} has no title; the rows of a product lie together "
-            "in an export: sort the file by handle, the row with the title first"
+            f"the first of {len(rows)} rows of product {handle[:100]!r} has no title; the rows of a product lie "
+            "together in an export: sort the file by handle, the row with the title first"
         )
         yield RefusedRows(raw, "rows_apart", detail)
     else:

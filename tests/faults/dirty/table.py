@@ -1,6 +1,12 @@
 """All dirty feeds, by what is odd about them."""
 
-from tests.faults.dirty import accepted
+from tests.faults.dirty import accepted, categories, json_shapes, prices, shop_exports
 from tests.faults.dirty.feed_case import FeedCase
 
-FEED_CASES: tuple[FeedCase, ...] = (*accepted.CASES,)
+FEED_CASES: tuple[FeedCase, ...] = (
+    *accepted.CASES,
+    *json_shapes.CASES,
+    *shop_exports.CASES,
+    *prices.CASES,
+    *categories.CASES,
+)
