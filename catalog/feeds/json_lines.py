@@ -164,7 +164,7 @@ class _ProductReader:
     """Reads the attributes of objects under the names that the first one shows, or that the partner's settings say."""
 
     def __init__(self, first: Mapping[str, Any], name: str, options: ReadOptions) -> None:
-        keys = list(_flat(first))
+        keys = list(flat_product(first))
         self._preset = _json_preset(preset_of(keys, options, name))
         names = {**(self._preset.columns if self._preset else {}), **options.columns}
         self._by_name = {plain_name(own): attribute for own, attribute in attributes_by_header(names).items()}
@@ -172,7 +172,7 @@ class _ProductReader:
 
     def products(self, item: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Return the products of an object: its variants, or itself."""
-        flat = _flat(item)
+        flat = flat_product(item)
         if self._preset is not None and self._preset.expanded is not None and isinstance(flat.get("variants"), list):
             return self._preset.expanded(flat)
         return [flat]
@@ -213,8 +213,8 @@ def _json_preset(preset: Preset | None) -> Preset | None:
     return None if preset is not None and preset.merged is not None else preset
 
 
-def _flat(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns an object with the attributes that it has in an object of their own, as Google's interfaces do."""
+def flat_product(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an object with the attributes that it has in an object of their own, as Google's interfaces do."""
     nested = next((item[key] for key in _NESTED if isinstance(item.get(key), dict)), None)
     return item if nested is None else {**nested, **{key: value for key, value in item.items() if value is not nested}}
 

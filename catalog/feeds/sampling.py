@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -14,9 +12,12 @@ import pyarrow.parquet as pq
 
 from catalog.feeds.compression import decompressed
 from catalog.feeds.delimited import Dialect, headers_of, records
-from catalog.feeds.feed import FeedError
+from catalog.feeds.feed import FeedError, attribute_of
 from catalog.feeds.formats import format_of
 from catalog.feeds.google_tsv import TABS
+from catalog.feeds.json_lines import flat_product, json_items
+from catalog.feeds.json_stream import BrokenItem
+from catalog.feeds.json_values import value_text
 from catalog.feeds.parquet_batches import ParquetRows
 from catalog.feeds.sources import FeedFile, InboxError, wrap_source_errors
 from catalog.feeds.tabular import COMMAS
@@ -74,12 +75,9 @@ def _delimited_rows(source: BinaryIO, name: str, dialect: Dialect) -> Iterator[R
 
 
 def _json_rows(source: BinaryIO, name: str) -> Iterator[Row]:
-    for record in records(source, name, has_multiline_fields=False):
-        product: Any = None
-        with suppress(ValueError, RecursionError):  # a broken line is a rejected row of the delivery
-            product = json.loads(record.content.decode("utf-8-sig"))
-        if isinstance(product, dict):
-            yield [(key, _text(value)) for key, value in product.items()]
+    for item in json_items(source, name):
+        if not isinstance(item, BrokenItem):  # which is a rejected row of the delivery
+            yield [(key, value_text(attribute_of(key), value) or "") for key, value in flat_product(item).items()]
 
 
 def _xml_rows(source: BinaryIO, name: str) -> Iterator[Row]:

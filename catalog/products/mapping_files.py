@@ -82,6 +82,11 @@ def _confirmed(path: UPath, headers: Sequence[tuple[str, ...]]) -> ProductTypes:
     return ProductTypes(categories=_mapping(path, confirmed, canonical_path), num_unconfirmed=len(unconfirmed))
 
 
+def read_rows(path: UPath, headers: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    """Return the fields of each line of a file that has one of these headers; raises as `read_mapping`."""
+    return [row for _, row in _lines(path, headers)]
+
+
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return the text of a mapping file."""
     text = io.StringIO(newline="")

@@ -73,7 +73,7 @@ class PartnerSettings:
     currency: str = ""
     image_base: str = ""
     categories: Mapping[str, str] = field(default_factory=dict)
-    categories_file: str = "categories"
+    categories_file: str = ""
     encoding: str = ""
     delimiter: str = ""
 
@@ -182,7 +182,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any]) -> PartnerS
         currency=table.get("currency", ""),
         image_base=table.get("image_base", ""),
         categories=labels.categories,
-        categories_file=str(confirmed or path),
+        categories_file=str(confirmed or ""),
         encoding=encoding,
         delimiter=delimiter,
     )

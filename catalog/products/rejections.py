@@ -68,9 +68,9 @@ REJECTIONS: Mapping[str, Rejection] = MappingProxyType(
             ),
             Rejection(
                 reason="rows_apart",
-                meaning="Rows of a product in a shop system's export lie apart, so that they lack its title and images.",
+                meaning="Rows of a product in a shop system's export lie apart, without its title and images.",
                 kept=NOTHING,
-                fix="Deliver the export as the shop system wrote it, or sort it by product, the row with the title first.",
+                fix="Deliver the export as it was written, or sort it by product, the row with the title first.",
             ),
             # ids
             Rejection(

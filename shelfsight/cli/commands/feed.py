@@ -1,4 +1,4 @@
-"""`shelfsight feed add`: delivers a partner's feed."""
+"""`shelfsight feed`: delivers a partner's feed, and proposes categories for its texts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -31,3 +31,20 @@ def add(
     from shelfsight.cli.output import print_output
 
     print_output(added(Settings.read(store=store), file, partner or None), as_json=as_json)
+
+
+@feed.command()
+def categories(
+    partner: Annotated[str, typer.Argument(metavar="PARTNER", help="the partner")],
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Propose categories for what a partner writes instead of one.
+
+    They go into a CSV file of the reference folder, and count once a person has confirmed them there.
+    """
+    from resources.settings import Settings
+    from shelfsight.cli.feed_categories import categories as proposed
+    from shelfsight.cli.output import print_output
+
+    print_output(proposed(Settings.read(store=store), partner), as_json=as_json)
