@@ -18,7 +18,14 @@ from catalog.feeds.feed import (
     FeedBatch,
     FeedError,
 )
+from catalog.feeds.repairs import repaired_text
 
+# A wrong byte in these is a matter of spelling; in ids and links it would name another thing.
+REPAIRED = tuple(
+    column
+    for column in COLUMNS
+    if column not in ("item_id", "item_group_id", "gtin", "image_url", "additional_image_urls")
+)
 VALUES_SCHEMA = pl.Schema({"row": pl.Int64, **dict.fromkeys(COLUMNS, pl.Binary)})
 
 
@@ -75,18 +82,34 @@ class BatchBuilder:
         batch = checked_batch(pl.DataFrame(self._values, schema=VALUES_SCHEMA, orient="row"))
         rejected = pl.DataFrame(self._rejected, schema=REJECTED_ROWS_SCHEMA, orient="row")
         self._start()
-        return FeedBatch(batch.rows, pl.concat([batch.rejected, rejected]).sort("row"))
+        all_rejected = pl.concat([batch.rejected, rejected]).sort("row")
+        return FeedBatch(batch.rows, all_rejected, num_repaired=batch.num_repaired)
 
 
 def checked_batch(values: pl.DataFrame) -> FeedBatch:
     """Return a batch of raw bytes, `VALUES_SCHEMA`, as text; rows with a value that is not clean text are rejected."""
     texts = {column: _text(values[column]) for column in COLUMNS}
+    values, num_repaired = _repaired(values, texts)
     # Most batches have no fault, and most rows of the others none: only rows that have one are checked in detail.
     faulty = _faulty(values, texts)
     cleaned = pl.DataFrame([values["row"], *texts.values()])
     if faulty is None:
-        return FeedBatch(_cleaned(cleaned), REJECTED_ROWS_SCHEMA.to_frame())
-    return FeedBatch(_cleaned(cleaned.filter(~faulty)), _rejected(values.filter(faulty), cleaned.filter(faulty)))
+        return FeedBatch(_cleaned(cleaned), REJECTED_ROWS_SCHEMA.to_frame(), num_repaired=num_repaired)
+    rejected = _rejected(values.filter(faulty), cleaned.filter(faulty))
+    return FeedBatch(_cleaned(cleaned.filter(~faulty)), rejected, num_repaired=num_repaired)
+
+
+def _repaired(values: pl.DataFrame, texts: dict[str, pl.Series]) -> tuple[pl.DataFrame, int]:
+    """Replaces texts with bytes that are not UTF-8, in `texts`, too; returns the values and the number of rows."""
+    damaged: pl.Series | None = None
+    for column in REPAIRED:
+        if texts[column].null_count() > values[column].null_count():
+            is_damaged = texts[column].is_null() & values[column].is_not_null()
+            found = [None if value is None else repaired_text(value) for value in values[column]]
+            texts[column] = pl.Series(column, found, dtype=pl.String)
+            values = values.with_columns(texts[column].cast(pl.Binary))
+            damaged = is_damaged if damaged is None else damaged | is_damaged
+    return values, 0 if damaged is None else int(damaged.sum())
 
 
 def _faulty(values: pl.DataFrame, texts: Mapping[str, pl.Series]) -> pl.Series | None:

@@ -1,11 +1,19 @@
-"""Compression: feeds that come as `.gz` or `.zst` are unpacked as they stream by, never as a whole."""
+"""Compression: feeds that come as `.gz`, `.bz2`, `.xz`, `.zst` or `.zip` are unpacked as they stream by, never as a whole.
+
+What a file is packed with is known by its first bytes, whatever its name.
+"""
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
+import re
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import BinaryIO, cast
@@ -18,6 +26,8 @@ from catalog.feeds.feed import FeedError
 MAX_RATIO = 500
 FREE_BYTES = 100_000_000  # of content, whatever the size of the file
 
+MAX_XZ_BYTES = 200_000_000  # of memory; `xz -9` takes 65 MB to unpack
+
 _BLOCK_BYTES = 1 << 20
 
 
@@ -29,29 +39,62 @@ def _open_zstd(file: BinaryIO) -> BinaryIO:
     return cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"))
 
 
-OPENERS: Mapping[str, Callable[[BinaryIO], BinaryIO]] = MappingProxyType({".gz": _open_gzip, ".zst": _open_zstd})
+def _open_bzip2(file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, bz2.BZ2File(file, mode="rb"))
+
+
+def _open_xz(file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_Xz(file), _BLOCK_BYTES))
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A kind of compression: its name, the suffix of files, their first bytes, and what unpacks them."""
+
+    name: str
+    suffix: str
+    magic: re.Pattern[bytes]
+    open: Callable[[BinaryIO], BinaryIO]
+
+
+COMPRESSIONS = (
+    Compression("gzip", ".gz", re.compile(rb"\x1f\x8b\x08"), _open_gzip),
+    Compression("zstandard", ".zst", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _open_zstd),
+    Compression("bzip2", ".bz2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"), _open_bzip2),
+    Compression("xz", ".xz", re.compile(rb"\xfd7zXZ\x00"), _open_xz),
+)
+ZIP_SUFFIX = ".zip"
+SUFFIXES: Mapping[str, str] = MappingProxyType({each.suffix: each.name for each in COMPRESSIONS} | {ZIP_SUFFIX: "zip"})
 
 
 def uncompressed_name(filename: str) -> str:
     """Return the file's name without the suffix of its compression, where it has one."""
     suffix = PurePosixPath(filename).suffix
-    return filename.removesuffix(suffix) if suffix.lower() in OPENERS else filename
+    return filename.removesuffix(suffix) if suffix.lower() in SUFFIXES else filename
 
 
-def decompressed(file: BinaryIO, filename: str, name: str) -> BinaryIO:
-    """Return the content of a file as a stream; the file itself where the suffix of its name is of no compression.
+def compression_of(head: bytes) -> Compression | None:
+    """Return the compression of a file by its first bytes; None for one that is not compressed, and for `.zip`."""
+    return next((each for each in COMPRESSIONS if each.magic.match(head)), None)
+
+
+def decompressed(file: BinaryIO, compression: Compression, name: str) -> BinaryIO:
+    """Return the content of a compressed file as a stream.
 
     The stream cannot seek. Reading it raises `FeedError` for a file that is damaged, cut off or a bomb: more than
     `MAX_RATIO` times as large as the file.
 
     Args:
-        filename: The file's name, with the suffix of its compression.
         name: The feed's name in messages.
     """
-    opener = OPENERS.get(PurePosixPath(filename).suffix.lower())
-    if opener is None:
-        return file
-    return cast(BinaryIO, io.BufferedReader(_Decompressed(file, opener, name), _BLOCK_BYTES))
+    packed = _Counted(file)
+    content = compression.open(cast(BinaryIO, io.BufferedReader(packed, _BLOCK_BYTES)))
+    return watched(content, lambda: packed.num_bytes, name)
+
+
+def watched(content: BinaryIO, num_packed: Callable[[], int], name: str) -> BinaryIO:
+    """Return a stream of unpacked content whose damage, and whose size against the packed bytes, raise `FeedError`."""
+    return cast(BinaryIO, io.BufferedReader(_Watched(content, num_packed, name), _BLOCK_BYTES))
 
 
 def refuse_bomb(num_bytes: int, num_packed_bytes: int, name: str) -> None:
@@ -77,13 +120,11 @@ class _Counted(io.RawIOBase):
         return len(block)
 
 
-class _Decompressed(io.RawIOBase):
+class _Watched(io.RawIOBase):
     """The content as a stream; errors of the libraries are raised as `FeedError`."""
 
-    def __init__(self, file: BinaryIO, opener: Callable[[BinaryIO], BinaryIO], name: str) -> None:
-        self._name = name
-        self._packed = _Counted(file)
-        self._content = opener(cast(BinaryIO, io.BufferedReader(self._packed, _BLOCK_BYTES)))
+    def __init__(self, content: BinaryIO, num_packed: Callable[[], int], name: str) -> None:
+        self._name, self._content, self._num_packed = name, content, num_packed
         self._num_bytes = 0
 
     def readable(self) -> bool:
@@ -92,10 +133,44 @@ class _Decompressed(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         try:
             block = self._content.read(len(buffer))
-        except (EOFError, zlib.error, OSError, pa.ArrowException) as error:
+        except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError, pa.ArrowException) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise FeedError(f"{self._name}: damaged or cut off ({reason}); deliver it again, whole") from error
         buffer[: len(block)] = block
         self._num_bytes += len(block)
-        refuse_bomb(self._num_bytes, self._packed.num_bytes, self._name)
+        refuse_bomb(self._num_bytes, self._num_packed(), self._name)
         return len(block)
+
+
+class _Xz(io.RawIOBase):
+    """The content of an `.xz` file, of one stream or several, within a limit of memory."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._decompressor = self._new()
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while True:
+            if self._decompressor.eof:
+                self._rest = self._decompressor.unused_data.lstrip(b"\0")
+                if not self._rest and not (rest := self._file.read(_BLOCK_BYTES).lstrip(b"\0")):
+                    return 0
+                self._rest = self._rest or rest
+                self._decompressor = self._new()
+            needs_input = self._decompressor.needs_input and not self._rest
+            packed = self._file.read(_BLOCK_BYTES) if needs_input else self._rest
+            if needs_input and not packed:
+                raise EOFError("the file ends before its content does")
+            self._rest = b""
+            block = self._decompressor.decompress(packed, len(buffer))
+            if block:
+                buffer[: len(block)] = block
+                return len(block)
+
+    @staticmethod
+    def _new() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_XZ_BYTES)

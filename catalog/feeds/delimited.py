@@ -1,37 +1,30 @@
-"""Delimited text: a header, then a record per product; the dialect is that of tabs or of commas."""
+"""Delimited text: a header, then a record per product, read line by line.
+
+This is the plain twin of `catalog.feeds.fast_delimited`, which reads feeds, and gives the same rows for any bytes.
+"""
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import BinaryIO
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.feed import ATTRIBUTES, MAX_ROW_BYTES, FeedBatch, FeedError, ReadOptions, attribute_positions
+from catalog.feeds.feed import (
+    ATTRIBUTES,
+    MAX_FIELD_BYTES,
+    MAX_ROW_BYTES,
+    REPEATED,
+    FeedBatch,
+    ReadOptions,
+    attribute_columns,
+)
+from catalog.feeds.layouts import Layout, detect_layout
 from catalog.feeds.presets.preset import plain_name
-from catalog.feeds.presets.recognition import merged_batches, preset_columns, preset_of
+from catalog.feeds.presets.recognition import merged_batches, preset_of, with_preset
+from catalog.feeds.quoting import Quotes
 
 _CHUNK_BYTES = 1 << 18
-_MAX_HEADER_BYTES = 100_000
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """The way to split a line into fields; a quoted field may run over several lines, or may not."""
-
-    description: str
-    split: Callable[[bytes], list[bytes]]
-    has_multiline_fields: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The number of columns, and the position of each of `ATTRIBUTES` among them, None where it is missing."""
-
-    num_columns: int
-    positions: Sequence[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,104 +35,127 @@ class Record:
     is_whole: bool = True
 
 
-def read_delimited(source: BinaryIO, name: str, options: ReadOptions, dialect: Dialect) -> Iterator[FeedBatch]:
-    """Yield the batches of a feed of delimited text, in constant memory; blank lines are skipped."""
-    all_records = records(source, name, has_multiline_fields=dialect.has_multiline_fields)
-    headers = headers_of(next(all_records, None), name, dialect)
-    preset = preset_of(headers, options, name)
+class Header:
+    """The header of one feed: the columns of each attribute, those that count first before the others."""
+
+    def __init__(self, layout: Layout, name: str, options: ReadOptions) -> None:
+        self.layout = layout
+        self.preset = preset_of(layout.headers, options, name)
+        options = with_preset(self.preset, layout.headers, options)
+        is_merged = self.preset is not None and self.preset.merged is not None
+        self.columns = {} if is_merged else attribute_columns(layout.headers, name, options)
+        self._of_attributes = [self.columns.get(attribute, ()) for attribute in ATTRIBUTES]
+        several = [attribute for attribute, columns in self.columns.items() if len(columns) > 1]
+        if several:
+            options.note("several columns", ", ".join(several))
+
+    @property
+    def quotes(self) -> Quotes:
+        """The finder of records that take several lines."""
+        links = self.columns.get("image_link")
+        return Quotes(self.layout.dialect, len(self.layout.headers), links[0] if links else None)
+
+    def fields(self, record: bytes) -> list[bytes] | None:
+        """Return the fields of a record; None for one with too few, or with one that has no column's name over it."""
+        layout = self.layout
+        fields = layout.dialect.split(record, len(layout.headers))
+        num_columns = len(layout.headers)
+        if len(fields) < layout.num_columns or any(field.strip() for field in fields[layout.num_columns :]):
+            return None
+        return [*fields, *[b""] * (num_columns - len(fields))][:num_columns]
+
+    def rows(self, builder: BatchBuilder, records: Iterable[Record]) -> Iterator[Mapping[str, str]]:
+        """Yield the rows of a shop system's export by `plain_name`, and reject records that are none."""
+        names = [plain_name(header) for header in self.layout.headers]
+        for record in records:
+            fields = self._checked(builder, record)
+            if fields is not None:
+                texts = (field.decode("utf-8", "surrogateescape") for field in fields)
+                yield {name: text for name, text in zip(names, texts, strict=True) if text}
+
+    def add(self, builder: BatchBuilder, record: Record) -> None:
+        """Add a record to the batch, or reject it with a reason."""
+        fields = self._checked(builder, record)
+        if fields is not None:
+            values = zip(ATTRIBUTES, self._of_attributes, strict=True)
+            builder.add([_value(attribute, columns, fields) for attribute, columns in values])
+
+    def _checked(self, builder: BatchBuilder, record: Record) -> list[bytes] | None:
+        """Returns the fields of a record; None, and rejects it, where it is no row."""
+        if not record.is_whole:
+            builder.reject(record.content, "field_too_large", f"the row is longer than {MAX_ROW_BYTES:,} bytes")
+            return None
+        if record.content.removeprefix(b"\xef\xbb\xbf") == self.layout.header:
+            builder.reject(record.content, "repeated_header", "the header once more, as in files that were joined")
+            return None
+        fields = self.fields(record.content)
+        if fields is not None:
+            return fields
+        dialect = self.layout.dialect
+        num_fields = len(dialect.split(record.content, len(self.layout.headers)))
+        detail = f"{num_fields} fields where the header has {len(self.layout.headers)} ({dialect.description})"
+        builder.reject(record.content, "wrong_field_count", detail)
+        return None
+
+
+def _value(attribute: str, columns: Sequence[int], fields: Sequence[bytes]) -> bytes | None:
+    """Returns the value of an attribute: of several columns the first that is not empty, or all that are, joined."""
+    if len(columns) < 2:
+        return fields[columns[0]] if columns else None
+    found = [field.strip() for column in columns if (field := fields[column]).strip()]
+    if attribute == REPEATED:
+        return b",".join(found)[: MAX_FIELD_BYTES + 1] or None
+    return found[0] if found else None
+
+
+def read_delimited(source: BinaryIO, name: str, options: ReadOptions, default_delimiter: str) -> Iterator[FeedBatch]:
+    """Yield the batches of a feed of delimited text that fits into memory; blank lines are skipped."""
+    content = unix_lines(source.read())
+    layout = detect_layout(content, name, options, default_delimiter)
+    header = Header(layout, name, options)
     builder = BatchBuilder(name)
-    if preset is not None and preset.merged is not None:
-        rows = preset_rows(all_records, headers, dialect, builder)
-        yield from merged_batches(preset, rows, builder, options)
+    content = content[layout.start :]
+    records = records_of(content, header.quotes.records_over_lines(content, is_last=True)[0])
+    if header.preset is not None and header.preset.merged is not None:
+        yield from merged_batches(header.preset, header.rows(builder, records), builder, options)
         return
-    positions = attribute_positions(headers, name, preset_columns(preset, headers, options))
-    header = Header(len(headers), [positions.get(attribute) for attribute in ATTRIBUTES])
-    for record in all_records:
-        add_record(builder, record, dialect, header)
+    for record in records:
+        header.add(builder, record)
         if builder.is_full:
             yield builder.batch()
     yield builder.last_batch()
 
 
-def preset_rows(
-    all_records: Iterable[Record], headers: Sequence[str], dialect: Dialect, builder: BatchBuilder
-) -> Iterator[Mapping[str, str]]:
-    """Yield the rows of a shop system's export, and reject records that are none."""
-    names = [plain_name(header) for header in headers]
-    for record in all_records:
-        fields = _fields(builder, record, dialect, len(names))
-        if fields is not None:
-            texts = (field.decode("utf-8", "surrogateescape") for field in fields)
-            yield {name: text for name, text in zip(names, texts, strict=True) if text}
+def unix_lines(content: bytes) -> bytes:
+    """Return text whose lines all end with a carriage return alone as text of lines that end with a line feed."""
+    return content.replace(b"\r", b"\n") if b"\n" not in content and b"\r" in content else content
 
 
-def add_record(builder: BatchBuilder, record: Record, dialect: Dialect, header: Header) -> None:
-    """Add a record to the batch, or reject it with a reason."""
-    fields = _fields(builder, record, dialect, header.num_columns)
-    if fields is not None:
-        builder.add([None if position is None else fields[position] for position in header.positions])
+def records_of(content: bytes, spans: Iterable[tuple[int, int]]) -> Iterator[Record]:
+    """Yield the records of a block that are not blank; `spans` are the bounds of those that take several lines."""
+    ends = dict(spans)
+    position = 0
+    while position < len(content):
+        end = ends.get(position, content.find(b"\n", position))
+        end = len(content) if end < 0 else end
+        if record := content[position:end].removesuffix(b"\r"):
+            yield Record(record, end - position <= MAX_ROW_BYTES)
+        position = end + 1
 
 
-def _fields(builder: BatchBuilder, record: Record, dialect: Dialect, num_columns: int) -> list[bytes] | None:
-    """Returns the fields of a record; None, and rejects it, where it is too long or has another number of them."""
-    if not record.is_whole:
-        builder.reject(record.content, "field_too_large", f"the row is longer than {MAX_ROW_BYTES:,} bytes")
-        return None
-    fields = dialect.split(record.content)
-    if len(fields) == num_columns:
-        return fields
-    detail = f"{len(fields)} fields where the header has {num_columns} ({dialect.description})"
-    builder.reject(record.content, "wrong_field_count", detail)
-    return None
-
-
-def headers_of(record: Record | None, name: str, dialect: Dialect) -> list[str]:
-    """Return the column names of the first record.
-
-    Raises:
-        FeedError: The file is empty, or of another encoding or format.
-    """
-    if record is None:
-        raise FeedError(f"{name}: the file is empty; deliver it again, with a header and a row per product")
-    content = record.content
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise FeedError(f"{name}: the file is UTF-16; save it as UTF-8")
-    if len(content) > _MAX_HEADER_BYTES or b"\0" in content:
-        raise FeedError(f"{name}: does not start with a header of {dialect.description}; check the file's format")
-    try:
-        return [field.decode("utf-8") for field in dialect.split(content.removeprefix(codecs.BOM_UTF8))]
-    except UnicodeDecodeError:
-        raise FeedError(f"{name}: the header is not UTF-8; save the file as UTF-8, or check its format") from None
-
-
-def records(source: BinaryIO, name: str, *, has_multiline_fields: bool) -> Iterator[Record]:
-    """Yield the records that are not blank.
-
-    Raises:
-        FeedError: A quoted field is still open at the end.
-    """
+def lines_of(source: BinaryIO) -> Iterator[Record]:
+    """Yield the lines of a stream that are not blank, in constant memory."""
     content = bytearray()
-    num_bytes = num_records = 0
-    state = FieldState.BOUNDARY
+    num_bytes = 0
     for piece, ends_line in _pieces(source):
         if num_bytes <= MAX_ROW_BYTES:  # the rest has no use, as the row is rejected
             content += piece
         num_bytes += len(piece)
-        if has_multiline_fields:
-            state = _state_after(piece, state)
         if not ends_line:
             continue
-        if state is FieldState.QUOTED:
-            if num_bytes <= MAX_ROW_BYTES:
-                content += b"\n"
-            num_bytes += 1
-            continue
         if record := bytes(content.removesuffix(b"\r")):
-            num_records += 1
             yield Record(record, num_bytes <= MAX_ROW_BYTES)
-        content, num_bytes, state = bytearray(), 0, FieldState.BOUNDARY
-    if state is FieldState.QUOTED:
-        raise FeedError(f"{name}: the quote that row {num_records} opens is never closed; close it and deliver again")
+        content, num_bytes = bytearray(), 0
 
 
 def _pieces(source: BinaryIO) -> Iterator[tuple[bytes, bool]]:
@@ -151,32 +167,3 @@ def _pieces(source: BinaryIO) -> Iterator[tuple[bytes, bool]]:
         if rest:
             yield rest, False
     yield b"", True
-
-
-class FieldState(Enum):
-    """The state of a reader between two bytes of a comma-separated record."""
-
-    BOUNDARY = auto()  # before a field, or after a quote in quoted text: a quote (re)opens the field
-    PLAIN = auto()  # in a field's unquoted text: a quote is a character like any other
-    QUOTED = auto()  # in quoted text: commas and line ends are characters like any other
-
-
-_AFTER_BOUNDARY = {ord('"'): FieldState.QUOTED, ord(","): FieldState.BOUNDARY}
-
-
-def _state_after(piece: bytes, state: FieldState) -> FieldState:
-    """Returns the state after one more piece, wherever the pieces were cut."""
-    # Most lines have no quote, and then only the last byte matters.
-    if state is not FieldState.QUOTED and b'"' not in piece and not piece.endswith(b","):
-        return FieldState.PLAIN if piece else state
-    position = 0
-    while position < len(piece):
-        if state is FieldState.BOUNDARY:
-            state = _AFTER_BOUNDARY.get(piece[position], FieldState.PLAIN)
-        else:
-            position = piece.find(b'"' if state is FieldState.QUOTED else b",", position)
-            if position < 0:
-                return state
-            state = FieldState.BOUNDARY
-        position += 1
-    return state

@@ -81,6 +81,7 @@ class FeedBatch:
     rows: pl.DataFrame
     rejected: pl.DataFrame
     images: RowImages | None = None
+    num_repaired: int = 0  # rows with bytes that are not UTF-8, see `repairs`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +148,22 @@ def columns_fingerprint(names: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(sorted(names.items())).encode()).hexdigest()[:16] if names else ""
 
 
+def attribute_columns(headers: Sequence[str], name: str, options: ReadOptions) -> dict[str, tuple[int, ...]]:
+    """Return the columns of each attribute among the headers, in their order.
+
+    Raises:
+        FeedError: One of the partner's own names is missing, or the id is.
+    """
+    attributes = attributes_by_header(options.columns)
+    found: dict[str, list[int]] = {}
+    for position, header in enumerate(headers):
+        attribute = attributes.get(attribute_of(header), "")
+        if attribute in ATTRIBUTES:
+            found.setdefault(attribute, []).append(position)
+    _refuse_missing(found, headers, name, options.columns)
+    return {attribute: tuple(positions) for attribute, positions in found.items()}
+
+
 def attribute_positions(headers: Sequence[str], name: str, names: Mapping[str, str] = NO_NAMES) -> dict[str, int]:
     """Return the position of each attribute among the headers.
 
@@ -163,11 +180,15 @@ def attribute_positions(headers: Sequence[str], name: str, names: Mapping[str, s
             first = headers[positions[attribute]]
             raise FeedError(f"{name}: two columns mean {attribute!r}: {first!r} and {header!r}; remove or rename one")
         positions[attribute] = position
-    lacking = [header for header, attribute in names.items() if attribute not in positions]
-    if "id" not in positions or lacking:
+    _refuse_missing(positions, headers, name, names)
+    return positions
+
+
+def _refuse_missing(found: Mapping[str, object], headers: Sequence[str], name: str, names: Mapping[str, str]) -> None:
+    lacking = [header for header, attribute in names.items() if attribute not in found]
+    if "id" not in found or lacking:
         wanted = repr(lacking[0]) if lacking else "'id'"
         seen = ", ".join(repr(header[:50]) for header in headers[:20])
         raise FeedError(
             f"{name}: no column {wanted}; the header has {seen or 'nothing'}; add one, or check the file's format"
         )
-    return positions

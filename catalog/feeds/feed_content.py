@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from catalog.feeds.compression import decompressed
+from catalog.feeds.contents import open_content
 from catalog.feeds.feed import DEFAULT_OPTIONS, FeedBatch, FeedError, ReadOptions
-from catalog.feeds.formats import FEED_READERS, format_of
+from catalog.feeds.formats import FEED_READERS
 from catalog.feeds.sources import FeedFile, InboxError, wrap_source_errors
 
 _BLOCK_BYTES = 1 << 22
@@ -28,7 +28,7 @@ def fingerprint_of(feed: FeedFile) -> tuple[str, int]:
 
 
 def read_feed(feed: FeedFile, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
-    """Yield the batches of a feed file, which is decompressed as it streams by.
+    """Yield the batches of a feed file, which is unpacked and decoded as it streams by.
 
     Args:
         options: What the partner's settings say about the reading.
@@ -37,6 +37,14 @@ def read_feed(feed: FeedFile, options: ReadOptions = DEFAULT_OPTIONS) -> Iterato
         FeedError: The content is refused, maybe after batches were yielded.
         InboxError: The file cannot be read.
     """
-    read = FEED_READERS[format_of(feed.file_name)]
-    with wrap_source_errors(feed.name, FeedError, InboxError), feed.open() as file:
-        yield from read(decompressed(file, feed.file_name, feed.name), feed.name, options)
+    num_repaired = 0
+    with (
+        wrap_source_errors(feed.name, FeedError, InboxError),
+        feed.open() as file,
+        open_content(file, feed.file_name, feed.name, options) as content,
+    ):
+        for batch in FEED_READERS[content.feed_format](content.stream, feed.name, options):
+            num_repaired += batch.num_repaired
+            yield batch
+    if num_repaired:
+        options.note("rows with repaired bytes", f"{num_repaired:,}")

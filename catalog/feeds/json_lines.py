@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.delimited import Record, records
+from catalog.feeds.delimited import Record, lines_of
 from catalog.feeds.feed import (
     ATTRIBUTES,
     DEFAULT_OPTIONS,
@@ -22,6 +22,7 @@ from catalog.feeds.json_stream import BrokenItem, JsonStream
 from catalog.feeds.json_values import DECODER, further_images, value_text
 from catalog.feeds.presets.preset import Preset, plain_name
 from catalog.feeds.presets.recognition import preset_of
+from catalog.feeds.transcoding import as_utf8
 
 # Objects and arrays around products, in answers of interfaces and in files; compared without case.
 PAGE_KEYS = frozenset(
@@ -119,6 +120,7 @@ def json_items(
     source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS
 ) -> Iterator[dict[str, Any] | BrokenItem]:
     """Yield the objects of products in a JSON file, and what is broken between them."""
+    source = as_utf8(source, name, options)
     head = _head_of(source)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in head[:4]:
         raise FeedError(f"{name}: the file is UTF-16; save it as UTF-8")
@@ -126,7 +128,7 @@ def json_items(
     own = (own for own, attribute in options.columns.items() if attribute == "id")
     stream = JsonStream(whole, name, page_keys=PAGE_KEYS, product_keys=frozenset((*_ID_KEYS, *own)))
     if _is_line(head, stream):
-        for record in records(whole, name, has_multiline_fields=False):
+        for record in lines_of(whole):
             yield _line_item(record)
     else:
         yield from stream.items()

@@ -18,7 +18,7 @@ from catalog.feeds.deliveries import MAX_DELIVERY_ROWS, PARTS, Delivery, Part, k
 from catalog.feeds.feed import DEFAULT_OPTIONS, FeedError, ReadOptions
 from catalog.feeds.feed_content import fingerprint_of, read_feed
 from catalog.feeds.findings import NOTHING_DETECTED, Findings
-from catalog.feeds.formats import format_of
+from catalog.feeds.formats import expected_format
 from catalog.feeds.local_copies import local_copy
 from catalog.feeds.row_limits import limited_rows
 from catalog.feeds.sources import FeedFile, InboxError, UnsettledFeedError
@@ -55,7 +55,7 @@ def register(
         raise ValueError(f"{max_rows} rows a delivery are not possible; allow 1 at least")
     _ = feed.key  # a feed that can be no delivery is not fetched
     with _refusals(feed.name):
-        _ = format_of(feed.file_name)
+        _ = expected_format(feed.file_name)
     with local_copy(feed) as copy, _READING:
         return _register(copy, records=records, received_at=received_at, options=options, max_rows=max_rows)
 
@@ -67,7 +67,6 @@ def _register(
     key, stamp = feed.key, feed.stamp()
     columns = options.fingerprint
     with _refusals(feed.name):
-        feed_format = format_of(feed.file_name)
         sha256, num_bytes = fingerprint_of(feed)
         folder = f"{PARTS}/{key}/{sha256}-{max_rows}" + (f"-{columns}" if columns else "")
         parts = listed_parts(records, folder)
@@ -91,7 +90,7 @@ def _register(
             key=key if len(parts) == 1 else f"{key}.{part.number:05}",
             partner_id=feed.partner_id,
             feed=feed.name,
-            feed_format=feed_format,
+            feed_format=findings.get("format") or "",
             sha256=sha256,
             num_bytes=num_bytes,
             received_at=received_at.isoformat(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -10,21 +11,22 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog.feeds.compression import decompressed
-from catalog.feeds.delimited import Dialect, headers_of, records
-from catalog.feeds.feed import FeedError, attribute_of
-from catalog.feeds.formats import format_of
-from catalog.feeds.google_tsv import TABS
+from catalog.feeds.contents import open_content
+from catalog.feeds.delimited import unix_lines
+from catalog.feeds.feed import DEFAULT_OPTIONS, FeedError, ReadOptions, attribute_of
+from catalog.feeds.findings import Findings
 from catalog.feeds.json_lines import flat_product, json_items
 from catalog.feeds.json_stream import BrokenItem
 from catalog.feeds.json_values import value_text
+from catalog.feeds.layouts import detect_layout, records
 from catalog.feeds.parquet_batches import ParquetRows
 from catalog.feeds.sources import FeedFile, InboxError, wrap_source_errors
-from catalog.feeds.tabular import COMMAS
+from catalog.feeds.spreadsheets import csv_of_sheet
+from catalog.feeds.transcoding import as_utf8, read_head
 from catalog.feeds.xml_products import local, xml_products
 
 NUM_ROWS = 200
-OTHER_SEPARATORS = (";", ",", "\t", "|")
+HEAD_BYTES = 1 << 22
 
 Sample = dict[str, list[str]]  # column name -> the texts of the first rows, empty ones left out
 Row = Iterable[tuple[str, str]]
@@ -34,14 +36,18 @@ def sample_feed(feed: FeedFile, num_rows: int = NUM_ROWS) -> Sample:
     """Return the columns of a feed of any format, with the texts of at most `num_rows` rows; broken rows are skipped.
 
     Raises:
-        FeedError: The content is refused, such as a feed of another separator; the message has the way out.
+        FeedError: The content is refused; the message has the way out.
         InboxError: The file cannot be read.
     """
-    rows_of = SAMPLERS[format_of(feed.file_name)]
     sample: Sample = {}
-    with wrap_source_errors(feed.name, FeedError, InboxError), feed.open() as file:
-        source = decompressed(file, feed.file_name, feed.name)
-        for row in islice(rows_of(source, feed.name), num_rows + 1):  # the first has the names
+    options = replace(DEFAULT_OPTIONS, findings=Findings())
+    with (
+        wrap_source_errors(feed.name, FeedError, InboxError),
+        feed.open() as file,
+        open_content(file, feed.file_name, feed.name, options) as content,
+    ):
+        rows = SAMPLERS[content.feed_format](content.stream, feed.name, options)
+        for row in islice(rows, num_rows + 1):  # the first has the names
             for column, text in row:
                 texts = sample.setdefault(column, [])
                 if text.strip():
@@ -51,41 +57,44 @@ def sample_feed(feed: FeedFile, num_rows: int = NUM_ROWS) -> Sample:
     return sample
 
 
-def _tab_rows(source: BinaryIO, name: str) -> Iterator[Row]:
-    return _delimited_rows(source, name, TABS)
+def _tab_rows(source: BinaryIO, name: str, options: ReadOptions) -> Iterator[Row]:
+    return _delimited_rows(source, name, options, "\t")
 
 
-def _comma_rows(source: BinaryIO, name: str) -> Iterator[Row]:
-    return _delimited_rows(source, name, COMMAS)
+def _comma_rows(source: BinaryIO, name: str, options: ReadOptions) -> Iterator[Row]:
+    return _delimited_rows(source, name, options, ",")
 
 
-def _delimited_rows(source: BinaryIO, name: str, dialect: Dialect) -> Iterator[Row]:
-    found = records(source, name, has_multiline_fields=dialect.has_multiline_fields)
-    headers = headers_of(next(found, None), name, dialect)
-    if len(headers) == 1 and (separator := next((each for each in OTHER_SEPARATORS if each in headers[0]), None)):
-        raise FeedError(
-            f"{name}: the header is separated by {separator!r}, not into {dialect.description}; save the file as CSV "
-            "with commas, or as .tsv with tabs"
-        )
-    yield [(header, "") for header in headers]
-    for record in found:
-        fields = dialect.split(record.content)
-        if record.is_whole and len(fields) == len(headers):
-            yield zip(headers, (each.decode("utf-8", errors="replace") for each in fields), strict=True)
+def _sheet_rows(source: BinaryIO, name: str, options: ReadOptions) -> Iterator[Row]:
+    with csv_of_sheet(source, name, options) as content:
+        yield from _delimited_rows(content, name, replace(options, encoding="utf-8", delimiter=","), ",")
 
 
-def _json_rows(source: BinaryIO, name: str) -> Iterator[Row]:
-    for item in json_items(source, name):
+def _delimited_rows(source: BinaryIO, name: str, options: ReadOptions, default: str) -> Iterator[Row]:
+    head = unix_lines(read_head(as_utf8(source, name, options), HEAD_BYTES))
+    if len(head) >= HEAD_BYTES:
+        head = head[: head.rfind(b"\n") + 1]
+    layout = detect_layout(head, name, options, default)
+    yield [(header, "") for header in layout.headers if header]
+    for start, end in records(head, layout.start, layout.dialect):
+        fields = layout.dialect.split(head[start:end].removesuffix(b"\r"), len(layout.headers))
+        if len(fields) == len(layout.headers):
+            texts = (each.decode("utf-8", errors="replace") for each in fields)
+            yield [(header, text) for header, text in zip(layout.headers, texts, strict=True) if header]
+
+
+def _json_rows(source: BinaryIO, name: str, options: ReadOptions) -> Iterator[Row]:
+    for item in json_items(source, name, options):
         if not isinstance(item, BrokenItem):  # which is a rejected row of the delivery
             yield [(key, value_text(attribute_of(key), value) or "") for key, value in flat_product(item).items()]
 
 
-def _xml_rows(source: BinaryIO, name: str) -> Iterator[Row]:
+def _xml_rows(source: BinaryIO, name: str, _: ReadOptions) -> Iterator[Row]:
     for product in xml_products(source, name):
         yield [(local(tag), text) for tag, text in product.texts.items()]
 
 
-def _parquet_rows(source: BinaryIO, name: str) -> Iterator[Row]:
+def _parquet_rows(source: BinaryIO, name: str, _: ReadOptions) -> Iterator[Row]:
     try:
         schema = pq.read_schema(source)
         # Bytes of images are no texts, and would be read for nothing.
@@ -99,13 +108,14 @@ def _parquet_rows(source: BinaryIO, name: str) -> Iterator[Row]:
         raise FeedError(f"{name}: not a readable Parquet file ({error}); deliver it again, whole") from error
 
 
-SAMPLERS: Mapping[str, Callable[[BinaryIO, str], Iterator[Row]]] = MappingProxyType(
+SAMPLERS: Mapping[str, Callable[[BinaryIO, str, ReadOptions], Iterator[Row]]] = MappingProxyType(
     {
         "google_tsv": _tab_rows,
         "google_xml": _xml_rows,
         "parquet": _parquet_rows,
         "csv": _comma_rows,
         "json_lines": _json_rows,
+        "spreadsheet": _sheet_rows,
     }
 )
 

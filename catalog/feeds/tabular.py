@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 from catalog.feeds.arrow_bytes import NUMBERS, bytes_of
 from catalog.feeds.batches import VALUES_SCHEMA, checked_batch
 from catalog.feeds.compression import refuse_bomb
-from catalog.feeds.delimited import Dialect, read_delimited
+from catalog.feeds.fast_delimited import read_text
 from catalog.feeds.feed import (
     ATTRIBUTES,
     COLUMNS,
@@ -27,32 +26,13 @@ from catalog.feeds.feed import (
     attribute_positions,
 )
 from catalog.feeds.parquet_batches import ParquetRows
-from catalog.feeds.presets.recognition import preset_columns, preset_of
+from catalog.feeds.presets.recognition import preset_of, with_preset
 from catalog.feeds.row_limits import refuse_rows
-
-_CSV_FIELD = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)")?+([^,]*+)')
 
 
 def read_csv(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
-    """Yield the batches of a comma-separated feed; quoted fields may hold commas, line ends and doubled quotes."""
-    return read_delimited(source, name, options, COMMAS)
-
-
-def split_commas(record: bytes) -> list[bytes]:
-    """Return the fields of a record, split as Python's csv module, which does not accept bytes, splits them."""
-    if b'"' not in record:
-        return record.split(b",")
-    fields, position = [], 0
-    while matched := _CSV_FIELD.match(record, position):
-        quoted, plain = matched.groups()
-        fields.append((quoted or b"").replace(b'""', b'"') + plain)
-        position = matched.end() + 1
-        if position > len(record):
-            break
-    return fields
-
-
-COMMAS = Dialect(description="fields separated by commas", split=split_commas, has_multiline_fields=True)
+    """Yield the batches of a feed of delimited text, by commas where its header does not show another delimiter."""
+    return read_text(source, name, options, ",")
 
 
 def read_parquet(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
@@ -63,7 +43,7 @@ def read_parquet(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPT
     """
     with refusals(name):
         schema = pq.read_schema(source)
-        names = preset_columns(preset_of(schema.names, options, name), schema.names, options)
+        names = with_preset(preset_of(schema.names, options, name), schema.names, options).columns
         columns = {
             attribute: schema.names[position]
             for attribute, position in attribute_positions(schema.names, name, names).items()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.feed import ATTRIBUTES, FeedBatch, FeedError, ReadOptions
+from catalog.feeds.feed import ATTRIBUTES, FeedBatch, FeedError, ReadOptions, attribute_columns
 from catalog.feeds.presets.magento import MAGENTO
 from catalog.feeds.presets.named import MERCHANT_API, META, OPENAI
 from catalog.feeds.presets.preset import Preset, Product, RefusedRows, Row, plain_name
@@ -36,29 +37,49 @@ def preset_of(names: Iterable[str], options: ReadOptions, name: str) -> Preset |
         FeedError: The header is not of the partner's preset.
     """
     found = frozenset(map(plain_name, names))
+    recognized = _recognized(found, options)
+    if recognized is not None or not options.preset:
+        return None if recognized is None else PRESETS.get(options.note(FINDING, recognized.name))
+    chosen = PRESETS.get(options.preset)
+    if chosen is not None:
+        lacking = min((sorted(each - found) for each in chosen.signatures), key=len)
+        raise FeedError(
+            f"{name}: no column {lacking[0]!r}, which {chosen.title} has; deliver that, or correct preset = "
+            f"{options.preset!r} in partners.toml"
+        )
+    return None
+
+
+def num_known_names(headers: Sequence[str], options: ReadOptions) -> int:
+    """Return how many names of a header are known; 0 for a record that is no header, as it has no column of ids."""
+    preset = _recognized(frozenset(map(plain_name, headers)), options)
+    if preset is not None and preset.merged is not None:
+        return len(headers)
+    try:
+        return len(attribute_columns(headers, "", with_preset(preset, headers, options)))
+    except FeedError:
+        return 0
+
+
+def _recognized(names: frozenset[str], options: ReadOptions) -> Preset | None:
+    """Returns the preset that fits names in the form of `plain_name`, if the settings leave it open or name it."""
     if options.preset:
         chosen = PRESETS.get(options.preset)
-        if chosen is not None and not chosen.fits(found):
-            lacking = min((sorted(each - found) for each in chosen.signatures), key=len)
-            raise FeedError(
-                f"{name}: no column {lacking[0]!r}, which {chosen.title} has; deliver that, or correct preset = "
-                f"{options.preset!r} in partners.toml"
-            )
-        return chosen
+        return chosen if chosen is not None and chosen.fits(names) else None
     if options.columns:
         return None
-    recognized = next((preset.name for preset in PRESETS.values() if preset.fits(found)), None)
-    return PRESETS.get(options.note(FINDING, recognized)) if recognized is not None else None
+    return next((preset for preset in PRESETS.values() if preset.fits(names)), None)
 
 
-def preset_columns(preset: Preset | None, headers: Sequence[str], options: ReadOptions) -> Mapping[str, str]:
-    """Return the header's own names -> attributes: the partner's, or those of the preset that the header has."""
+def with_preset(preset: Preset | None, headers: Sequence[str], options: ReadOptions) -> ReadOptions:
+    """Return the options with the header's own names -> attributes: those of the preset, and the partner's."""
     if preset is None:
-        return options.columns
+        return options
     own = {header: preset.columns[plain_name(header)] for header in headers if plain_name(header) in preset.columns}
     attributes = {plain_name(header): header for header in headers if plain_name(header) in ATTRIBUTES}
     camel = {header: attribute for attribute, header in attributes.items() if attribute not in own.values()}
-    return {**own, **{header: each for header, each in camel.items() if header not in own}, **options.columns}
+    others = {header: attribute for header, attribute in camel.items() if header not in own}
+    return replace(options, columns={**own, **others, **options.columns})
 
 
 def merged_batches(

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from catalog.feeds import batches as feed_batches
-from catalog.feeds import fast_tabs, parquet_batches
+from catalog.feeds import fast_delimited, parquet_batches
 from catalog.feeds.conversion import LIST_FILE, list_parts, listed_parts, read_part, remove_parts, write_parts
 from catalog.feeds.deliveries import Part
 from catalog.feeds.feed import DEFAULT_OPTIONS, FEED_SCHEMA, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError
@@ -158,7 +158,7 @@ def test_feeds_of_several_batches_are_divided_at_the_row(
     tmp_path: Path, feed_format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_batches, "MAX_BATCH_ROWS", 500)
-    monkeypatch.setattr(fast_tabs, "MAX_BATCH_ROWS", 500)
+    monkeypatch.setattr(fast_delimited, "MAX_BATCH_ROWS", 500)
     monkeypatch.setattr(parquet_batches, "BATCH_ROWS", 500)
     rows = [(f"id{n}", "x" * 300, f"http://shop/{n}.jpg", "", "", "") for n in range(1_300)]
     content = WRITERS[feed_format](rows)

@@ -1,4 +1,4 @@
-"""Fast reading of tab-separated text gives the same rows as the plain reader for any bytes."""
+"""Fast reading of delimited text gives the same rows as the plain reader for any bytes."""
 
 import io
 
@@ -7,31 +7,31 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from catalog.feeds import fast_tabs
+from catalog.feeds import fast_delimited
 from catalog.feeds.delimited import read_delimited
-from catalog.feeds.fast_tabs import read_tabs, whole_lines
-from catalog.feeds.feed import DEFAULT_OPTIONS, FEED_SCHEMA, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError
-from catalog.feeds.google_tsv import TABS
+from catalog.feeds.fast_delimited import read_text, whole_lines
+from catalog.feeds.feed import FEED_SCHEMA, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError, ReadOptions
 
 HEADERS = [b"id\ttitle\timage_link", b"id", b"shelf\tid\tg:title\tprice", b"\xef\xbb\xbfid\ttitle", b'"id"\tTitle']
 WHITE = [b"\t", b"\t\t", b"\n", b"\r\n", b"\r", b" "]
 PIECES = st.sampled_from([b"a", b"bc", *WHITE, b'"', b'""', b"\0", b"\xff", b"\xc3\xa9", b"\xc3", b"\xe2\x82\xac"])
 LINES = st.lists(PIECES, max_size=40).map(b"".join)
+UTF_8 = ReadOptions(encoding="utf-8")  # the plain reader decodes nothing
 GOOD = b"1\tShoe\thttp://a\n"
 
 
-def outcome(read: object, content: bytes) -> tuple[pl.DataFrame, pl.DataFrame] | str:
+def outcome(read: object, content: bytes, delimiter: str) -> tuple[pl.DataFrame, pl.DataFrame] | str:
     """The rows and the rejected rows of a feed, or the error that refuses it."""
     try:
-        batches: list[FeedBatch] = list(read(io.BytesIO(content), "feed.x", DEFAULT_OPTIONS, TABS))  # type: ignore[operator]
+        batches: list[FeedBatch] = list(read(io.BytesIO(content), "feed.x", UTF_8, delimiter))  # type: ignore[operator]
     except FeedError as error:
         return str(error)
     rows = pl.concat([FEED_SCHEMA.to_frame(), *(batch.rows for batch in batches)])
     return rows, pl.concat([REJECTED_ROWS_SCHEMA.to_frame(), *(batch.rejected for batch in batches)])
 
 
-def assert_twins(content: bytes) -> None:
-    fast, plain = outcome(read_tabs, content), outcome(read_delimited, content)
+def assert_twins(content: bytes, delimiter: str = "\t") -> None:
+    fast, plain = outcome(read_text, content, delimiter), outcome(read_delimited, content, delimiter)
     if isinstance(plain, str) or isinstance(fast, str):
         assert fast == plain
         return
@@ -46,7 +46,7 @@ def assert_twins(content: bytes) -> None:
 @example(header=HEADERS[0], lines=b"\n\r\n" + GOOD + b'2\t24" TV\t\n' + GOOD, block_bytes=1000)
 def test_both_readers_give_the_same_for_any_bytes_in_any_blocks(header: bytes, lines: bytes, block_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fast_tabs.whole_lines, "__defaults__", (block_bytes,))
+        patch.setattr(fast_delimited.whole_lines, "__defaults__", (block_bytes,))
         assert_twins(header + b"\n" + lines)
 
 
@@ -54,7 +54,7 @@ def test_both_readers_give_the_same_for_any_bytes_in_any_blocks(header: bytes, l
 @settings(max_examples=50, deadline=None)
 def test_any_bytes_at_all_are_read_or_refused_alike(content: bytes, block_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fast_tabs.whole_lines, "__defaults__", (block_bytes,))
+        patch.setattr(fast_delimited.whole_lines, "__defaults__", (block_bytes,))
         assert_twins(content)
 
 

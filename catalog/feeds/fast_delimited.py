@@ -1,13 +1,14 @@
-"""Fast reading of tab-separated text: clean lines by the block, and only the others by the plain reader.
+"""Fast reading of delimited text: clean lines by the block, and only the others by the plain reader.
 
 `catalog.feeds.delimited` is the plain twin, which gives the same rows for any bytes.
 """
 
 from __future__ import annotations
 
+import codecs
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -17,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.delimited import Dialect, Header, Record, add_record, headers_of, preset_rows
+from catalog.feeds.delimited import Header, Record, records_of
 from catalog.feeds.feed import (
     ATTRIBUTES,
     COLUMNS,
@@ -26,12 +27,15 @@ from catalog.feeds.feed import (
     MAX_FIELD_BYTES,
     MAX_ROW_BYTES,
     REJECTED_ROWS_SCHEMA,
+    REPEATED,
     FeedBatch,
     FeedError,
     ReadOptions,
-    attribute_positions,
 )
-from catalog.feeds.presets.recognition import merged_batches, preset_columns, preset_of
+from catalog.feeds.layouts import HEAD_BYTES, Layout, detect_layout
+from catalog.feeds.presets.recognition import merged_batches
+from catalog.feeds.quoting import Quotes
+from catalog.feeds.transcoding import as_utf8
 from catalog.storage.cores import num_cores
 
 BLOCK_BYTES = 1 << 24
@@ -39,37 +43,76 @@ BLOCK_BYTES = 1 << 24
 _LINES_PER_CHECK = 64
 
 
-def read_tabs(source: BinaryIO, name: str, options: ReadOptions, dialect: Dialect) -> Iterator[FeedBatch]:
-    """Yield the batches of a feed of tab-separated lines, as `read_delimited` would, in constant memory.
+def read_text(source: BinaryIO, name: str, options: ReadOptions, default_delimiter: str) -> Iterator[FeedBatch]:
+    """Yield the batches of a feed of delimited text in any encoding, as `read_delimited` would, in constant memory.
 
     Blocks are parsed in threads, a few ahead of the one that is yielded.
+
+    Args:
+        default_delimiter: The delimiter of the file's suffix, which wins where others are as likely.
+
+    Raises:
+        FeedError: The file is empty, has no column of ids, is of another format, or is cut off.
     """
-    blocks = whole_lines(source)
-    header, rest = next((found for block in blocks if (found := _first_line(block))[0] is not None), (None, b""))
-    headers = headers_of(None if header is None else Record(header), name, dialect)
-    preset = preset_of(headers, options, name)
-    if preset is not None and preset.merged is not None:
+    blocks = whole_lines(_UnixLines(as_utf8(source, name, options)))
+    first = next(blocks, b"")
+    while len(first) < HEAD_BYTES and (block := next(blocks, b"")):
+        first += block
+    layout = detect_layout(first, name, options, default_delimiter)
+    header = Header(layout, name, options)
+    pieces = whole_records(itertools.chain([first[layout.start :]], blocks), header.quotes)
+    if header.preset is not None and header.preset.merged is not None:
         builder = BatchBuilder(name)
-        lines = (Record(line) for block in itertools.chain([rest], blocks) for line in _text_lines(block))
-        rows = preset_rows(lines, headers, dialect, builder)
-        yield from merged_batches(preset, rows, builder, options)
+        records = (record for block, spans in pieces for record in records_of(block, spans))
+        yield from merged_batches(header.preset, header.rows(builder, records), builder, options)
         return
-    reader = TabReader(name, headers, preset_columns(preset, headers, options), dialect)
+    reader = TextReader(name, header)
     num_rows = 0
-    for batch in _in_threads(reader.batch, itertools.chain([rest], blocks)):
+    for batch in _in_threads(reader.batch, pieces):
         yield from _numbered(batch, num_rows)
         num_rows += batch.rows.height + batch.rejected.height
     if not num_rows:
         raise FeedError(f"{name}: no product in it; deliver the file again, with its rows")
 
 
-def _in_threads(parse: Callable[[bytes], FeedBatch], blocks: Iterator[bytes]) -> Iterator[FeedBatch]:
+Piece = tuple[bytes, Sequence[tuple[int, int]]]  # whole records, and the bounds of those that take several lines
+
+
+def whole_records(blocks: Iterator[bytes], quotes: Quotes) -> Iterator[Piece]:
+    """Yield blocks of whole lines as blocks of whole records."""
+    rest = b""
+    for block in blocks:
+        joined = rest + block if rest else block
+        spans, end = quotes.records_over_lines(joined, is_last=False)
+        rest = joined[end:]
+        yield (joined[:end] if rest else joined), spans
+    if rest:
+        yield rest, quotes.records_over_lines(rest, is_last=True)[0]
+
+
+class _UnixLines:
+    """A stream of text whose lines end with a line feed, also where those of the file end with a carriage return."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._has_returns: bool | None = None
+
+    def read(self, size: int) -> bytes:
+        block = self._source.read(size)
+        if self._has_returns is None and (b"\r" in block or b"\n" in block):
+            if block.endswith(b"\r"):
+                block += self._source.read(1)
+            self._has_returns = b"\n" not in block
+        return block.replace(b"\r", b"\n") if self._has_returns else block
+
+
+def _in_threads(parse: Callable[[Piece], FeedBatch], pieces: Iterator[Piece]) -> Iterator[FeedBatch]:
     """Yields the batch of each block, in their order."""
     num_threads = num_cores()
     waiting: deque[Future[FeedBatch]] = deque()
-    with ThreadPoolExecutor(num_threads, thread_name_prefix="tabs") as threads:
-        for block in blocks:
-            waiting.append(threads.submit(parse, block))
+    with ThreadPoolExecutor(num_threads, thread_name_prefix="text") as threads:
+        for piece in pieces:
+            waiting.append(threads.submit(parse, piece))
             if len(waiting) > num_threads:
                 yield waiting.popleft().result()
         while waiting:
@@ -83,20 +126,6 @@ def _numbered(batch: FeedBatch, num_before: int) -> Iterator[FeedBatch]:
     for first in range(num_before + 1, end + 1, MAX_BATCH_ROWS):
         last = min(first + MAX_BATCH_ROWS - 1, end)
         yield FeedBatch(_between(good, first, last), _between(bad, first, last))
-
-
-def _first_line(block: bytes) -> tuple[bytes | None, bytes]:
-    """Returns the first line that is not blank, and the bytes after it; None where there is none."""
-    while block:
-        line, _, block = block.partition(b"\n")
-        if line := line.removesuffix(b"\r"):
-            return line, block
-    return None, b""
-
-
-def _text_lines(block: bytes) -> Iterator[bytes]:
-    """Yields the lines of a block that are not blank."""
-    return (text for line in block.split(b"\n") if (text := line.removesuffix(b"\r")))
 
 
 def whole_lines(source: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
@@ -125,19 +154,19 @@ def whole_lines(source: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[by
         yield bytes(rest)
 
 
-class TabReader:
-    """Reads blocks of lines under the header of one feed."""
+class TextReader:
+    """Reads blocks of records under the header of one feed."""
 
-    def __init__(self, name: str, headers: Sequence[str], names: Mapping[str, str], dialect: Dialect) -> None:
-        positions = attribute_positions(headers, name, names)
-        self._name, self._dialect = name, dialect
-        self._header = Header(len(headers), [positions.get(attribute) for attribute in ATTRIBUTES])
-        self._columns = {f"column_{position + 1}": ATTRIBUTES[attribute] for attribute, position in positions.items()}
-        self._schema = {f"column_{number}": pl.String() for number in range(1, len(headers) + 1)}
+    def __init__(self, name: str, header: Header) -> None:
+        self._name, self._header = name, header
+        self._dialect = header.layout.dialect
+        self._columns = {ATTRIBUTES[attribute]: columns for attribute, columns in header.columns.items()}
+        self._schema = {f"column_{number}": pl.String() for number in range(1, len(header.layout.headers) + 1)}
 
-    def batch(self, block: bytes) -> FeedBatch:
-        """Return the rows of a block of whole lines, counted from 1."""
-        lines = _Lines.of(block, len(self._schema))
+    def batch(self, piece: Piece) -> FeedBatch:
+        """Return the rows of a block of whole records, counted from 1."""
+        block, spans = piece
+        lines = _Lines.of(block, self._header.layout, spans)
         rows = np.arange(1, 1 + len(lines.starts))
         clean = self._clean_rows(block, lines).with_columns(row=pl.Series(rows[lines.is_clean], dtype=pl.Int64))
         good = clean.select(FEED_SCHEMA.names())
@@ -147,30 +176,43 @@ class TabReader:
         actual = pl.Series(rows[~lines.is_clean], dtype=pl.Int64)
         bad = plain.rejected.with_columns(row=actual.gather(plain.rejected["row"] - 1))
         others = plain.rows.with_columns(row=actual.gather(plain.rows["row"] - 1))
-        return FeedBatch(pl.concat([good, others]).sort("row"), bad)
+        return FeedBatch(pl.concat([good, others]).sort("row"), bad, num_repaired=plain.num_repaired)
 
     def _clean_rows(self, block: bytes, lines: _Lines) -> pl.DataFrame:
         """Returns the attributes of the clean lines."""
         if not lines.is_clean.any():
             return FEED_SCHEMA.to_frame()
+        names = [f"column_{position + 1}" for columns in self._columns.values() for position in columns]
         table = pl.read_csv(
             lines.clean(block),
-            separator="\t",
+            separator=self._dialect.delimiter.decode(),
             quote_char=None,
             has_header=False,
-            columns=list(self._columns),
+            columns=names,
             schema=self._schema,
         )
-        stripped = table.select(pl.col(name).str.strip_chars().alias(own) for name, own in self._columns.items())
-        texts = stripped.with_columns(pl.when(pl.col(c) != "").then(pl.col(c)) for c in stripped.columns)
+        stripped = table.select(pl.col(name).str.strip_chars() for name in names)
+        texts = stripped.select(_text_of(own, columns) for own, columns in self._columns.items())
         return texts.with_columns(pl.lit(None, pl.String).alias(c) for c in COLUMNS if c not in texts.columns)
 
     def _plain_rows(self, block: bytes, lines: _Lines) -> FeedBatch:
         """Returns the other lines as the plain reader reads them, counted among themselves."""
         builder = BatchBuilder(self._name)
         for record in lines.others(block):
-            add_record(builder, record, self._dialect, self._header)
+            self._header.add(builder, record)
         return builder.batch()
+
+
+def _text_of(own: str, columns: Sequence[int]) -> pl.Expr:
+    """Returns an attribute's text, null where it is empty; of several columns as the plain reader takes them."""
+    texts = [pl.col(f"column_{position + 1}") for position in columns]
+    found = [pl.when(text != "").then(text) for text in texts]
+    if len(found) == 1:
+        return found[0].alias(own)
+    if own != ATTRIBUTES[REPEATED]:
+        return pl.coalesce(found).alias(own)
+    joined = pl.concat_str(found, separator=",", ignore_nulls=True)
+    return pl.when(joined != "").then(joined).alias(own)
 
 
 def _between(frame: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
@@ -190,21 +232,27 @@ class _Lines:
     clean_runs: Sequence[tuple[int, int]]  # start and end of runs of clean lines
 
     @classmethod
-    def of(cls, block: bytes, num_columns: int) -> _Lines:
-        """Find the lines of a block with that number of columns."""
+    def of(cls, block: bytes, layout: Layout, spans: Sequence[tuple[int, int]] = ()) -> _Lines:
+        """Find the lines of a block; each span is one line, whatever is in it."""
         content = np.frombuffer(block, np.uint8)
-        marks = np.flatnonzero((content == ord("\n")) | (content == ord("\t")))
+        marks = np.flatnonzero((content == ord("\n")) | (content == ord(layout.dialect.delimiter)))
+        if spans:
+            marks = marks[~_is_inner(marks, content[marks] == ord("\n"), spans)]
         line_ends = _with_last(marks[content[marks] == ord("\n")], len(block))
         starts = np.concatenate([np.zeros(min(1, len(line_ends)), np.int64), line_ends[:-1] + 1])
-        # Between two line ends all marks are tabs.
-        num_tabs = np.diff(np.searchsorted(marks, line_ends), prepend=-1) - 1
+        # Between two line ends all marks are delimiters.
+        end_marks = np.searchsorted(marks, line_ends)
+        num_delimiters = np.diff(end_marks, prepend=-1) - 1
         has_return = (line_ends > starts) & (content[np.maximum(line_ends - 1, 0)] == ord("\r"))
         ends = line_ends - has_return
-        is_clean = (ends - starts <= MAX_FIELD_BYTES) & (num_tabs == num_columns - 1)
+        is_clean = (ends - starts <= MAX_FIELD_BYTES) & (num_delimiters == len(layout.headers) - 1)
+        if num_unnamed := len(layout.headers) - layout.num_columns:  # after the last delimiters is nothing
+            is_clean &= marks[np.maximum(end_marks - num_unnamed, 0)] == ends - num_unnamed
         for unclean in (b'"', b"\0"):
             if unclean in block:
                 positions = np.flatnonzero(content == ord(unclean))
                 is_clean[np.searchsorted(line_ends, positions)] = False
+        is_clean[np.searchsorted(line_ends, _positions(block, layout.header))] = False
         is_clean[_not_utf8(block, starts, line_ends)] = False
         is_line = ends > starts
         edges = np.flatnonzero(np.diff(np.concatenate([[False], is_clean & is_line, [False]]).astype(np.int8)))
@@ -220,6 +268,26 @@ class _Lines:
         bounds = [each[~self.is_clean].tolist() for each in (self.starts, self.ends, self.line_ends)]
         for start, end, line_end in zip(*bounds, strict=True):
             yield Record(block[start:end], line_end - start <= MAX_ROW_BYTES)
+
+
+def _is_inner(
+    marks: NDArray[np.int64], is_newline: NDArray[np.bool_], spans: Sequence[tuple[int, int]]
+) -> NDArray[np.bool_]:
+    """Returns which marks are line ends within a span."""
+    starts, ends = np.asarray(spans, np.int64).T
+    span = np.searchsorted(starts, marks, side="right") - 1
+    return is_newline & (span >= 0) & (marks < ends[np.maximum(span, 0)])
+
+
+def _positions(block: bytes, header: bytes) -> list[int]:
+    """Returns the positions of lines that are the header once more, maybe with a byte order mark."""
+    found = [0] if block.startswith((header, codecs.BOM_UTF8 + header)) else []
+    for line in (b"\n" + header, b"\n" + codecs.BOM_UTF8 + header):
+        position = block.find(line)
+        while position >= 0:
+            found.append(position + 1)
+            position = block.find(line, position + 1)
+    return found
 
 
 def _with_last(newlines: NDArray[np.int64], size: int) -> NDArray[np.int64]:
