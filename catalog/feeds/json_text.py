@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from catalog.feeds.json_brackets import skip_object
 
-_CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 18
 _MAX_INDENTATION = 1_000
 BETWEEN = re.compile(r"[\s,\x1e\ufeff]*")
 
@@ -43,7 +43,7 @@ class JsonText:
         line = (self._line_start + self._text[: self._position]).rpartition("\n")[2]
         self._line_start = line if not line.strip(" \t") and len(line) <= _MAX_INDENTATION else "-"
         while num_characters < wanted and not self._is_over:
-            chunk = self._source.read(_CHUNK_BYTES)
+            chunk = self._source.read(CHUNK_BYTES)
             self._is_over = not chunk
             pieces.append(self._decoder.decode(chunk, final=self._is_over))
             num_characters += len(pieces[-1])

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from catalog.taxonomy.parsing import canonical_path
 from catalog.taxonomy.tree import Taxonomy
 
 MAX_CHARACTERS = 2_000  # of a text; the longest path of Google's has 150
@@ -53,15 +53,18 @@ class Spellings:
             paths = key.split(" > ")
             for start in range(1, len(paths)):
                 _put(self._ends, _names(" > ".join(paths[start:])), category_id)
-        for names, category_id in self._whole.items():  # a root's name may be another category's, too
-            if names in self._ends and self._ends[names] != category_id:
-                self._ends[names] = None
+        for names in self._whole.keys() & self._ends.keys():  # of a path in its plain form there is no doubt
+            if self._whole[names] != self._ends[names]:
+                self._whole[names] = self._ends[names] = None
 
     def find(self, text: str) -> Spelling | None:
         """Return the category that a text names; None where it names none, or may name two."""
         if len(text) > MAX_CHARACTERS:
             return None
-        return self._one(text) or self._several(text)
+        if (found := self._one(text)) is not None:
+            return found
+        names = _names(text)
+        return None if names in self._whole or names in self._ends else self._several(text)
 
     def _one(self, text: str) -> Spelling | None:
         """Returns the category of a text that names one."""
@@ -115,7 +118,8 @@ def number_text(text: str) -> str:
 
 def _names(text: str) -> tuple[str, ...]:
     """Returns the names of a path, separated by anything that separates names anywhere: `A, B > C` has three."""
-    return tuple(name for name in _SEPARATOR.split(canonical_path(text)) if name)
+    plain = unicodedata.normalize("NFC", " ".join(text.split()).casefold())
+    return tuple(name for name in _SEPARATOR.split(plain) if name)
 
 
 def _put(index: dict[tuple[str, ...], int | None], names: tuple[str, ...], category_id: int) -> None:

@@ -86,6 +86,7 @@ def _product(row: Row, sku: str) -> Product:
         "title": first_of(row, "name"),
         "description": first_of(row, "description", "short_description"),
         "brand": own.get("manufacturer") or own.get("brand") or first_of(row, "manufacturer", "brand"),
+        "google_product_category": first_of(row, "google_product_category") or own.get("google_product_category", ""),
         "product_type": _deepest(first_of(row, "categories")),
         "image_link": "" if first_of(row, "base_image") == _NO_IMAGE else first_of(row, "base_image"),
         "additional_image_link": ",".join(images),

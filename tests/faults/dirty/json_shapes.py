@@ -178,12 +178,11 @@ CASES = (
         rejected={"broken_json": 3},
     ),
     FeedCase(
-        name="json-wrong-byte-in-an-attribute-that-is-used",
-        source="Latin-1 in a file of UTF-8",
+        name="json-array-of-latin-1",
+        source="an export of a database in Latin-1",
         file="feed.json",
         content=b'[{"id":"a","title":"Shoe"},{"id":"x","title":"Sch\xfcrze"}]',
-        products={"a": {"title": "Shoe"}},
-        rejected={"invalid_utf8": 1},
+        products={"a": {"title": "Shoe"}, "x": {"title": "Schürze"}},
     ),
     FeedCase(
         name="json-text-after-the-array",
@@ -198,7 +197,7 @@ CASES = (
         source="an interface's error instead of a feed",
         file="feed.json",
         content=b"<html><body>503</body></html>",
-        refusal=r"feed\.json: does not start with a JSON object or array; check the file's format",
+        refusal=r"feed\.json: the file is an HTML page, maybe that of a login or of an error; deliver the feed itself",
     ),
     FeedCase(
         name="json-an-empty-array",
