@@ -42,14 +42,12 @@ def prices(texts: pl.Series, currency: str = "") -> tuple[pl.Series, pl.Series]:
         Amounts (Float64) and ISO 4217 codes. A text with more decimals than its currency has is no price, and neither
         is one with a comma before three digits in a currency of three decimals, which may mean either.
     """
-    texts = _plain_texts(texts, currency)
-    first, second = _FORMATS
-    groups = texts.str.extract_groups(first).struct.unnest()
-    missed = groups["amount"].is_null() & texts.is_not_null()
-    if missed.any():
-        others = texts.str.extract_groups(second).struct.unnest()
-        groups = groups.select(pl.coalesce(pl.col(name), others[name]) for name in ("amount", "currency"))
-    groups = groups.with_columns(currency=pl.col("currency").str.to_uppercase())
+    groups = _groups(texts)
+    is_other = texts.is_not_null() & ~groups["currency"].is_in(CURRENCIES).fill_null(value=False)
+    if is_other.any():
+        others = _groups(_plain(texts.filter(is_other), currency))
+        rows = is_other.arg_true()
+        groups = groups.select(groups[name].scatter(rows, others[name]) for name in groups.columns)
     amount, code = pl.col("amount"), pl.col("currency")
     is_known = code.is_in(CURRENCIES)
     is_plain = amount.str.contains(_PLAIN) & (~code.is_in(NO_DECIMALS) | amount.str.contains(_WHOLE))
@@ -63,15 +61,24 @@ def prices(texts: pl.Series, currency: str = "") -> tuple[pl.Series, pl.Series]:
     return parsed["price"], parsed.select(pl.when(pl.col("price").is_not_null()).then("currency")).to_series()
 
 
-def _plain_texts(texts: pl.Series, currency: str) -> pl.Series:
-    """Returns the texts with those of another form as an amount and a code; each distinct one is parsed once."""
-    is_usual = texts.str.contains(_USUAL) | texts.is_null()
-    if is_usual.all():
-        return texts
-    distinct = texts.filter(~is_usual).unique()
+def _groups(texts: pl.Series) -> pl.DataFrame:
+    """Returns the columns amount and currency of texts with an amount and a code, null for others."""
+    if (texts.str.contains(_USUAL) | texts.is_null()).all():
+        return pl.DataFrame({"amount": texts.str.head(-len(" EUR")), "currency": texts.str.tail(len("EUR"))})
+    first, second = _FORMATS
+    groups = texts.str.extract_groups(first).struct.unnest()
+    missed = groups["amount"].is_null() & texts.is_not_null()
+    if missed.any():
+        others = texts.str.extract_groups(second).struct.unnest()
+        groups = groups.select(pl.coalesce(pl.col(name), others[name]) for name in ("amount", "currency"))
+    return groups.with_columns(currency=pl.col("currency").str.to_uppercase())
+
+
+def _plain(texts: pl.Series, currency: str) -> pl.Series:
+    """Returns texts of other forms as an amount and a code; each distinct one is parsed once."""
+    distinct = texts.unique()
     plain = pl.Series([plain_price(text, currency) for text in distinct], dtype=pl.String)
-    replaced = texts.filter(~is_usual).replace_strict(distinct, plain, return_dtype=pl.String)
-    return texts.scatter((~is_usual).arg_true(), replaced)
+    return texts.replace_strict(distinct, plain, return_dtype=pl.String)
 
 
 def amount_of(text: str, currency: str) -> float | None:
