@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from catalog.feeds.feed import MAX_FIELD_BYTES
 
-NUMBERS = (pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
+# Of values that have one text each.
+SCALARS = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+    pa.types.is_date,
+    pa.types.is_timestamp,
+    pa.types.is_time,
+)
+_MAX_WHOLE = 1e15  # below it every whole number is one that a floating-point number keeps exactly
 
 
 def bytes_of(values: pa.Array) -> pa.Array:
@@ -20,12 +30,30 @@ def bytes_of(values: pa.Array) -> pa.Array:
         return bytes_of(values.dictionary).take(values.indices)
     if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
         return _joined(values)
-    if any(is_kind(values.type) for is_kind in (pa.types.is_integer, *NUMBERS)):
-        values = values.cast(pa.string())
+    if any(is_kind(values.type) for is_kind in SCALARS):
+        values = _texts(values)
     values = values.cast(pa.large_binary())
     if (pc.max(pc.binary_length(values)).as_py() or 0) <= MAX_FIELD_BYTES:
         return values
     return pc.binary_slice(values, 0, MAX_FIELD_BYTES + 1)
+
+
+def _texts(values: pa.Array) -> pa.Array:
+    """Returns numbers, dates and truth values as text: `123` for 123.0, as a column of ids with gaps has them."""
+    if pa.types.is_decimal(values.type):
+        return pc.replace_substring_regex(values.cast(pa.string()), r"\.0+$", "")
+    if not pa.types.is_floating(values.type):
+        return values.cast(pa.string())
+    numbers = values.cast(pa.float64())
+    numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+    is_whole = pc.and_(pc.equal(pc.floor(numbers), numbers), pc.less(pc.abs(numbers), _MAX_WHOLE))
+    whole = pc.if_else(is_whole, numbers, pa.scalar(None, pa.float64())).cast(pa.int64()).cast(pa.string())
+    return pc.if_else(is_whole, whole, values.cast(pa.string()))
+
+
+def first_texts(lists: pa.Array) -> pa.Array:
+    """Return the first value of each list as bytes, null where there is none."""
+    return bytes_of(pc.list_slice(lists, 0, 1, return_fixed_size_list=False))
 
 
 def _joined(lists: pa.Array) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Compression: feeds that come as `.gz`, `.bz2`, `.xz`, `.zst` or `.zip` are unpacked as they stream by, never as a whole.
+"""Compression: feeds that come packed, as `.gz`, `.bz2`, `.xz` or `.zst`, are unpacked as they stream by.
 
 What a file is packed with is known by its first bytes, whatever its name.
 """

@@ -102,36 +102,43 @@ def _refuse_damaged(head: bytes, filename: str, name: str) -> None:
 
 def _format(head: bytes, filename: str, name: str, options: ReadOptions) -> str:
     """Returns the format of content by its first bytes and, where these are not certain, by the suffix of its name."""
-    if recorded := options.detected("format"):
-        return recorded
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    if head.startswith(_OLE):
-        return "spreadsheet"
-    for magic, thing in _OTHERS:
-        if head.startswith(magic):
-            raise FeedError(f"{name}: the file is {thing}, not a feed; deliver a feed of products")
     text = head.decode(detect_encoding([head]).name, errors="replace").lstrip("\ufeff \t\r\n\0")
-    if _HTML.match(text):
-        raise FeedError(
-            f"{name}: the file is an HTML page, maybe that of a login or of an error; deliver the feed itself"
-        )
-    if _XML.match(text):
-        return "google_xml"
+    _refuse_others(head, text, name)
     expected = expected_format(filename)
-    if _JSON.match(text):
-        return expected if expected is not None and "json" in expected else "json_lines"
-    if expected in TEXT_FORMATS:
-        return expected
-    if (found := _delimited_format(text, options)) is not None:
-        return found
-    if expected is None:
+    found = options.detected("format") or _certain_format(head, text, expected)
+    if found is None and expected not in TEXT_FORMATS:
+        found = _delimited_format(text, options)
+    if found is None and expected is None:
         known = ", ".join(FORMAT_OF_SUFFIX)
         raise FeedError(
             f"{name}: neither the name nor the content shows the format; known suffixes are {known}; rename or convert "
             "the file"
         )
-    return expected
+    return found or expected or ""
+
+
+def _refuse_others(head: bytes, text: str, name: str) -> None:
+    """Raises `FeedError` for content that is certainly no feed."""
+    thing = next((thing for magic, thing in _OTHERS if head.startswith(magic)), None)
+    if thing is not None:
+        raise FeedError(f"{name}: the file is {thing}, not a feed; deliver a feed of products")
+    if _HTML.match(text):
+        raise FeedError(
+            f"{name}: the file is an HTML page, maybe that of a login or of an error; deliver the feed itself"
+        )
+
+
+def _certain_format(head: bytes, text: str, expected: str | None) -> str | None:
+    """Returns the format that the first bytes show beyond doubt; None where they might be of several."""
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith(_OLE):
+        return "spreadsheet"
+    if _XML.match(text):
+        return "google_xml"
+    if _JSON.match(text):
+        return expected if expected is not None and "json" in expected else "json_lines"
+    return None
 
 
 def _delimited_format(text: str, options: ReadOptions) -> str | None:

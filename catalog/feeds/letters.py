@@ -43,9 +43,10 @@ LETTERS: Mapping[str, str] = MappingProxyType(
         "Arabic": "المينرتوبةعدسفهكقحجشصطخضغذثئزظءىأإآؤ",
     }
 )
-SYMBOLS = frozenset("°®©™€£§²³½¼¾±×·•–—…„“”‚‘’«»‹›µØøŒœ\xa0´")
+SYMBOLS = frozenset("°®©™€£§²³½¼¾±×·•–—…„“”‚‘’«»‹›µØøŒœ\xa0´")  # noqa: RUF001
 _SYMBOL_LOG, _FOREIGN_LOG, _BROKEN_LOG = math.log(0.004), math.log(0.0004), math.log(0.00002)
-_CAPITAL_LOG = math.log(0.25)
+_CAPITAL_LOG, _ALONE_LOG = math.log(0.25), math.log(0.01)
+_END_OF_LATIN = "\u0250"
 
 
 def _log_shares(letters: str) -> dict[str, float]:
@@ -93,26 +94,24 @@ def _kind(character: str) -> str:
 
 
 def _log(found: tuple[str, str, str], shares: Mapping[str, float]) -> float:
+    """Returns the logarithm of the likelihood of a character between two others in a language."""
     character, before, after = found
-    if "\x80" <= character < "\xa0" or character == "\ufffd":
-        return _BROKEN_LOG
     small = character.lower() if len(character.lower()) == 1 else character
     share = shares.get(character, shares.get(small))
-    if share is None or (character in SYMBOLS and not (before.isalpha() and after.isalpha())):
-        is_inside = before.isalpha() and after.isalpha()
-        if character in SYMBOLS:
-            symbol = _FOREIGN_LOG if is_inside else _SYMBOL_LOG
-            return max(symbol, share) if share is not None else symbol
-        if not character.isalpha():
-            return _BROKEN_LOG if is_inside else _FOREIGN_LOG
-        return _FOREIGN_LOG
+    is_inside = before.isalpha() and after.isalpha()
+    if character in SYMBOLS and not (share is not None and is_inside):
+        symbol = _FOREIGN_LOG if is_inside else _SYMBOL_LOG
+        return symbol if share is None else max(symbol, share)
+    if share is None:
+        is_broken = character < "\xa0" or character == "\ufffd" or (is_inside and not character.isalpha())
+        return _BROKEN_LOG if is_broken else _FOREIGN_LOG
     if character != small:
-        if before.islower():
-            return _BROKEN_LOG  # a capital within a word
-        return share + _CAPITAL_LOG if not before.isupper() else share
+        return _BROKEN_LOG if before.islower() else share + (0.0 if before.isupper() else _CAPITAL_LOG)
     if before.isupper() and after.isupper():
         return _FOREIGN_LOG
-    return share if not _mixes_scripts(character, before, after) else _BROKEN_LOG
+    if not is_inside and not before.isalpha() and not after.isalpha() and character < _END_OF_LATIN:
+        return share + _ALONE_LOG
+    return _BROKEN_LOG if _mixes_scripts(character, before, after) else share
 
 
 def _mixes_scripts(character: str, before: str, after: str) -> bool:

@@ -20,8 +20,8 @@ from typing import Any
 import python_calamine
 
 from catalog.feeds.feed import FeedError, ReadOptions, attribute_columns
-from catalog.feeds.spreadsheets import REFUSED
 
+REFUSED = 3  # exit code: the last line on standard error is the reason
 MAX_SHEETS = 100  # that are searched for ids
 MAX_PREAMBLE_ROWS = 30
 _EXACT = 1e15  # below it every whole number is one that spreadsheets keep exactly

@@ -6,6 +6,7 @@ and processor time, and what a file unpacks to is bounded before.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ from typing import BinaryIO, cast
 from catalog.feeds.compression import refuse_bomb
 from catalog.feeds.fast_delimited import read_text
 from catalog.feeds.feed import DEFAULT_OPTIONS, FeedBatch, FeedError, ReadOptions
+from catalog.feeds.spreadsheet_worker import REFUSED
 from catalog.feeds.zip_files import ZipFeed, is_zip
 from catalog.storage.memory import usable_memory_bytes
 from catalog.storage.worker_environment import worker_environment
@@ -28,7 +30,6 @@ MAX_FILE_BYTES = 200_000_000
 MAX_UNPACKED_BYTES = 2_000_000_000
 MAX_MEMORY_BYTES = 4_000_000_000
 MAX_CPU_S = 600
-REFUSED = 3  # exit code of the process: the last line on its standard error is the reason
 _STDERR_BYTES = 20_000
 
 
@@ -68,22 +69,21 @@ def csv_of_sheet(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPT
             stderr=messages,
             env=worker_environment(os.environ),
         )
-        assert process.stdin is not None
-        assert process.stdout is not None
+        packed, rows = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
         try:
             with suppress(BrokenPipeError):  # it has ended, and its exit code says why
-                process.stdin.write(content)
-                process.stdin.close()
+                packed.write(content)
+                packed.close()
             del content
-            if sheet := process.stdout.readline():
+            if sheet := rows.readline():
                 options.note("sheet", json.loads(sheet))
             yield cast(BinaryIO, _Rows(process, cast(BinaryIO, messages), name))
         finally:
             process.kill()
             process.wait()
-            process.stdout.close()
+            rows.close()
             with suppress(BrokenPipeError):
-                process.stdin.close()
+                packed.close()
 
 
 def _content(source: BinaryIO, name: str) -> bytes:
@@ -92,8 +92,6 @@ def _content(source: BinaryIO, name: str) -> bytes:
     if len(content) > MAX_FILE_BYTES:
         raise FeedError(f"{name}: a spreadsheet of more than {MAX_FILE_BYTES:,} bytes; deliver it as CSV")
     if is_zip(content):
-        import io
-
         num_bytes = ZipFeed(io.BytesIO(content), name).num_bytes
         refuse_bomb(num_bytes, len(content), name)
         if num_bytes > MAX_UNPACKED_BYTES:
@@ -108,10 +106,10 @@ class _Rows:
 
     def __init__(self, process: subprocess.Popen[bytes], messages: BinaryIO, name: str) -> None:
         self._process, self._messages, self._name = process, messages, name
+        self._output = cast(BinaryIO, process.stdout)
 
     def read(self, size: int) -> bytes:
-        assert self._process.stdout is not None
-        if block := self._process.stdout.read(size):
+        if block := self._output.read(size):
             return block
         exit_code = self._process.wait()
         if exit_code:

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog.feeds.arrow_bytes import NUMBERS, bytes_of
+from catalog.feeds.arrow_bytes import SCALARS, bytes_of, first_texts
 from catalog.feeds.batches import VALUES_SCHEMA, checked_batch
 from catalog.feeds.compression import refuse_bomb
 from catalog.feeds.fast_delimited import read_text
@@ -18,7 +18,6 @@ from catalog.feeds.feed import (
     ATTRIBUTES,
     COLUMNS,
     DEFAULT_OPTIONS,
-    PARSED_LATER,
     REPEATED,
     FeedBatch,
     FeedError,
@@ -36,7 +35,7 @@ def read_csv(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS
 
 
 def read_parquet(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPTIONS) -> Iterator[FeedBatch]:
-    """Yield the batches of a Parquet file whose attribute columns hold text or whole numbers.
+    """Yield the batches of a Parquet file as pandas, Polars, Spark and others write it.
 
     Raises:
         FeedError: The schema is another one, or the file is damaged or no Parquet.
@@ -73,18 +72,26 @@ def _parquet_batches(source: BinaryIO, name: str, columns: Mapping[str, str]) ->
     row = 1
     for batch in file.batches():
         values = {"row": pl.Series(range(row, row + batch.num_rows), dtype=pl.Int64)} | {
-            ATTRIBUTES[attribute]: pl.Series(bytes_of(batch.column(column))) for attribute, column in columns.items()
+            ATTRIBUTES[attribute]: pl.Series(_bytes(attribute, batch.column(column)))
+            for attribute, column in columns.items()
         }
         missing = [pl.lit(None, pl.Binary).alias(column) for column in COLUMNS if column not in values]
         yield checked_batch(pl.DataFrame(values).with_columns(missing).select(VALUES_SCHEMA.names()))
         row += batch.num_rows
 
 
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _bytes(attribute: str, values: pa.Array) -> pa.Array:
+    """Returns a column as bytes; of a list only the first value, unless the attribute may have several."""
+    return first_texts(values) if _is_list(values.type) and attribute != REPEATED else bytes_of(values)
+
+
 def check_type(attribute: str, column: str, kind: pa.DataType, name: str) -> None:
-    """Raises `FeedError` for a column that holds neither text nor whole numbers."""
-    if attribute in PARSED_LATER and any(is_kind(kind) for is_kind in NUMBERS):
-        return  # its text is parsed later, and rejected row by row
-    if attribute == REPEATED and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+    """Raises `FeedError` for a column that holds neither text, numbers, truth values nor dates, or lists of these."""
+    if _is_list(kind):
         kind = kind.value_type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
@@ -93,8 +100,8 @@ def check_type(attribute: str, column: str, kind: pa.DataType, name: str) -> Non
         pa.types.is_binary,
         pa.types.is_large_binary,
         pa.types.is_binary_view,
-        pa.types.is_integer,
         pa.types.is_null,
+        *SCALARS,
     )
     if not any(is_kind(kind) for is_kind in (*text, *others)):
-        raise FeedError(f"{name}: column {column!r} holds {kind}; write it as text or whole numbers")
+        raise FeedError(f"{name}: column {column!r} holds {kind}; write it as text or numbers")

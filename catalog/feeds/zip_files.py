@@ -16,7 +16,7 @@ MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _ARCHIVES = frozenset({".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tgz"})
 _BESIDE = re.compile(
-    r"(read|liesmich|lisez|leeme|licen|lizenz|changelog|manifest|thumbs\.db|desktop\.ini)", re.IGNORECASE
+    r"read_?me|liesmich|lisez|leeme|licen[cs]e|lizenz|changelog|manifest|thumbs\.db|desktop\.ini", re.IGNORECASE
 )
 _NO_FEEDS = frozenset(
     {".md", ".pdf", ".html", ".htm", ".jpg", ".jpeg", ".png", ".gif", ".doc", ".docx", ".xsd", ".dtd"}

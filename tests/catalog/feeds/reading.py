@@ -96,10 +96,23 @@ def as_json_lines(rows: Sequence[Row]) -> bytes:
     return b"".join(json.dumps(dict(zip(ATTRIBUTES, row, strict=True))).encode() + b"\n" for row in rows)
 
 
+def as_spreadsheet(rows: Sequence[Row], header: Row = ATTRIBUTES) -> bytes:
+    import openpyxl
+
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("Products")
+    for row in (header, *rows):
+        sheet.append([value or None for value in row])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
 WRITERS = {
     "google_tsv": as_tsv,
     "google_xml": as_rss,
     "parquet": as_parquet,
     "csv": as_csv,
     "json_lines": as_json_lines,
+    "spreadsheet": as_spreadsheet,
 }

@@ -1,7 +1,9 @@
 """Compressed feeds are streamed; damaged ones and bombs are refused by name."""
 
+import bz2
 import gzip
 import io
+import lzma
 import tracemalloc
 from collections.abc import Callable
 
@@ -9,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from catalog.feeds import compression
-from catalog.feeds.compression import decompressed
+from catalog.feeds.compression import COMPRESSIONS, compression_of, decompressed
 from catalog.feeds.feed import FeedError
 from tests.catalog.feeds.reading import Trickle
 
@@ -21,18 +23,24 @@ def zstd(content: bytes) -> bytes:
     return packed
 
 
-PACKERS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".zst": zstd}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".zst": zstd,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
+BY_SUFFIX = {each.suffix: each for each in COMPRESSIONS}
 
 
 def unpack(packed: bytes, suffix: str) -> bytes:
-    return decompressed(io.BytesIO(packed), f"feed.tsv{suffix}", "acme/feed").read()
+    return decompressed(io.BytesIO(packed), BY_SUFFIX[suffix], "acme/feed").read()
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
 def test_packed_content_is_unpacked(suffix: str) -> None:
     packed = PACKERS[suffix](CONTENT)
     assert unpack(packed, suffix) == CONTENT
-    slow = decompressed(Trickle(packed, 100), f"feed.tsv{suffix.upper()}", "acme/feed")  # type: ignore[arg-type]
+    slow = decompressed(Trickle(packed, 100), BY_SUFFIX[suffix], "acme/feed")  # type: ignore[arg-type]
     assert slow.read() == CONTENT
     assert not slow.seekable()
 
@@ -41,13 +49,15 @@ def test_several_gzip_members_are_one_content() -> None:
     assert unpack(gzip.compress(b"id\n") + gzip.compress(b"a\n"), ".gz") == b"id\na\n"
 
 
-def test_a_file_without_such_a_suffix_is_left_as_it_is() -> None:
-    file = io.BytesIO(CONTENT)
-    assert decompressed(file, "feed.tsv", "acme/feed") is file
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_a_compression_is_known_by_the_first_bytes(suffix: str) -> None:
+    assert compression_of(PACKERS[suffix](CONTENT)) is BY_SUFFIX[suffix]
+    assert compression_of(PACKERS[suffix](b"")) is BY_SUFFIX[suffix]
+    assert compression_of(CONTENT) is None
 
 
 def test_every_compression_is_tested_here() -> None:
-    assert set(PACKERS) == set(compression.OPENERS)
+    assert set(PACKERS) == set(BY_SUFFIX)
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
@@ -73,7 +83,7 @@ def test_a_bomb_is_refused_in_a_few_megabytes_of_memory(suffix: str, monkeypatch
     packed = PACKERS[suffix](bytes(40_000_000))
     tracemalloc.start()
     try:
-        content = decompressed(io.BytesIO(packed), f"feed.tsv{suffix}", "acme/feed")
+        content = decompressed(io.BytesIO(packed), BY_SUFFIX[suffix], "acme/feed")
         with pytest.raises(FeedError, match="unpacks to more than 500 times its size"):
             while content.read(1 << 20):
                 pass

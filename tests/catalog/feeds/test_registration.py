@@ -13,7 +13,7 @@ from upath import UPath
 
 import catalog.feeds.delivery_rows
 import catalog.feeds.registration
-from catalog.feeds import fast_tabs
+from catalog.feeds import fast_delimited
 from catalog.feeds.deliveries import Delivery, Part, known_deliveries
 from catalog.feeds.delivery_rows import ChangedFeedError, delivered_batches
 from catalog.feeds.sources import FeedFile, InboxError, UnsettledFeedError
@@ -200,7 +200,7 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_tabs.whole_lines, "__defaults__", (1 << 20,))
+    monkeypatch.setattr(fast_delimited.whole_lines, "__defaults__", (1 << 20,))
 
     def peak(num_rows: int) -> int:
         line = b"sku\t" + b"x" * 1_000 + b"\n"

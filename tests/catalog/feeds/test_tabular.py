@@ -2,19 +2,18 @@
 
 import csv
 import io
-from typing import Any, BinaryIO, cast
+from decimal import Decimal
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.feeds.delimited import records
 from catalog.feeds.feed import FeedError
-from catalog.feeds.tabular import split_commas
-from tests.catalog.feeds.reading import Trickle, as_parquet, read
+from tests.catalog.feeds.reading import as_parquet, read
 
 
 def parquet(**columns: Any) -> bytes:
@@ -23,18 +22,26 @@ def parquet(**columns: Any) -> bytes:
     return file.getvalue()
 
 
-@given(text=st.text('a",\n'), num_bytes=st.integers(1, 5))
-def test_csv_is_split_as_python_s_csv_module_splits_it(text: str, num_bytes: int) -> None:
-    reference = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
-    source = cast(BinaryIO, Trickle(text.encode(), num_bytes))
-    try:
-        found = list(records(source, "feed.x", has_multiline_fields=True))
-    except FeedError:
-        # Only here do we differ: Python's module takes a quote that is open at the end for a closed one.
-        closed = [row for row in csv.reader(io.StringIO(text + '"', newline="")) if row]
-        assert closed == reference
-    else:
-        assert [[field.decode() for field in split_commas(record.content)] for record in found] == reference
+FIELDS = st.text('a",;\n\t é', max_size=6)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|"])
+@given(rows=st.lists(st.tuples(FIELDS, FIELDS, FIELDS), min_size=1, max_size=8), quoting=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_what_python_s_csv_module_writes_is_read_as_it_reads_it(
+    delimiter: str, rows: list[tuple[str, str, str]], quoting: bool
+) -> None:
+    text = io.StringIO(newline="")
+    style = csv.QUOTE_ALL if quoting else csv.QUOTE_MINIMAL
+    writer = csv.writer(text, delimiter=delimiter, quoting=style, lineterminator="\n")
+    writer.writerows([("id", "title", "color"), *((f"i{number}", *row[1:]) for number, row in enumerate(rows))])
+    batch = read("csv", text.getvalue().encode())
+    expected = [
+        tuple(each.strip() or None for each in row)
+        for row in csv.reader(io.StringIO(text.getvalue(), newline=""), delimiter=delimiter)
+    ][1:]
+    assert batch.rejected.is_empty()
+    assert batch.rows.select("item_id", "title", "color").rows() == expected
 
 
 def test_a_quoted_csv_field_may_hold_commas_line_ends_and_quotes() -> None:
@@ -43,7 +50,7 @@ def test_a_quoted_csv_field_may_hold_commas_line_ends_and_quotes() -> None:
 
 
 def test_broken_csv_rows_are_rejected_and_the_others_are_read() -> None:
-    batch = read("csv", b'id,title\na,Shoe,red\nb,24" TV\n"c\xff",x\nd,"x\0"\ne,y\n')
+    batch = read("csv", b'id,title\na,Shoe,red\nb,24" TV\n"c\xff",x\xc3\xa9\nd,"x\0"\ne,y\n')
     assert batch.rows.select("row", "item_id", "title").rows() == [(2, "b", '24" TV'), (5, "e", "y")]
     assert batch.rejected.select("row", "reason").rows() == [
         (1, "wrong_field_count"),
@@ -52,14 +59,12 @@ def test_broken_csv_rows_are_rejected_and_the_others_are_read() -> None:
     ]
 
 
-def test_a_csv_quote_that_is_never_closed_refuses_the_file_and_names_its_row() -> None:
-    with pytest.raises(FeedError, match=r"^feed\.x: the quote that row 2 opens is never closed"):
-        read("csv", b'id,title\na,Shoe\nb,"Hat\nc,Bag\n')
+def test_a_csv_quote_that_is_never_closed_is_text() -> None:
+    assert read("csv", b'id,title\na,Shoe\nb,"Hat\nc,Bag\n').rows["title"].to_list() == ["Shoe", '"Hat', "Bag"]
 
 
-def test_csv_with_semicolons_is_refused_and_shows_its_header() -> None:
-    with pytest.raises(FeedError, match=r"^feed\.x: no column 'id'; the header has 'id;title'"):
-        read("csv", b"id;title\na;Shoe\n")
+def test_csv_with_semicolons_is_read() -> None:
+    assert read("csv", b"id;title\na;Shoe\n").rows["title"].to_list() == ["Shoe"]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,10 @@ def test_csv_with_semicolons_is_refused_and_shows_its_header() -> None:
         pa.array([b"1", b"2", None], pa.binary()),
         pa.array([1, 2, None], pa.int64()),
         pa.array([1, 2, None], pa.uint8()),
+        pa.array([1.0, 2.0, None], pa.float64()),
+        pa.array([1.0, 2.0, float("nan")], pa.float32()),
+        pa.array([Decimal("1.00"), Decimal("2.00"), None]),
+        pa.array([1, 2, None]).dictionary_encode(),
         pa.array(["1", "2", None]).dictionary_encode(),
     ],
 )
@@ -101,8 +110,7 @@ def test_broken_parquet_values_reject_their_row_alone() -> None:
     [
         ({"sku": ["a"], "title": ["Shoe"]}, "no column 'id'; the header has 'sku', 'title'"),
         ({"id": ["a"], "Id": ["b"]}, "two columns mean 'id'"),
-        ({"id": [1.5]}, "column 'id' holds double; write it as text or whole numbers"),
-        ({"id": ["a"], "title": [["Shoe"]]}, "column 'title' holds list"),
+        ({"id": ["a"], "title": [[["Shoe"]]]}, "column 'title' holds list"),
         ({"id": ["a"], "image_link": [{"src": "u"}]}, "column 'image_link' holds struct"),
         ({"id": pa.array([], pa.string())}, "no product in it"),
     ],

@@ -1,6 +1,17 @@
 """All dirty feeds, by what is odd about them."""
 
-from tests.faults.dirty import accepted, categories, json_shapes, prices, shop_exports
+from tests.faults.dirty import (
+    accepted,
+    categories,
+    containers,
+    data_frames,
+    dialects,
+    encodings,
+    json_shapes,
+    prices,
+    shop_exports,
+    spreadsheets,
+)
 from tests.faults.dirty.feed_case import FeedCase
 
 FEED_CASES: tuple[FeedCase, ...] = (
@@ -9,4 +20,9 @@ FEED_CASES: tuple[FeedCase, ...] = (
     *shop_exports.CASES,
     *prices.CASES,
     *categories.CASES,
+    *encodings.CASES,
+    *dialects.CASES,
+    *containers.CASES,
+    *spreadsheets.CASES,
+    *data_frames.CASES,
 )
