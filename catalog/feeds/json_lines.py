@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from catalog.feeds.batches import BatchBuilder
 from catalog.feeds.delimited import Record, lines_of
@@ -124,7 +124,7 @@ def json_items(
     head = _head_of(source)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in head[:4]:
         raise FeedError(f"{name}: the file is UTF-16; save it as UTF-8")
-    whole = _Joined(head, source)
+    whole = cast(BinaryIO, _Joined(head, source))
     own = (own for own, attribute in options.columns.items() if attribute == "id")
     stream = JsonStream(whole, name, page_keys=PAGE_KEYS, product_keys=frozenset((*_ID_KEYS, *own)))
     if _is_line(head, stream):

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from catalog.feeds.contents import open_content
 from catalog.feeds.delimited import unix_lines
-from catalog.feeds.feed import DEFAULT_OPTIONS, FeedError, ReadOptions, attribute_of
+from catalog.feeds.feed import DEFAULT_OPTIONS, REPEATED, FeedError, ReadOptions, attribute_of
 from catalog.feeds.findings import Findings
 from catalog.feeds.json_lines import flat_product, json_items
 from catalog.feeds.json_stream import BrokenItem
@@ -86,7 +86,12 @@ def _delimited_rows(source: BinaryIO, name: str, options: ReadOptions, default: 
 def _json_rows(source: BinaryIO, name: str, options: ReadOptions) -> Iterator[Row]:
     for item in json_items(source, name, options):
         if not isinstance(item, BrokenItem):  # which is a rejected row of the delivery
-            yield [(key, value_text(attribute_of(key), value) or "") for key, value in flat_product(item).items()]
+            yield [(key, _json_text(key, value)) for key, value in flat_product(item).items()]
+
+
+def _json_text(key: str, value: Any) -> str:
+    """Returns a value as text; of a list all parts, as they show whether a column has links."""
+    return value_text(REPEATED if isinstance(value, list) else attribute_of(key), value) or ""
 
 
 def _xml_rows(source: BinaryIO, name: str, _: ReadOptions) -> Iterator[Row]:

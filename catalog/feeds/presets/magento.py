@@ -113,7 +113,7 @@ def _deepest(categories: str) -> str:
     Every path begins with the root of its shop, which is no category of products.
     """
     paths = [path.split("/")[1:] for path in _list(categories)]
-    return " > ".join(max(paths, key=len, default=[]))
+    return " > ".join(max(paths, key=lambda path: len(path), default=[]))  # noqa: PLW0108
 
 
 def _list(text: str) -> list[str]:

@@ -143,9 +143,9 @@ CASES = (
         name="shopify-wrong-byte",
         source="an export saved in a single-byte encoding for one row only",
         file="products_export.csv",
-        content=_SHOPIFY + "é,Thé,,,,,,,,,,,T,1,,,,,,\n".encode() + b"c,Caf\xe9,,,,,,,,,,,C,1,,,,,,\n",
+        content=_SHOPIFY + "é,Thé,,,,,,,,,,,T,1,,,,,,\n".encode() + b"c,Sch\xfcrze,,,,,,,,,,,C,1,,,,,,\n",
         settings="encoding = 'utf-8'",
-        products={"T": {"title": "Thé", "item_group_id": "é"}, "C": {"title": "Café"}},
+        products={"T": {"title": "Thé", "item_group_id": "é"}, "C": {"title": "Schürze"}},
     ),
     FeedCase(
         name="shopify-products-json",
