@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 
 from catalog.feeds.presets.preset import (
-    MAX_HELD_CHARACTERS,
+    MAX_KEPT_CHARACTERS,
     Preset,
     Product,
     RefusedRows,
@@ -39,7 +39,7 @@ def _merged(rows: Iterator[Row]) -> Iterator[Product | RefusedRows]:
                 groups.popitem(last=False)
             num_characters += size_of(found)
         waiting.append(found)
-        while len(waiting) > MAX_WAITING or num_characters > MAX_HELD_CHARACTERS:
+        while len(waiting) > MAX_WAITING or num_characters > MAX_KEPT_CHARACTERS:
             first = waiting.popleft()
             num_characters -= size_of(first) if isinstance(first, dict) else 0
             yield _grouped(first, groups)
@@ -113,7 +113,8 @@ def _deepest(categories: str) -> str:
     Every path begins with the root of its shop, which is no category of products.
     """
     paths = [path.split("/")[1:] for path in _list(categories)]
-    return " > ".join(max(paths, key=lambda path: len(path), default=[]))  # noqa: PLW0108
+    deepest: list[str] = max(paths, key=len, default=[])
+    return " > ".join(deepest)
 
 
 def _list(text: str) -> list[str]:

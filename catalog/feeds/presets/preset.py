@@ -17,7 +17,9 @@ _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 # The options of variants that are attributes of Merchant Center, in the languages of shops.
 OPTION_WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("color", "colour", "farbe", "couleur", "colore", "kleur", "kolor", "barva"), "color"),
+    **dict.fromkeys(
+        ("color", "colour", "farbe", "couleur", "colore", "kleur", "kolor", "barva"), "color"
+    ),  # codespell:ignore colour
     **dict.fromkeys(("size", "größe", "groesse", "grösse", "taille", "talla", "taglia", "maat", "rozmiar"), "size"),
     **dict.fromkeys(("material", "matière", "materiale", "materiaal"), "material"),
     **dict.fromkeys(("pattern", "muster", "motif"), "pattern"),
@@ -81,4 +83,4 @@ def first_of(row: Row, *names: str) -> str:
     return next((text for name in names if (text := row.get(name, "").strip())), "")
 
 
-MAX_HELD_CHARACTERS = 4 * MAX_ROW_BYTES  # of the rows that a preset keeps until their product is complete
+MAX_KEPT_CHARACTERS = 4 * MAX_ROW_BYTES  # of the rows that a preset keeps until their product is complete

@@ -29,17 +29,17 @@ _NUM_OPTIONS = 3
 
 def _merged(rows: Iterator[Row]) -> Iterator[Product | RefusedRows]:
     """Yields the variants of each run of rows with one handle."""
-    held: list[Row] = []
+    run: list[Row] = []
     handle, num_characters = "", 0
     for row in rows:
         own = first_of(row, "handle", "url_handle")
         if own != handle or not own:
-            yield from _variants(handle, held, num_characters)
-            held, handle, num_characters = [], own, 0
+            yield from _variants(handle, run, num_characters)
+            run, handle, num_characters = [], own, 0
         num_characters += size_of(row)
-        if num_characters <= MAX_ROW_BYTES or not held:
-            held.append(row)
-    yield from _variants(handle, held, num_characters)
+        if num_characters <= MAX_ROW_BYTES or not run:
+            run.append(row)
+    yield from _variants(handle, run, num_characters)
 
 
 def _variants(handle: str, rows: Sequence[Row], num_characters: int) -> Iterator[Product | RefusedRows]:

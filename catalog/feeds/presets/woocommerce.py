@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from catalog.feeds.presets.preset import (
-    MAX_HELD_CHARACTERS,
+    MAX_KEPT_CHARACTERS,
     Preset,
     Product,
     RefusedRows,
@@ -43,7 +43,7 @@ def _merged(rows: Iterator[Row]) -> Iterator[Product | RefusedRows]:
             for key in {product["id"], f"id:{first_of(row, 'id')}"}:
                 parents[key] = product
                 num_characters += size_of(product)
-            while num_characters > MAX_HELD_CHARACTERS:
+            while num_characters > MAX_KEPT_CHARACTERS:
                 num_characters -= size_of(parents.popitem(last=False)[1])
         if product["id"]:
             yield product
