@@ -17,9 +17,8 @@ _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 # The options of variants that are attributes of Merchant Center, in the languages of shops.
 OPTION_WORDS: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("color", "colour", "farbe", "couleur", "colore", "kleur", "kolor", "barva"), "color"
-    ),  # codespell:ignore colour
+    "colour": "color",  # codespell:ignore colour
+    **dict.fromkeys(("color", "farbe", "couleur", "colore", "kleur", "kolor", "barva"), "color"),
     **dict.fromkeys(("size", "größe", "groesse", "grösse", "taille", "talla", "taglia", "maat", "rozmiar"), "size"),
     **dict.fromkeys(("material", "matière", "materiale", "materiaal"), "material"),
     **dict.fromkeys(("pattern", "muster", "motif"), "pattern"),
