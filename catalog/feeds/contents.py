@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from catalog.feeds.compression import SUFFIXES, compression_of, decompressed
 from catalog.feeds.encodings import detect_encoding
-from catalog.feeds.feed import FeedError, ReadOptions, attribute_columns
+from catalog.feeds.feed import FeedError, ReadOptions
 from catalog.feeds.formats import FORMAT_OF_SUFFIX, expected_format
 from catalog.feeds.layouts import detect_layout
+from catalog.feeds.presets.recognition import num_known_names
 from catalog.feeds.transcoding import can_seek, read_head, rewound
 from catalog.feeds.zip_files import ZipFeed, is_zip
 
@@ -144,9 +145,11 @@ def _delimited_format(text: str, options: ReadOptions) -> str | None:
     """Returns the format of delimited text whose header has an id; None for anything else."""
     content = text.encode("utf-8", errors="replace")
     content = content[: content.rfind(b"\n") + 1] or content
+    options = replace(options, findings=None)
     try:
-        layout = detect_layout(content, "", ReadOptions(columns=options.columns, delimiter=options.delimiter), ",")
-        attribute_columns(layout.headers, "", options)
+        layout = detect_layout(content, "", options, ",")
     except FeedError:
+        return None
+    if not num_known_names(layout.headers, options):
         return None
     return "google_tsv" if layout.dialect.is_tabs else "csv"

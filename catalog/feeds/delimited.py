@@ -5,7 +5,7 @@ This is the plain twin of `catalog.feeds.fast_delimited`, which reads feeds, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -20,6 +20,8 @@ from catalog.feeds.feed import (
     attribute_columns,
 )
 from catalog.feeds.layouts import Layout, detect_layout
+from catalog.feeds.presets.preset import plain_name
+from catalog.feeds.presets.recognition import merged_batches, preset_of, with_preset
 from catalog.feeds.quoting import Quotes
 
 _CHUNK_BYTES = 1 << 18
@@ -38,7 +40,10 @@ class Header:
 
     def __init__(self, layout: Layout, name: str, options: ReadOptions) -> None:
         self.layout = layout
-        self.columns = attribute_columns(layout.headers, name, options)
+        self.preset = preset_of(layout.headers, options, name)
+        options = with_preset(self.preset, layout.headers, options)
+        is_merged = self.preset is not None and self.preset.merged is not None
+        self.columns = {} if is_merged else attribute_columns(layout.headers, name, options)
         self._of_attributes = [self.columns.get(attribute, ()) for attribute in ATTRIBUTES]
         several = [attribute for attribute, columns in self.columns.items() if len(columns) > 1]
         if several:
@@ -59,23 +64,38 @@ class Header:
             return None
         return [*fields, *[b""] * (num_columns - len(fields))][:num_columns]
 
+    def rows(self, builder: BatchBuilder, records: Iterable[Record]) -> Iterator[Mapping[str, str]]:
+        """Yield the rows of a shop system's export by `plain_name`, and reject records that are none."""
+        names = [plain_name(header) for header in self.layout.headers]
+        for record in records:
+            fields = self._checked(builder, record)
+            if fields is not None:
+                texts = (field.decode("utf-8", "surrogateescape") for field in fields)
+                yield {name: text for name, text in zip(names, texts, strict=True) if text}
+
     def add(self, builder: BatchBuilder, record: Record) -> None:
         """Add a record to the batch, or reject it with a reason."""
-        if not record.is_whole:
-            builder.reject(record.content, "field_too_large", f"the row is longer than {MAX_ROW_BYTES:,} bytes")
-            return
-        if record.content.removeprefix(b"\xef\xbb\xbf") == self.layout.header:
-            builder.reject(record.content, "repeated_header", "the header once more, as in files that were joined")
-            return
-        fields = self.fields(record.content)
+        fields = self._checked(builder, record)
         if fields is not None:
             values = zip(ATTRIBUTES, self._of_attributes, strict=True)
             builder.add([_value(attribute, columns, fields) for attribute, columns in values])
-            return
+
+    def _checked(self, builder: BatchBuilder, record: Record) -> list[bytes] | None:
+        """Returns the fields of a record; None, and rejects it, where it is no row."""
+        if not record.is_whole:
+            builder.reject(record.content, "field_too_large", f"the row is longer than {MAX_ROW_BYTES:,} bytes")
+            return None
+        if record.content.removeprefix(b"\xef\xbb\xbf") == self.layout.header:
+            builder.reject(record.content, "repeated_header", "the header once more, as in files that were joined")
+            return None
+        fields = self.fields(record.content)
+        if fields is not None:
+            return fields
         dialect = self.layout.dialect
         num_fields = len(dialect.split(record.content, len(self.layout.headers)))
         detail = f"{num_fields} fields where the header has {len(self.layout.headers)} ({dialect.description})"
         builder.reject(record.content, "wrong_field_count", detail)
+        return None
 
 
 def _value(attribute: str, columns: Sequence[int], fields: Sequence[bytes]) -> bytes | None:
@@ -94,7 +114,12 @@ def read_delimited(source: BinaryIO, name: str, options: ReadOptions, default_de
     layout = detect_layout(content, name, options, default_delimiter)
     header = Header(layout, name, options)
     builder = BatchBuilder(name)
-    for record in _records(content[layout.start :], header.quotes):
+    content = content[layout.start :]
+    records = records_of(content, header.quotes.records_over_lines(content, is_last=True)[0])
+    if header.preset is not None and header.preset.merged is not None:
+        yield from merged_batches(header.preset, header.rows(builder, records), builder, options)
+        return
+    for record in records:
         header.add(builder, record)
         if builder.is_full:
             yield builder.batch()
@@ -106,8 +131,9 @@ def unix_lines(content: bytes) -> bytes:
     return content.replace(b"\r", b"\n") if b"\n" not in content and b"\r" in content else content
 
 
-def _records(content: bytes, quotes: Quotes) -> Iterator[Record]:
-    ends = dict(quotes.records_over_lines(content, is_last=True)[0])
+def records_of(content: bytes, spans: Iterable[tuple[int, int]]) -> Iterator[Record]:
+    """Yield the records of a block that are not blank; `spans` are the bounds of those that take several lines."""
+    ends = dict(spans)
     position = 0
     while position < len(content):
         end = ends.get(position, content.find(b"\n", position))

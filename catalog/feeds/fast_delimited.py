@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from catalog.feeds.batches import BatchBuilder
-from catalog.feeds.delimited import Header
+from catalog.feeds.delimited import Header, records_of
 from catalog.feeds.delimited_lines import Lines
 from catalog.feeds.feed import (
     ATTRIBUTES,
@@ -30,6 +30,7 @@ from catalog.feeds.feed import (
     ReadOptions,
 )
 from catalog.feeds.layouts import HEAD_BYTES, detect_layout
+from catalog.feeds.presets.recognition import merged_batches
 from catalog.feeds.quoting import Quotes
 from catalog.feeds.transcoding import as_utf8
 from catalog.storage.cores import num_cores
@@ -54,9 +55,14 @@ def read_text(source: BinaryIO, name: str, options: ReadOptions, default_delimit
         first += block
     layout = detect_layout(first, name, options, default_delimiter)
     header = Header(layout, name, options)
+    pieces = whole_records(itertools.chain([first[layout.start :]], blocks), header.quotes)
+    if header.preset is not None and header.preset.merged is not None:
+        builder = BatchBuilder(name)
+        records = (record for block, spans in pieces for record in records_of(block, spans))
+        yield from merged_batches(header.preset, header.rows(builder, records), builder, options)
+        return
     reader = TextReader(name, header)
     num_rows = 0
-    pieces = whole_records(itertools.chain([first[layout.start :]], blocks), header.quotes)
     for batch in _in_threads(reader.batch, pieces):
         yield from _numbered(batch, num_rows)
         num_rows += batch.rows.height + batch.rejected.height

@@ -96,6 +96,9 @@ class ReadOptions:
     """A partner's settings for the reading of its feeds, and the findings about the one that is read.
 
     `columns`: its own column names -> Merchant Center's attributes, as in `PartnerSettings.columns`.
+    `preset`: the name of a shop system's export, see `catalog.feeds.presets`; empty where the header decides.
+    `currency`: the currency of prices that come without one; empty where such prices are rejected.
+    `image_base`: the URL below which relative links of images lie; empty where they are kept as they are.
     `encoding`, `delimiter`: those of its text feeds; empty where they are detected.
     `shapes`: the user's own shapes of XML feeds, which go before those of the package.
     `findings`: what is detected is noted there, and what is recorded there is used; no part of the settings. None
@@ -103,6 +106,9 @@ class ReadOptions:
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
+    preset: str = ""
+    currency: str = ""
+    image_base: str = ""
     encoding: str = ""
     delimiter: str = ""
     shapes: tuple[Shape, ...] = ()
@@ -111,8 +117,8 @@ class ReadOptions:
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with the settings; empty for the default ones."""
-        shapes = repr(self.shapes) if self.shapes else ""
-        others = {"encoding": self.encoding, "delimiter": self.delimiter, "shapes": shapes}
+        names = ("preset", "currency", "image_base", "encoding", "delimiter")
+        others = {name: getattr(self, name) for name in names} | {"shapes": repr(self.shapes) if self.shapes else ""}
         set_ones = {name: value for name, value in others.items() if value}
         if not set_ones:
             return columns_fingerprint(self.columns)

@@ -37,6 +37,7 @@ FORMAT_OF_SUFFIX: Mapping[str, str] = MappingProxyType(
         ".csv": "csv",
         ".jsonl": "json_lines",
         ".ndjson": "json_lines",
+        ".json": "json_lines",
         ".xlsx": "spreadsheet",
         ".xlsm": "spreadsheet",
         ".xls": "spreadsheet",

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from catalog.feeds.dialects import DELIMITERS
-from catalog.feeds.feed import FeedError, ReadOptions, attribute_columns
+from catalog.feeds.feed import FeedError, ReadOptions
+from catalog.feeds.presets.recognition import num_known_names
 from catalog.feeds.quoting import Dialect, Quotes
 
 HEAD_BYTES = 1 << 18
@@ -132,10 +133,7 @@ def _num_known(row: list[bytes], options: ReadOptions) -> int:
     """Returns the number of attributes in a header; 0 for a record without the id, which is none."""
     if sum(map(len, row)) > MAX_HEADER_BYTES:
         return 0
-    try:
-        return len(attribute_columns(_names(row), "", options))
-    except FeedError:
-        return 0
+    return num_known_names(_names(row), options)
 
 
 def _refuse_other_formats(layout: Layout, name: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from types import MappingProxyType
@@ -14,9 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.feeds.contents import open_content
-from catalog.feeds.delimited import lines_of, unix_lines
-from catalog.feeds.feed import DEFAULT_OPTIONS, FeedError, ReadOptions
+from catalog.feeds.delimited import unix_lines
+from catalog.feeds.feed import DEFAULT_OPTIONS, REPEATED, FeedError, ReadOptions, attribute_of
 from catalog.feeds.findings import Findings
+from catalog.feeds.json_lines import flat_product, json_items
+from catalog.feeds.json_stream import BrokenItem
+from catalog.feeds.json_values import value_text
 from catalog.feeds.layouts import detect_layout, records
 from catalog.feeds.parquet_batches import ParquetRows
 from catalog.feeds.sources import FeedFile, InboxError, wrap_source_errors
@@ -83,12 +84,14 @@ def _delimited_rows(source: BinaryIO, name: str, options: ReadOptions, default: 
 
 
 def _json_rows(source: BinaryIO, name: str, options: ReadOptions) -> Iterator[Row]:
-    for record in lines_of(as_utf8(source, name, options)):
-        product: Any = None
-        with suppress(ValueError, RecursionError):  # a broken line is a rejected row of the delivery
-            product = json.loads(record.content.decode("utf-8-sig"))
-        if isinstance(product, dict):
-            yield [(key, _text(value)) for key, value in product.items()]
+    for item in json_items(source, name, options):
+        if not isinstance(item, BrokenItem):  # which is a rejected row of the delivery
+            yield [(key, _json_text(key, value)) for key, value in flat_product(item).items()]
+
+
+def _json_text(key: str, value: Any) -> str:
+    """Returns a value as text; of a list all parts, as they show whether a column has links."""
+    return value_text(REPEATED if isinstance(value, list) else attribute_of(key), value) or ""
 
 
 def _parquet_rows(source: BinaryIO, name: str, _: ReadOptions) -> Iterator[Row]:

@@ -25,6 +25,7 @@ from catalog.feeds.feed import (
     attribute_positions,
 )
 from catalog.feeds.parquet_batches import ParquetRows
+from catalog.feeds.presets.recognition import preset_of, with_preset
 from catalog.feeds.row_limits import refuse_rows
 
 
@@ -41,9 +42,10 @@ def read_parquet(source: BinaryIO, name: str, options: ReadOptions = DEFAULT_OPT
     """
     with refusals(name):
         schema = pq.read_schema(source)
+        names = with_preset(preset_of(schema.names, options, name), schema.names, options).columns
         columns = {
-            a: schema.names[position]
-            for a, position in attribute_positions(schema.names, name, options.columns).items()
+            attribute: schema.names[position]
+            for attribute, position in attribute_positions(schema.names, name, names).items()
         }
         for attribute, column in columns.items():
             check_type(attribute, column, schema.field(column).type, name)

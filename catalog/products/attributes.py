@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from catalog.products.entities import unescaped_links
 from catalog.products.prices import prices
 
 AVAILABILITIES = ("in_stock", "out_of_stock", "preorder", "backorder")
@@ -18,28 +19,40 @@ _BETWEEN_LINKS = r"(?i)\s*,\s*([a-z][a-z0-9+.-]*://)"
 _SPACED_COMMA = r"\s+,\s*|,\s+"
 _GTIN = r"^(?:[0-9]{8}|[0-9]{12,14})$"
 _GTIN_DIGITS = 14
+ROUNDED = r"^[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,2}$"  # 4.00638E+12: a spreadsheet's, of a number that it cut
 _HINTS = {
     "price": ("bad_price", "write it as 12.99 EUR, with no more decimals than the currency has"),
     "availability": ("unknown_availability", f"known are {', '.join(AVAILABILITIES)}"),
     "gtin": ("bad_gtin", "write 8, 12, 13 or 14 digits of which the last is the check digit"),
 }
 
+# For texts of a form that has a cause of its own.
+_OTHER_HINTS = (
+    ("gtin", ROUNDED, "was rounded by a spreadsheet: format its column as text there"),
+    (
+        "price",
+        r"^[0-9][0-9., ']*$",
+        "has no currency: write it as 12.99 EUR, or set currency = 'EUR' below the partner in partners.toml",
+    ),
+)
 
-def parse_attributes(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+
+def parse_attributes(rows: pl.DataFrame, currency: str = "") -> tuple[pl.DataFrame, pl.DataFrame]:
     """Parse the texts of price, availability, gtin and additional_image_urls.
 
     Args:
         rows: Rows of a feed, `FEED_SCHEMA`.
+        currency: The currency of prices without one; empty where they are rejected.
 
     Returns:
         The rows with price (a number), currency, availability, gtin and additional_image_urls (a list of links), null
         where a text cannot be parsed; and for each such text its row as it came, with the columns reason and detail.
     """
     parsed = rows.with_columns(
-        *prices(rows["price"]),
+        *prices(rows["price"], currency),
         availabilities(rows["availability"]),
         gtins(rows["gtin"]),
-        links(rows["additional_image_urls"]),
+        links(unescaped_links(rows["additional_image_urls"])),
     )
     return parsed, pl.concat([_unparsed(rows, parsed, column) for column in _HINTS])
 
@@ -56,10 +69,13 @@ def availabilities(texts: pl.Series) -> pl.Series:
 def gtins(texts: pl.Series) -> pl.Series:
     """Return the texts of 8, 12, 13 or 14 digits with a correct check digit; null for another text.
 
-    Spaces and hyphens do not count. The check is that of the GS1 General Specifications, section 7.9.
+    Spaces and hyphens do not count, nor does the fraction of a number, as in `4006381333931.0`. The check is that of
+    the GS1 General Specifications, section 7.9.
     """
     if texts.str.contains("[ -]").any():
         texts = texts.str.replace_all("[ -]", "")
+    if texts.str.contains(".", literal=True).any():
+        texts = texts.str.replace(r"\.0+$", "")
     frame = pl.select(texts.alias("gtin"))
     number = pl.when(pl.col("gtin").str.contains(_GTIN)).then(pl.col("gtin")).cast(pl.Int64)
     # From the right, digits count once and three times in turn; the check digit is the first of them.
@@ -86,5 +102,9 @@ def _unparsed(rows: pl.DataFrame, parsed: pl.DataFrame, column: str) -> pl.DataF
     reason, way_out = _HINTS[column]
     bad = rows.filter(rows[column].is_not_null() & parsed[column].is_null())
     text = pl.col(column).str.head(MAX_SHOWN)
-    detail = pl.format(f"{column} '{{}}' cannot be parsed: {way_out}; the product is kept without it", text)
+    problem, kept = pl.lit(f"cannot be parsed: {way_out}"), "the product is kept without it"
+    for other, pattern, words in _OTHER_HINTS:
+        if other == column:
+            problem = pl.when(pl.col(column).str.contains(pattern)).then(pl.lit(words)).otherwise(problem)
+    detail = pl.format(f"{column} '{{}}' {{}}; {kept}", text, problem)
     return bad.with_columns(reason=pl.lit(reason), detail=detail)

@@ -14,6 +14,7 @@ from catalog.taxonomy.parsing import canonical_path
 TYPES_HEADER = ("product_type", "category")
 # With a decision per row: only those that a person has confirmed count.
 PROPOSALS_HEADER = (*TYPES_HEADER, "confirmed", "score", "products")
+CATEGORIES_HEADER = ("google_product_category", *PROPOSALS_HEADER[1:])  # with several candidates a text
 YES = "yes"
 CONFIRMED = frozenset({YES, "y", "true", "1", "x", "ja"})
 UNCONFIRMED = frozenset({"", "no", "n", "false", "0", "nein"})
@@ -53,19 +54,37 @@ def read_product_types(path: UPath) -> ProductTypes:
     Raises:
         ValueError: As `read_mapping`, or a decision is neither yes nor no, or a confirmed row has no category.
     """
+    return _confirmed(path, (TYPES_HEADER, PROPOSALS_HEADER))
+
+
+def read_categories(path: UPath) -> ProductTypes:
+    """Return the confirmed rows of a file of google_product_category, with `CATEGORIES_HEADER`; raises as for types.
+
+    A text has a row per candidate, of which at most one is confirmed; it is unconfirmed where none is.
+    """
+    return _confirmed(path, (CATEGORIES_HEADER[:2], CATEGORIES_HEADER))
+
+
+def _confirmed(path: UPath, headers: Sequence[tuple[str, ...]]) -> ProductTypes:
     confirmed: list[tuple[int, str, str]] = []
-    num_unconfirmed = 0
-    for number, (product_type, category, *decision) in _lines(path, (TYPES_HEADER, PROPOSALS_HEADER)):
+    unconfirmed: set[str] = set()
+    for number, (product_type, category, *decision) in _lines(path, headers):
         word = decision[0].strip().casefold() if decision else YES
         if word in UNCONFIRMED:
-            num_unconfirmed += 1
+            unconfirmed.add(canonical_path(product_type))
         elif word not in CONFIRMED:
             raise ValueError(f"{path}:{number}: confirmed is {decision[0]!r}; write {YES}, or nothing")
         elif not category.strip():
             raise ValueError(f"{path}:{number}: {product_type!r} is confirmed without a category; write one")
         else:
             confirmed.append((number, product_type, category))
-    return ProductTypes(categories=_mapping(path, confirmed, canonical_path), num_unconfirmed=num_unconfirmed)
+    unconfirmed -= {canonical_path(text) for _, text, _ in confirmed}
+    return ProductTypes(categories=_mapping(path, confirmed, canonical_path), num_unconfirmed=len(unconfirmed))
+
+
+def read_rows(path: UPath, headers: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    """Return the fields of each line of a file that has one of these headers; raises as `read_mapping`."""
+    return [row for _, row in _lines(path, headers)]
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

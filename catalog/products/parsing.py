@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from catalog.feeds.feed import COLUMNS, FEED_SCHEMA, MAX_RAW_CHARACTERS, REJECTED_ROWS_SCHEMA, FeedBatch, FeedError
-from catalog.products.attributes import parse_attributes
+from catalog.products.attributes import ROUNDED, parse_attributes
 from catalog.products.item_ids import normalized_ids
 from catalog.products.labels import labels_of
-from catalog.products.partners import PartnerSettings, mapped_categories
+from catalog.products.partner_categories import confirmed_categories, mapped_categories
+from catalog.products.partners import PartnerSettings
+from catalog.products.plain_texts import further_links, plain_texts
 from catalog.taxonomy.moves import Moves
 from catalog.taxonomy.tree import Taxonomy, canonical_path
 
@@ -53,7 +55,8 @@ class ParsedFeed:
     """The products (`PRODUCTS_SCHEMA`) and the rejected rows (`REJECTED_SCHEMA`) of a feed, in its order.
 
     Every row of the feed is in one of them. A product whose category is unknown, lost or no leaf any more, or whose
-    price, availability or GTIN cannot be parsed, is in both. Texts are kept as they came, also spreadsheets' formulas.
+    price, availability or GTIN cannot be parsed, is in both. Of texts, HTML's entities are unescaped, and of titles its
+    tags removed; else they are kept as they came, also spreadsheets' formulas.
     """
 
     products: pl.DataFrame
@@ -86,25 +89,35 @@ def parse_products(
     unreadable = pl.concat([REJECTED_ROWS_SCHEMA.to_frame(), *(batch.rejected for batch in read)])
 
     kept, refused = _identified(rows)
-    parsed, unparsed = parse_attributes(kept)
-    labels = labels_of(kept["google_product_category"].drop_nulls().unique(maintain_order=True), taxonomy, moves)
+    parsed, unparsed = parse_attributes(kept, partner.currency)
+    confirmed = confirmed_categories(partner, taxonomy, moves)
+    texts = kept["google_product_category"].drop_nulls().unique(maintain_order=True)
+    labels = labels_of(texts, taxonomy, moves, confirmed)
     kept = kept.join(labels, left_on="google_product_category", right_on="text", how="left", maintain_order="left")
     google, source = kept["label_id"], kept["label_source"]
-    own = _resolved(kept["product_type"], lambda text: category_of_type.get(canonical_path(text)))
-    products = parsed.with_columns(
-        product_id=pl.lit(f"{partner.partner_id}:") + pl.col("item_id"),
-        partner_id=pl.lit(partner.partner_id),
-        title=pl.col("title").fill_null(""),
-        category_id=pl.coalesce(google, own),
-        category_source=pl.when(google.is_not_null())
-        .then(source)
-        .when(own.is_not_null())
-        .then(pl.lit("product_type"))
-        .otherwise(source),
-        delivery=pl.lit(delivery),
-    ).select(PRODUCTS_SCHEMA.names())
+    plain = plain_texts(kept, partner.image_base)
+    own = _resolved(plain["product_type"], lambda text: category_of_type.get(canonical_path(text)))
+    products = (
+        parsed.with_columns(*plain)
+        .with_columns(
+            product_id=pl.lit(f"{partner.partner_id}:") + pl.col("item_id"),
+            partner_id=pl.lit(partner.partner_id),
+            title=pl.col("title").fill_null(""),
+            additional_image_urls=further_links(parsed["additional_image_urls"], partner.image_base),
+            category_id=pl.coalesce(google, own),
+            category_source=pl.when(google.is_not_null())
+            .then(source)
+            .when(own.is_not_null())
+            .then(pl.lit("product_type"))
+            .otherwise(source),
+            delivery=pl.lit(delivery),
+        )
+        .select(PRODUCTS_SCHEMA.names())
+    )
     mislabeled = _rejected(kept.filter(pl.col("reason").is_not_null()))
-    rejected = pl.concat([unreadable, refused, mislabeled, _rejected(unparsed)]).sort("row", maintain_order=True)
+    rejected = pl.concat([unreadable, refused, _rounded(kept), mislabeled, _rejected(unparsed)]).sort(
+        "row", maintain_order=True
+    )
     return ParsedFeed(products, rejected.with_columns(delivery=pl.lit(delivery)).select(REJECTED_SCHEMA.names()))
 
 
@@ -146,6 +159,17 @@ def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
     refused = refused.join(first_rows, on="item_id", how="left").with_columns(detail=detail)
     return kept, _rejected(refused)
+
+
+def _rounded(rows: pl.DataFrame) -> pl.DataFrame:
+    """Returns the rows whose id a spreadsheet rounded, which are products nevertheless, as rejected rows."""
+    detail = pl.format(
+        "id '{}' was rounded by a spreadsheet, so that several products have it; format its column as text there; the "
+        "product is kept under that id",
+        "item_id",
+    )
+    rounded = rows.filter(pl.col("item_id").str.contains(ROUNDED))
+    return _rejected(rounded.with_columns(reason=pl.lit("rounded_id"), detail=detail))
 
 
 def _rejected(rows: pl.DataFrame) -> pl.DataFrame:

@@ -14,13 +14,13 @@ from catalog.escaping.secrets import redact
 from catalog.feeds.dialects import DELIMITERS
 from catalog.feeds.encodings import text_encoding
 from catalog.feeds.feed import ATTRIBUTES, ReadOptions, attribute_of
-from catalog.products.feed_limits import GateLimits, read_limits
+from catalog.feeds.presets.recognition import PRESET_NAMES
 from catalog.feeds.shape import Shape
 from catalog.feeds.shapes import SHAPES_FILE, parse_shapes
-from catalog.products.mapping_files import ProductTypes, read_mapping, read_product_types, read_text
+from catalog.products.currencies import CURRENCIES
+from catalog.products.feed_limits import GateLimits, read_limits
+from catalog.products.mapping_files import ProductTypes, read_categories, read_mapping, read_product_types, read_text
 from catalog.storage.toml_files import TomlError, parse_toml
-from catalog.taxonomy.moves import Moves
-from catalog.taxonomy.tree import Taxonomy, canonical_path
 
 PARTNERS_FILE = "partners.toml"
 
@@ -35,6 +35,10 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "feeds": (list,),
     "columns": (str,),
     "max_feed_age_days": (int, float),
+    "preset": (str,),
+    "currency": (str,),
+    "image_base": (str,),
+    "categories": (str,),
     "encoding": (str,),
     "delimiter": (str,),
     "gate": (dict,),
@@ -52,6 +56,11 @@ class PartnerSettings:
     `columns`: its own column names -> Merchant Center's attributes; other attributes have Merchant Center's names.
     `feeds`: URLs of feeds that the partner keeps elsewhere, of any kind that fsspec opens.
     `max_feed_age_days`: days after which a newer feed is missed; None for the project's own limit.
+    `preset`: the system that exports its feeds, one of `PRESET_NAMES`; empty where the header decides.
+    `currency`: that of prices without one, an ISO 4217 code; empty where they are rejected.
+    `image_base`: the URL below which relative links of images lie; empty where they are kept as they are.
+    `categories`: what its feeds write as google_product_category -> taxonomy path or id, where a person confirmed it,
+    from the file `categories_file`.
     `encoding`, `delimiter`: those of its text feeds; empty where they are detected.
     `gate`: its own limits of how much a new version of a feed may differ, by the names of `GateLimits`.
     `shapes`: further shapes of XML feeds, from `feed_shapes.toml`, which all partners share.
@@ -66,50 +75,37 @@ class PartnerSettings:
     feeds: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     max_feed_age_days: float | None = None
+    preset: str = ""
+    currency: str = ""
+    image_base: str = ""
+    categories: Mapping[str, str] = field(default_factory=dict)
+    categories_file: str = ""
     encoding: str = ""
     delimiter: str = ""
     gate: Mapping[str, Any] = field(default_factory=dict)
+    shapes: tuple[Shape, ...] = ()
 
     def limits(self, project: GateLimits) -> GateLimits:
         """Return the limits of change of the partner's feeds: the project's, with its own in their place."""
         return replace(project, **self.gate)
-    shapes: tuple[Shape, ...] = ()
 
     @property
     def read_options(self) -> ReadOptions:
-        """What the settings say about the reading of the partner's feeds."""
-        return ReadOptions(columns=self.columns, encoding=self.encoding, delimiter=self.delimiter, shapes=self.shapes)
+        """Return the settings for the reading of the partner's feeds."""
+        return ReadOptions(
+            columns=self.columns,
+            preset=self.preset,
+            currency=self.currency,
+            image_base=self.image_base,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            shapes=self.shapes,
+        )
 
-
-def mapped_categories(partner: PartnerSettings, taxonomy: Taxonomy, moves: Moves | None = None) -> dict[str, int]:
-    """Return the category of each of the partner's product types, these in canonical form.
-
-    A category of a former version of the taxonomy is replaced by the one that `moves` give for it.
-
-    Raises:
-        ValueError: The taxonomy lacks a category; the message names the partner's file and the value.
-    """
-    categories = {}
-    for product_type, text in partner.product_types.items():
-        category_id = taxonomy.resolve(text)
-        move = moves.of_label(text) if moves is not None else None
-        if move is not None and move.kind != "split":
-            category_id = move.new_id
-        if category_id is None:
-            nearest = taxonomy.nearest(move.old_path if move else text)
-            if move is not None and move.kind == "changed":
-                raise ValueError(
-                    f"{partner.product_types_file}: {product_type!r} is mapped to {text!r}, which was "
-                    f"{move.old_path!r} in version {move.version}; {move.reason}, or correct that row"
-                )
-            guess = f"; it was {move.old_path!r} in version {move.version}" if move else ""
-            guess += f"; the nearest known is {nearest!r}" if nearest else ""
-            raise ValueError(
-                f"{partner.product_types_file}: {product_type!r} is mapped to {text!r}, "
-                f"which is not in the taxonomy{guess}; correct that row"
-            )
-        categories[canonical_path(product_type)] = category_id
-    return categories
+    @property
+    def labeling(self) -> Mapping[str, str]:
+        """All texts that a person mapped to a category, by which the partner's products are labeled."""
+        return {**self.product_types, **{f"\n{text}": category for text, category in self.categories.items()}}
 
 
 def read_partners(folder: UPath) -> list[PartnerSettings]:
@@ -160,6 +156,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any], shapes: tup
             f"{path}: [partners.{partner_id}] has {wrong[0]} = {redact(repr(table[wrong[0]]))}; "
             "it may have golden = true or false, split = 'SPLIT', product_types = 'FILE.csv', columns = 'FILE.csv', "
             "feeds = ['URL'], max_feed_age_days = NUMBER, encoding = 'NAME', delimiter = 'CHARACTER', "
+            "preset = 'PRESET', currency = 'EUR', image_base = 'URL', categories = 'FILE.csv', "
             "and gate = {LIMIT = SHARE}"
         )
     limit = table.get("max_feed_age_days")
@@ -173,6 +170,7 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any], shapes: tup
             f"{path}: [partners.{partner_id}] has split = {split!r}; write one of {', '.join(PARTNER_SPLITS)}, "
             "and none for a golden partner, whose products only evaluate"
         )
+    _check_reading(f"{path}: [partners.{partner_id}] has", table)
     for url in table.get("feeds", []):
         if not isinstance(url, str) or "://" not in url or not _has_whole_host(url):
             raise ValueError(
@@ -183,21 +181,41 @@ def _settings(folder: UPath, partner_id: str, table: dict[str, Any], shapes: tup
     encoding, delimiter = _text_format(table, f"{path}: [partners.{partner_id}]")
     mapping = folder / table["product_types"] if "product_types" in table else None
     types = read_product_types(mapping) if mapping else ProductTypes(categories={})
+    confirmed = folder / table["categories"] if "categories" in table else None
+    labels = read_categories(confirmed) if confirmed else ProductTypes(categories={})
     return PartnerSettings(
         partner_id=partner_id,
         golden=table.get("golden", False),
         split=split,
         product_types=types.categories,
         product_types_file=str(mapping or path),
-        num_unconfirmed_types=types.num_unconfirmed,
+        num_unconfirmed_types=types.num_unconfirmed + labels.num_unconfirmed,
         feeds=tuple(table.get("feeds", [])),
         columns=_read_columns(folder / table["columns"]) if "columns" in table else {},
         max_feed_age_days=float(limit) if limit is not None else None,
+        preset=table.get("preset", ""),
+        currency=table.get("currency", ""),
+        image_base=table.get("image_base", ""),
+        categories=labels.categories,
+        categories_file=str(confirmed or ""),
         encoding=encoding,
         delimiter=delimiter,
         gate=read_limits(table.get("gate", {}), f"{path}: [partners.{partner_id}]"),
         shapes=shapes,
     )
+
+
+def _check_reading(what: str, table: Mapping[str, Any]) -> None:
+    """Raises ValueError for a preset, currency or base of links that is none."""
+    preset, currency, base = (table.get(name, "") for name in ("preset", "currency", "image_base"))
+    if preset and preset not in PRESET_NAMES:
+        raise ValueError(f"{what} preset = {preset!r}; write one of {', '.join(PRESET_NAMES)}")
+    if currency and currency not in CURRENCIES:
+        raise ValueError(f"{what} currency = {currency!r}; write an ISO 4217 code such as EUR")
+    if base and not re.match(r"[a-z][a-z0-9+.-]*://[^/]", base):
+        raise ValueError(
+            f"{what} image_base = {redact(repr(base))}; write a URL such as 'https://shop/media/catalog/product'"
+        )
 
 
 def _text_format(table: Mapping[str, Any], place: str) -> tuple[str, str]:

@@ -62,15 +62,21 @@ REJECTIONS: Mapping[str, Rejection] = MappingProxyType(
             ),
             Rejection(
                 reason="broken_json",
-                meaning="A line is not a JSON object.",
+                meaning="A line, or an item of an array, is not a JSON object.",
                 kept=NOTHING,
-                fix="Write one complete object per line, escaped by a JSON library.",
+                fix="Write every product as a complete object, escaped by a JSON library.",
             ),
             Rejection(
                 reason="wrong_type",
-                meaning="An attribute is a JSON value of a kind that is no text, such as true or an object.",
+                meaning="The id is a JSON value that is neither a text nor a number.",
                 kept=NOTHING,
-                fix="Write the attribute as a string.",
+                fix="Write the id as a string.",
+            ),
+            Rejection(
+                reason="rows_apart",
+                meaning="Rows of a product in a shop system's export lie apart, without its title and images.",
+                kept=NOTHING,
+                fix="Deliver the export as it was written, or sort it by product, the row with the title first.",
             ),
             Rejection(
                 reason="broken_xml",
@@ -96,6 +102,12 @@ REJECTIONS: Mapping[str, Rejection] = MappingProxyType(
                 meaning="The id has more than 200 characters or a control character.",
                 kept=NOTHING,
                 fix="Write a shorter id, without line ends and tabs.",
+            ),
+            Rejection(
+                reason="rounded_id",
+                meaning="A spreadsheet wrote the id as a rounded number, such as 4.00638E+12.",
+                kept="the product, under that id; of several that were rounded alike the first",
+                fix="Format the column as text in the spreadsheet, before the ids are entered or imported.",
             ),
             Rejection(
                 reason="duplicate_id",

@@ -21,6 +21,7 @@ MIN_SCORE = 0.4  # below, the nearest path is a chance hit and nothing is propos
 NAME_WEIGHT, PATH_WEIGHT = 0.7, 0.3
 LEAF_BONUS = 0.02  # between two that are equally near
 MIN_END = 4  # letters of a word that may end a compound
+_NUM_LANGUAGES = 10  # whose names of one category may be the nearest ones
 BLOCK_TYPES = 500  # that are compared with the taxonomy at once
 
 _PARTS = re.compile(r"\s*(?:>|/|\||»)\s*")
@@ -43,20 +44,33 @@ def propose_categories(product_types: Sequence[str], taxonomy: Taxonomy) -> list
         product_types: As the partner writes them, such as `Damen > Schuhe > Stiefel`.
         taxonomy: The categories; the names of its other languages count, too.
     """
+    return [each[0] for each in propose_candidates(product_types, taxonomy, 1)]
+
+
+def propose_candidates(texts: Sequence[str], taxonomy: Taxonomy, num_candidates: int) -> list[list[TypeProposal]]:
+    """Return the nearest categories of each text, the nearest first; one proposal without a category where all are far.
+
+    Args:
+        texts: Product types, or whatever a partner writes as a category.
+        num_candidates: At most so many a text.
+    """
     keys, categories = _names(taxonomy)
     vectorizer = _fitted(keys)
     paths, names = vectorizer.transform(keys), vectorizer.transform([key.rpartition(SEPARATOR)[2] for key in keys])
     bonus = np.array([LEAF_BONUS if taxonomy.is_leaf(each) else 0.0 for each in categories])
-    proposals: list[TypeProposal] = []
-    for start in range(0, len(product_types), BLOCK_TYPES):
-        block = product_types[start : start + BLOCK_TYPES]
+    proposals: list[list[TypeProposal]] = []
+    for start in range(0, len(texts), BLOCK_TYPES):
+        block = texts[start : start + BLOCK_TYPES]
         translated = [_translated(each) for each in block]
         by_name = vectorizer.transform([parts[-1] for parts in translated]) @ names.T
         by_path = vectorizer.transform([" ".join(parts) for parts in translated]) @ paths.T
         scores = np.asarray((NAME_WEIGHT * by_name + PATH_WEIGHT * by_path).todense()) + bonus
-        for product_type, row in zip(block, scores, strict=True):
-            best = int(row.argmax())
-            proposals.append(_proposal(product_type, taxonomy, categories[best], float(row[best])))
+        for text, row in zip(block, scores, strict=True):
+            best: dict[int, float] = {}  # a category has a name in each language
+            for position in np.argsort(-row, kind="stable")[: _NUM_LANGUAGES * num_candidates]:
+                best.setdefault(categories[position], float(row[position]))
+            found = [_proposal(text, taxonomy, *each) for each in list(best.items())[:num_candidates]]
+            proposals.append([each for each in found if each.category is not None] or found[:1])
     return proposals
 
 

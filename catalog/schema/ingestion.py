@@ -91,7 +91,8 @@ INGESTION = {
             gender="Gender, in the partner's words.",
             age_group="Age group, in the partner's words.",
             category_id="Label: category of the current taxonomy; null where the feed gives none.",
-            category_source="Source: google_product_category, product_type or moved|split|changed|lost:VERSION:ID.",
+            category_source="Source: google_product_category, with :SPELLING if it is no id or path, product_type or "
+            "moved|split|changed|lost:VERSION:ID.",
             delivery="Delivery that the row belongs to.",
             row="Number of the feed's data row, from 1.",
             removed_at="Time since when the partner's feed lacks the product; null while it has it.",

@@ -35,9 +35,9 @@ class FoundFeeds:
         return partner.read_options if partner is not None else DEFAULT_OPTIONS
 
     def types_of(self, place: FeedFile) -> str:
-        """Return a text that changes with the categories of the partner's product types; empty where it has none."""
+        """Return a text that changes with the categories that the partner's texts are mapped to; empty without any."""
         partner = (self.partners or {}).get(place.partner_id)
-        return columns_fingerprint(partner.product_types) if partner is not None else ""
+        return columns_fingerprint(partner.labeling) if partner is not None else ""
 
     def limits_of(self, place: FeedFile) -> str:
         """Return a text that changes with the partner's own limits of change; empty where it has none."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from upath import UPath
 
+from catalog.feeds.feed import ReadOptions
+from catalog.feeds.sampling import Sample
 from catalog.products.column_proposals import own_names, propose_columns
 from catalog.products.mapping_files import PROPOSALS_HEADER, YES, csv_text
 from catalog.products.partners import PARTNERS_FILE
@@ -20,6 +22,7 @@ from shelfsight.cli.init_feed import (
     FeedLabels,
     Source,
     chosen_columns,
+    found_preset,
     found_source,
     inbox_name,
     labels_of_feeds,
@@ -97,10 +100,10 @@ def _without_feed(source: Source, partner: str) -> _Draft:
 def _of_feeds(folder: Path, feeds: Sequence[Path], partner: str, options: InitOptions, ask: Ask) -> _Draft:
     """Returns a project around feeds: columns, taxonomy, and categories of product types."""
     sample = sampled(feeds)
-    proposed = {each.column: each.attribute for each in propose_columns(sample).values()}
-    corrections = options.columns or _corrections(ask(f"Columns: {shown_columns(proposed)}. Corrections", ""))
-    columns = chosen_columns(sample, proposed, corrections)
-    labels = labels_of_feeds(feeds, columns)
+    preset = None if options.columns else found_preset(sample)
+    columns = {} if preset is not None else _columns(sample, options, ask)
+    own = own_names(columns)
+    labels = labels_of_feeds(feeds, ReadOptions(columns=own, preset=preset.name if preset else ""))
 
     kept = folder / "reference" / TAXONOMY_FILE
     choice = options.taxonomy or (GOOGLE if kept.is_file() else _taxonomy_choice(labels, ask))
@@ -110,7 +113,9 @@ def _of_feeds(folder: Path, feeds: Sequence[Path], partner: str, options: InitOp
 
     settings = {}
     texts = {} if kept.is_file() and choice == GOOGLE else {f"reference/{TAXONOMY_FILE}": text}
-    if own := own_names(columns):
+    if preset is not None:
+        settings["preset"] = preset.name
+    if own:
         settings["columns"] = f"{partner}-columns.csv"
         texts[f"reference/{settings['columns']}"] = csv_text(("column", "attribute"), own.items())
     if rows:
@@ -126,12 +131,19 @@ def _of_feeds(folder: Path, feeds: Sequence[Path], partner: str, options: InitOp
         facts={
             "partner": partner,
             "products": labels.num_products,
-            "columns": shown_columns(columns),
+            "columns": f"those of {preset.title}" if preset else shown_columns(columns),
             "labeled products": num_labeled,
             "product types to confirm": num_open,
         },
         steps=[f"write {YES} into the column confirmed of reference/{settings['product_types']}"] if num_open else [],
     )
+
+
+def _columns(sample: Sample, options: InitOptions, ask: Ask) -> dict[str, str]:
+    """Returns the feed's own column names -> attributes, as proposed and corrected by a person."""
+    proposed = {each.column: each.attribute for each in propose_columns(sample).values()}
+    corrections = options.columns or _corrections(ask(f"Columns: {shown_columns(proposed)}. Corrections", ""))
+    return chosen_columns(sample, proposed, corrections)
 
 
 def _taxonomy_choice(labels: FeedLabels, ask: Ask) -> str:
@@ -172,6 +184,7 @@ def _product_types(
 def _partners(partner: str, settings: Mapping[str, str]) -> str:
     """Returns the text of `partners.toml`."""
     comments = {
+        "preset": "The system that exports its feeds.",
         "columns": "Column names of its feeds, and the attributes of Merchant Center that they mean.",
         "product_types": f"Its product types and their categories; rows that are confirmed with '{YES}' are labels.",
     }
@@ -179,6 +192,7 @@ def _partners(partner: str, settings: Mapping[str, str]) -> str:
     return (
         "# The partners of this catalog, a table for each.\n\n"
         f"[partners.{partner}]\n{''.join(lines)}"
+        "# currency = 'EUR'                          # of prices without one, as exports of shop systems have them\n"
         "# golden = true                             # verified labels: they evaluate, and never train\n"
         "# feeds = ['https://shop.example/feed.tsv'] # feeds that are fetched, beside those in the inbox\n"
     )

@@ -9,12 +9,14 @@ from pathlib import Path
 import polars as pl
 
 from catalog.feeds.compression import ZIP_SUFFIX, uncompressed_name
-from catalog.feeds.feed import ATTRIBUTES, ReadOptions
+from catalog.feeds.feed import ATTRIBUTES, DEFAULT_OPTIONS, ReadOptions
 from catalog.feeds.feed_content import read_feed
 from catalog.feeds.formats import FORMAT_OF_SUFFIX, expected_format, format_of
+from catalog.feeds.presets.preset import Preset
+from catalog.feeds.presets.recognition import preset_of
 from catalog.feeds.sampling import Sample, sample_feed
 from catalog.feeds.sources import FeedFile
-from catalog.products.column_proposals import REQUIRED, own_names
+from catalog.products.column_proposals import REQUIRED
 from ml.name_suggestions import suggest_names
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".avif", ".bmp"})
@@ -103,10 +105,14 @@ def chosen_columns(sample: Sample, proposed: Mapping[str, str], corrections: Map
     return columns
 
 
-def labels_of_feeds(feeds: Sequence[Path], columns: Mapping[str, str]) -> FeedLabels:
+def found_preset(sample: Sample) -> Preset | None:
+    """Returns the shop system or platform that exports such feeds; None where the columns are of none."""
+    return preset_of(sample, DEFAULT_OPTIONS, "the feed")
+
+
+def labels_of_feeds(feeds: Sequence[Path], options: ReadOptions) -> FeedLabels:
     """Reads whole feeds as their deliveries will be read, and counts the texts that name categories."""
     google, product_types, num_products = Counter[str](), Counter[str](), 0
-    options = ReadOptions(columns=own_names(columns))
     for feed in feeds:
         for batch in read_feed(_feed_file(feed), options):
             num_products += len(batch.rows)

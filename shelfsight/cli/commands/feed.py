@@ -1,4 +1,4 @@
-"""`shelfsight feed`: delivers a partner's feed, and decides about its versions."""
+"""`shelfsight feed`: delivers a partner's feed, decides about its versions, and proposes categories for its texts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -78,3 +78,20 @@ def rollback(
     from shelfsight.cli.output import print_output
 
     print_output(rolled_back(Settings.read(store=store), delivery, to), as_json=as_json)
+
+
+@feed.command()
+def categories(
+    partner: Annotated[str, typer.Argument(metavar="PARTNER", help="the partner")],
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Propose categories for what a partner writes instead of one.
+
+    They go into a CSV file of the reference folder, and count once a person has confirmed them there.
+    """
+    from resources.settings import Settings
+    from shelfsight.cli.feed_categories import categories as proposed
+    from shelfsight.cli.output import print_output
+
+    print_output(proposed(Settings.read(store=store), partner), as_json=as_json)

@@ -26,11 +26,9 @@ def test_values_are_read_as_the_other_formats_have_them() -> None:
         (b"[1, 2]", "broken_json", "a JSON list, not an object"),
         (b'"text"', "broken_json", "a JSON str, not an object"),
         (b"[" * 100_000, "broken_json", ""),
-        (b'{"id": ' + b"9" * 5_000 + b"}", "broken_json", "no JSON: "),
         (b'{"id": ["b"]}', "wrong_type", "id is a JSON list; write it as a string"),
         (b'{"id": true}', "wrong_type", "id is a JSON bool; write it as a string"),
-        (b'{"id": "b", "title": {"en": "Shoe"}}', "wrong_type", "title is a JSON dict"),
-        (b'{"id": "b", "additional_image_link": [1]}', "wrong_type", "additional_image_link is a JSON list"),
+        (b'{"id": {"x": "b"}}', "wrong_type", "id is a JSON dict"),
         (b'{"id": "\\ud800"}', "invalid_utf8", "id is not UTF-8"),
         (b'{"id": "b\\u0000"}', "nul_byte", "id is text with a NUL byte"),
         (b'{"id": "b", "x": "' + b"y" * 4_000_000 + b'"}', "field_too_large", "the row is longer than 4,000,000 bytes"),
@@ -46,14 +44,16 @@ def test_a_line_that_is_no_product_is_rejected_alone(line: bytes, reason: str, d
 
 
 def test_a_file_whose_first_line_is_no_object_is_refused() -> None:
-    with pytest.raises(FeedError, match=r"feed\.x: the first line is not a JSON object; check the file's format"):
+    with pytest.raises(
+        FeedError, match=r"feed\.x: does not start with a JSON object or array; check the file's format"
+    ):
         read("json_lines", b"id\ttitle\na\tShoe\n")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_wide_encodings_are_read(encoding: str) -> None:
-    content = (FIRST * 2).decode().encode(encoding)
-    assert read("json_lines", content).rows["item_id"].to_list() == ["a", "a"]
+def test_other_encodings_are_read(encoding: str) -> None:
+    content = (FIRST + b'{"id": "b", "title": "K\xc3\xa4se"}\n').decode().encode(encoding)
+    assert read("json_lines", content).rows.select("item_id", "title").rows() == [("a", "Shoe"), ("b", "Käse")]
 
 
 def test_of_a_repeated_key_the_first_with_a_value_counts() -> None:

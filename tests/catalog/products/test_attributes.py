@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from catalog.feeds.feed import FEED_SCHEMA
 from catalog.products.attributes import AVAILABILITIES, parse_attributes
+from catalog.products.prices import prices
 
 
 def parsed(column: str, *texts: str | None) -> tuple[pl.DataFrame, list[tuple[int, str, str]]]:
@@ -36,7 +37,7 @@ def test_a_price_is_an_amount_and_a_currency(text: str | None, amount: float | N
     assert rejected == []
 
 
-NO_PRICES = ["12.99", "EUR", "12.99 EURO", "-5 EUR", "free", "1e9 EUR", "=1+1", "5 pcs"]
+NO_PRICES = ["EUR", "12.99 EUROS?", "-5 EUR", "free", "1e9 EUR", "=1+1", "5 pcs"]
 
 
 @pytest.mark.parametrize("text", NO_PRICES)
@@ -48,6 +49,14 @@ def test_a_price_that_cannot_be_parsed_is_rejected_and_left_out(text: str) -> No
     assert (row, reason) == (2, "bad_price")
     way_out = "write it as 12.99 EUR, with no more decimals than the currency has"
     assert detail == f"price '{text}' cannot be parsed: {way_out}; the product is kept without it"
+
+
+def test_a_price_without_a_currency_is_read_with_the_partner_s_alone() -> None:
+    _, [(_, reason, detail)] = parsed("price", "12.99")
+    assert reason == "bad_price"
+    assert "price '12.99' has no currency: write it as 12.99 EUR, or set currency = 'EUR' below the partner" in detail
+    amounts, currencies = prices(pl.Series(["12.99", "1.299 KWD", None]), "USD")
+    assert (amounts.to_list(), currencies.to_list()) == ([12.99, 1.299, None], ["USD", "KWD", None])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from catalog.feeds.feed import DEFAULT_OPTIONS
 from catalog.feeds.formats import FEED_READERS
 from catalog.products.labels import COLUMN, LABELS_SCHEMA, Label, label_of, labels_of
 from catalog.products.parsing import ParsedFeed, parse_products
-from catalog.products.partners import PartnerSettings, mapped_categories
+from catalog.products.partner_categories import mapped_categories
+from catalog.products.partners import PartnerSettings
 from catalog.taxonomy.moves import Moves
 from catalog.taxonomy.tree import Taxonomy
 

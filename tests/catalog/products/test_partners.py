@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from catalog.products.partners import PartnerSettings, mapped_categories, read_partner, read_partners
+from catalog.products.partner_categories import mapped_categories
+from catalog.products.partners import PartnerSettings, read_partner, read_partners
 from catalog.taxonomy.tree import Taxonomy
 
 TAXONOMY = Taxonomy.parse("1 - Clothing\n2 - Clothing > Shoes\n3 - Clothing > Hats\n", "taxonomy.txt")

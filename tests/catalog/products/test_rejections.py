@@ -50,13 +50,13 @@ def literals() -> Iterator[str]:
 
 
 def reasons_in_calls() -> Iterator[str]:
-    """The reasons of calls of `reject(raw, reason, detail)` and of errors of lines `(reason, detail)`."""
+    """The reasons of calls of `reject(raw, reason, detail)` and of `BrokenItem` and `RefusedRows`."""
     for module in modules():
         for node in ast.walk(module):
             if not isinstance(node, ast.Call):
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            position = {"reject": 1, "_LineError": 0}.get(name)
+            position = {"reject": 1, "BrokenItem": 1, "RefusedRows": 1}.get(name)
             if position is not None and len(node.args) > position:
                 reason = node.args[position]
                 if isinstance(reason, ast.Constant):

@@ -2,10 +2,14 @@
 
 from tests.faults.dirty import (
     accepted,
+    categories,
     containers,
     data_frames,
     dialects,
     encodings,
+    json_shapes,
+    prices,
+    shop_exports,
     spreadsheets,
     xml_comparisons,
     xml_damage,
@@ -16,13 +20,17 @@ from tests.faults.dirty.feed_case import FeedCase
 
 FEED_CASES: tuple[FeedCase, ...] = (
     *accepted.CASES,
-    *encodings.CASES,
-    *dialects.CASES,
+    *categories.CASES,
     *containers.CASES,
-    *spreadsheets.CASES,
     *data_frames.CASES,
-    *xml_shapes.CASES,
+    *dialects.CASES,
+    *encodings.CASES,
+    *json_shapes.CASES,
+    *prices.CASES,
+    *shop_exports.CASES,
+    *spreadsheets.CASES,
     *xml_comparisons.CASES,
     *xml_damage.CASES,
     *xml_documents.CASES,
+    *xml_shapes.CASES,
 )

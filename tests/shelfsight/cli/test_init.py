@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from catalog.products.mapping_files import PROPOSALS_HEADER
-from catalog.products.partners import mapped_categories
+from catalog.products.partner_categories import mapped_categories
 from catalog.taxonomy.tree import TAXONOMY_URL
 from demo.partners import REFERENCE
 from resources.file_settings import TABLES
@@ -219,3 +219,22 @@ def test_what_cannot_be_used_is_named_and_nothing_is_written(
         message = "the feed has 'a', 'b'"
     assert message in refused(capsys, "a", *words)
     assert not (folder / "a").exists()
+
+
+SHOPIFY = (
+    "Handle,Title,Vendor,Option1 Name,Option1 Value,Variant SKU,Variant Price,Image Src,Image Position,Type\n"
+    "shoe,Shoe,Acme,Size,42,s-42,9.99,https://shop/a.jpg,1,Shoes\n"
+    "shoe,,,,43,s-43,9.99,https://shop/b.jpg,2,\n"
+)
+
+
+def test_an_export_of_a_shop_system_is_recognized_and_needs_no_columns(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "products_export.csv").write_text(SHOPIFY)
+    result = made(capsys, "shop", "--feed", "products_export.csv", "--partner", "hansen", "--taxonomy", TAXONOMY)
+    assert result["columns"] == "those of Shopify's product export"
+    assert result["products"] == 2
+    settings = tomllib.loads((folder / "shop/reference/partners.toml").read_text())["partners"]["hansen"]
+    assert settings["preset"] == "shopify"
+    assert "columns" not in settings

@@ -1,0 +1,1 @@
+"""Presets: the exports of shop systems and the feeds of other platforms, by their own names; one file each."""
