@@ -40,7 +40,7 @@ def _transparent(image: Image.Image, data: bytes) -> int | tuple[int, ...] | Non
     bits = data[_DEPTH_AT]
     if isinstance(key, tuple):
         return tuple(each >> max(0, bits - 8) for each in key)
-    return int(key) * 255 // ((1 << min(8, bits)) - 1)
+    return int(key or 0) * 255 // ((1 << min(8, bits)) - 1)
 
 
 def _has_inverted_inks(image: Image.Image) -> bool:

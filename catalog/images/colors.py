@@ -97,7 +97,8 @@ def _to_bytes(values: Values, scale: float) -> NDArray[np.uint8]:
     if values.dtype.kind == "f":
         finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=np.inf, neginf=0.0)
         return np.clip(finite * np.float32(scale) + 0.5, 0, 255).astype(np.uint8)
-    return (values.clip(0, 65_535) // 257).astype(np.uint8)
+    levels: NDArray[np.uint8] = (values.clip(0, 65_535) // 257).astype(np.uint8)
+    return levels
 
 
 def _float_scale(image: Image.Image) -> float:

@@ -137,7 +137,9 @@ def _onto(level: int, file_format: str, data: bytes) -> ImageFile.ImageFile:
     mode, size = image.im.mode, image.im.size
     num_bands = Image.getmodebands(mode)
     palette = image.im.getpalette("RGB", "RGB") if mode == "P" else None
-    image.im = Image.core.fill(mode, size, level if num_bands == 1 else (level,) * num_bands)
+    image.im = Image.core.fill(  # type: ignore[attr-defined]
+        mode, size, level if num_bands == 1 else (level,) * num_bands
+    )
     if palette is not None:
         image.im.putpalette("RGB", "RGB", palette)
     image.load_prepare = lambda: None  # type: ignore[method-assign]
