@@ -121,6 +121,8 @@ def _opacity(values: Values, transparent: int | tuple[int, ...]) -> Image.Image:
 
 def _ground(image: Image.Image, meaning: ColorMeaning, scale: float) -> int:
     """The gray level on which a transparent image lies."""
+    if image.mode in {"LA", "RGBA"} and image.getchannel("A").getextrema() == (255, 255):
+        return GROUND  # most images with alpha are opaque
     visible = white = 0
     for _, strip in _strips(image):
         colors, alpha = _colors_and_alpha(strip, meaning, scale)
