@@ -6,6 +6,7 @@ Pillow reads the few layouts that programs write most often.
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,13 +43,13 @@ class BitfieldsImageFile(ImageFile.ImageFile):
         if any(not 0 < mask < 1 << bits for mask in self._masks):
             raise SyntaxError(f"bits of colors that a pixel of {bits} bits does not have: {self._masks}")
         (offset,) = struct.unpack_from("<I", head, 10)
-        order = 1 if height < 0 else -1
-        self.tile = [ImageFile._Tile("raw", (0, 0, *self._size), offset, (self._mode, bits, order))]
+        self._layout = (offset, bits, 1 if height < 0 else -1)
+        self.tile = [ImageFile._Tile("raw", (0, 0, *self._size), offset)]
 
-    def load(self) -> Image.core.PixelAccess | None:
+    def load(self) -> Any:
         """Reads the pixels; raises OSError for a bitmap that ends before its pixels do."""
         if self.tile:
-            (_, _, offset, (mode, bits, order)) = self.tile[0]
+            offset, bits, order = self._layout
             self.tile = []
             width, height = self.size
             words_per_row = (width * bits + 31) // 32 * 32 // bits
@@ -58,7 +59,7 @@ class BitfieldsImageFile(ImageFile.ImageFile):
                 raise OSError("image file is truncated")
             words = np.frombuffer(content, f"<u{bits // 8}").reshape(height, words_per_row)[::order, :width]
             channels = [Image.fromarray(_channel(words, mask)) for mask in self._masks]
-            self.im = Image.merge(mode, channels).im
+            self.im = Image.merge(self._mode, channels).im
         return super().load()
 
 

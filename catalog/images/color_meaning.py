@@ -40,11 +40,11 @@ def _transparent(image: Image.Image, data: bytes) -> int | tuple[int, ...] | Non
     bits = data[_DEPTH_AT]
     if isinstance(key, tuple):
         return tuple(each >> max(0, bits - 8) for each in key)
-    return int(key) * 255 // ((1 << min(8, bits)) - 1)
+    return int(key or 0) * 255 // ((1 << min(8, bits)) - 1)
 
 
 def _has_inverted_inks(image: Image.Image) -> bool:
-    """Whether the inks of a JPEG are stored as Adobe does, 255 for none.
+    """Returns whether the inks of a JPEG are stored as Adobe does, 255 for none.
 
     All browsers assume it, and so does Pillow. Programs that write no Adobe marker often store them as TIFF does, 0 for
     none, and a page would show such a photograph all black. Black ink is the least used of the four, so where there is

@@ -96,8 +96,10 @@ def _to_bytes(values: Values, scale: float) -> NDArray[np.uint8]:
     """Levels of 8 bits; integers are read as 16 bits, which Pillow's own conversion would clip at 255."""
     if values.dtype.kind == "f":
         finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=np.inf, neginf=0.0)
-        return np.clip(finite * np.float32(scale) + 0.5, 0, 255).astype(np.uint8)
-    return (values.clip(0, 65_535) // 257).astype(np.uint8)
+        rounded: NDArray[np.uint8] = np.clip(finite * np.float32(scale) + 0.5, 0, 255).astype(np.uint8)
+        return rounded
+    levels: NDArray[np.uint8] = (values.clip(0, 65_535) // 257).astype(np.uint8)
+    return levels
 
 
 def _float_scale(image: Image.Image) -> float:
@@ -119,6 +121,8 @@ def _opacity(values: Values, transparent: int | tuple[int, ...]) -> Image.Image:
 
 def _ground(image: Image.Image, meaning: ColorMeaning, scale: float) -> int:
     """The gray level on which a transparent image lies."""
+    if image.mode in {"LA", "RGBA"} and image.getchannel("A").getextrema() == (255, 255):
+        return GROUND  # most images with alpha are opaque
     visible = white = 0
     for _, strip in _strips(image):
         colors, alpha = _colors_and_alpha(strip, meaning, scale)

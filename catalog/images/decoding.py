@@ -113,7 +113,7 @@ def _difference_hash(cells: Image.Image) -> int:
 
 
 def _is_flat(image: Image.Image) -> bool:
-    """Whether an image, in gray or RGB, is of a single color."""
+    """Returns whether an image, in gray or RGB, is of a single color."""
     extrema = image.getextrema() if len(image.getbands()) > 1 else [image.getextrema()]
     return all(high - low <= MAX_FLAT_RANGE for low, high in extrema)  # type: ignore[misc, operator]
 

@@ -52,7 +52,7 @@ class JpegStructure:
 
     @property
     def has_every_component(self) -> bool:
-        """Whether the data has the first scan of each component.
+        """Returns whether the data has the first scan of each component.
 
         In a progressive JPEG these are two: of the means of blocks, and of what varies within them. Its last scan
         counts only where the end marker or another segment follows it.

@@ -78,7 +78,7 @@ def _shown(image: ImageFile.ImageFile) -> Box:
 
 
 def _ends_in_zeros(data: bytes) -> bool:
-    """Whether a JPEG's end is missing and zeros stand in its place, which would be decoded as pixels."""
+    """True where a JPEG's end is missing and zeros stand in its place, which would be decoded as pixels."""
     return data.endswith(bytes(MIN_ZEROS)) and jpeg_structure(data).num_bytes is None
 
 
@@ -107,7 +107,7 @@ def _cut_off_jpeg(
 
 
 def _is_cut_off(file_format: str | None, data: bytes) -> bool:
-    """Whether a file ends before its format says; formats whose rows do not stand one after another never are."""
+    """True where a file ends before its format says; formats whose rows do not stand one after another never are."""
     data = data.rstrip(b"\0") if data.endswith(bytes(MIN_ZEROS)) else data
     if file_format == "PNG":
         place = 8
@@ -137,7 +137,9 @@ def _onto(level: int, file_format: str, data: bytes) -> ImageFile.ImageFile:
     mode, size = image.im.mode, image.im.size
     num_bands = Image.getmodebands(mode)
     palette = image.im.getpalette("RGB", "RGB") if mode == "P" else None
-    image.im = Image.core.fill(mode, size, level if num_bands == 1 else (level,) * num_bands)
+    image.im = Image.core.fill(  # type: ignore[attr-defined]
+        mode, size, level if num_bands == 1 else (level,) * num_bands
+    )
     if palette is not None:
         image.im.putpalette("RGB", "RGB", palette)
     image.load_prepare = lambda: None  # type: ignore[method-assign]
@@ -149,7 +151,7 @@ def _onto(level: int, file_format: str, data: bytes) -> ImageFile.ImageFile:
 
 
 def _equal_rows(image: Image.Image, other: Image.Image) -> NDArray[np.bool_]:
-    """Whether each row of two images of one size and mode is equal."""
+    """Compares the rows of two images of one size and mode, (height,)."""
     is_equal = np.empty(image.height, np.bool_)
     for top in range(0, image.height, STRIP_ROWS):  # no copies of whole images
         box = (0, top, image.width, min(top + STRIP_ROWS, image.height))

@@ -117,5 +117,5 @@ def _heif(data: bytes) -> ImageFile.ImageFile:
     pillow_heif.options.THUMBNAILS = False
     pillow_heif.options.DEPTH_IMAGES = False
     pillow_heif.options.AUX_IMAGES = False
-    image: ImageFile.ImageFile = pillow_heif.HeifImageFile(BytesIO(data), "")
+    image: ImageFile.ImageFile = pillow_heif.HeifImageFile(BytesIO(data), "")  # type: ignore[no-untyped-call]
     return image

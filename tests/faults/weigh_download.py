@@ -28,7 +28,7 @@ def peak_of_this_process() -> int:
 
 if __name__ == "__main__":
     # What never ends fills no more memory the longer it is waited for.
-    settings = replace(SETTINGS, idle_timeout_s=3.0, timeout_s=5.0)
+    settings = replace(SETTINGS, idle_timeout_s=3.0, timeout_s=5.0, decode_timeout_s=20.0)
     outcomes = download(pl.read_parquet(sys.argv[1]), UPath(sys.argv[2]), settings)
     peaks = {
         "itself": peak_of_this_process(),

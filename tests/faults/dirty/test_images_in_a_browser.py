@@ -56,7 +56,7 @@ def picture(width: int, height: int, levels: str) -> Image.Image:
 
 
 def is_like(case: ImageCase, stored: StoredImage, shown: Image.Image) -> bool:
-    """Whether a browser shows what is stored."""
+    """Returns whether a browser shows what is stored."""
     with Image.open(BytesIO(stored.data)) as opened:
         image = opened.convert("RGB")
     if image.width == shown.width and image.height < shown.height:  # cropped to the rows that are there
