@@ -40,6 +40,9 @@ VALUES: dict[str, tuple[str, object]] = {
     "honor_robots": ("1", True),
     "timeout_s": ("1.5", 1.5),
     "max_group_images": ("12", 12),
+    "query_timeout_s": ("5", 5.0),
+    "query_memory_gib": ("0.5", 0.5),
+    "query_threads": ("1", 1),
     "images_short_side_px": ("320", 320),
     "images_quality": ("85", 85),
     "images_max_pixels": ("1000000", 1_000_000),
@@ -83,6 +86,7 @@ BAD = [
 ]
 READS_ELSEWHERE = {  # they pass the whole environment on, look for variables they may set, or read one of Python
     "catalog/images/worker_processes.py",
+    "catalog/storage/bounded_query.py",
     "catalog/feeds/parquet_footer.py",
     "catalog/storage/cores.py",
     "ml/search/ray_local.py",
