@@ -20,8 +20,9 @@ from catalog.dataset.hash_pairs import Indices
 from catalog.dataset.placeholder_list import PlaceholderList
 
 PLACEHOLDER, SUSPECTED, NOT = "placeholder", "suspected", "not"
-SURE = 0.99  # content that decides alone
-LIKELY = 0.2  # content that decides together with repetition; without it, it is for a person to see
+SURE = 0.98  # content that decides alone
+LIKELY = 0.1  # content that decides together with repetition
+DOUBTFUL = 0.5  # content that a person should see
 MIN_ITEMS = 3  # unrelated items that show one picture, together with its content
 MIN_ITEMS_ALONE, MIN_BRANCHES = 8, 3  # by themselves: so many items, in so many branches of the taxonomy's second level
 MIN_ITEMS_UNLABELED = 20  # and without labels
@@ -177,7 +178,7 @@ def _evidence(thresholds: Thresholds) -> pl.Expr:
         .then(pl.lit("content"))
         .when(is_unrelated & (across | unlabeled))
         .then(pl.lit("repetition"))
-        .when(pl.col("content") >= thresholds.likely)
+        .when(pl.col("content") >= DOUBTFUL)
         .then(pl.lit("drawn, perhaps"))
         .when(is_repeated)
         .then(pl.lit("repeated, perhaps"))

@@ -89,11 +89,11 @@ def _strokes(drawn: Pixels) -> tuple[int, float]:
     return min(num_parts, MAX_PARTS), min(1.0, 4 * float(distance[distance > 0].mean()) / min(drawn.shape) * 4)
 
 
-# A logistic regression on placeholders of eight kinds and on half of three sets of product pictures
-# (`benchmarks/placeholders_fit.py`); one weight for each of `FEATURES`.
+# A logistic regression on placeholders of eight kinds and on half of three sets of product pictures, cut out on
+# white too (`benchmarks/placeholders_fit.py`); one weight for each of `FEATURES`.
 VERSION = 1  # of the features and weights: scores of another version are computed again
-WEIGHTS = (22.22, -25.46, -1.99, -9.35, -1.01, 5.86, 1.74, -10.56, 2.14, 2.04, -10.06, 0.13, 7.61, -1.77, -4.72)
-BIAS = -1.75
+WEIGHTS = (18.72, -22.59, 1.44, -15.82, -3.55, 16.52, 2.61, -5.44, 1.55, 1.82, -15.94, 3.62, 13.74, -2.29, 1.52)
+BIAS = -7.61
 
 
 def drawn_probability(features: NDArray[np.float32]) -> NDArray[np.float64]:

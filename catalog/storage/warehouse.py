@@ -17,9 +17,11 @@ import duckdb
 
 from catalog.storage.documents import DOCUMENTS
 from catalog.storage.files import absolute, store_path
-from catalog.storage.read_only import ROOT_MACRO, escaped_pattern, literal, register_filesystems
+from catalog.storage.read_only import ROOT_MACRO, escaped_pattern, literal, query, register_filesystems
 from catalog.storage.tables import TABLES, Table
 from catalog.storage.views import VIEWS
+
+__all__ = ["query", "write_warehouse"]
 
 # A download writes a file of images before the outcomes that name it, and removes the former one afterwards.
 COMMITTED_IMAGES = """
