@@ -61,7 +61,7 @@ class Thresholds:
 
 
 def find_placeholders(
-    products: pl.DataFrame,
+    products: pl.DataFrame | pl.LazyFrame,
     content: pl.DataFrame | pl.LazyFrame,
     listed: PlaceholderList,
     *,
@@ -75,7 +75,7 @@ def find_placeholders(
     depend on the order of the rows.
 
     Args:
-        products: products with an image: `IMAGE_COLUMNS`, sha256 and dhash.
+        products: products with an image: `IMAGE_COLUMNS`, sha256 and dhash. Titles are read for candidates only.
         content: sha256 and content, the probability that the image is drawn; images without a row have 0.
         listed: decisions of people, which count before everything else.
         branches: each category's ancestor at the second level.
@@ -91,7 +91,7 @@ def find_placeholders(
         lambda indices: thumbnails(images[_rows(indices)].select("product_id", "delivery", "shard", "sha256")),
     )
     images = images.with_columns(image_group=images["sha256"].gather(first))
-    shown = products.join(images.select("sha256", "image_group"), on="sha256")
+    shown = products.lazy().join(images.lazy().select("sha256", "image_group"), on="sha256").collect()
     repetition = _repetition(shown, branches)
     scored = images.join(repetition, on="image_group").with_columns(
         content=pl.col("content").max().over("image_group"), dhash=_hexadecimal(images["dhash"])
@@ -112,7 +112,10 @@ def placeholder_images(found: pl.DataFrame) -> pl.Series:
 
 
 def _candidates(
-    products: pl.DataFrame, content: pl.DataFrame | pl.LazyFrame, listed: PlaceholderList, thresholds: Thresholds
+    products: pl.DataFrame | pl.LazyFrame,
+    content: pl.DataFrame | pl.LazyFrame,
+    listed: PlaceholderList,
+    thresholds: Thresholds,
 ) -> pl.DataFrame:
     """Returns distinct images that are drawn, repeated or listed, with an example each: a small part of a catalog."""
     images = (

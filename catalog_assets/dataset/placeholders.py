@@ -51,14 +51,13 @@ def placeholders(
         .select("product_id", "delivery", "shard", "sha256", "dhash")
         .join(products.with_columns(missing), on=["product_id", "delivery"])
         .select(*IMAGE_COLUMNS, "sha256", "dhash")
-        .collect()
     )
     num_examined = examine(shown, store, stored_images, context.log.info)
     found = find_placeholders(
         shown,
         scores(store),
         read_placeholder_list(store.reference / FILE),
-        branches=branches(shown["category_id"], store.taxonomy()),
+        branches=branches(shown.select("category_id").unique().collect()["category_id"], store.taxonomy()),
         thumbnails=stored_images.thumbnails,
     )
     return dg.MaterializeResult(
@@ -69,13 +68,14 @@ def placeholders(
     )
 
 
-def examine(shown: pl.DataFrame, store: Store, stored_images: StoredImages, log: Callable[[str], None]) -> int:
+def examine(shown: pl.LazyFrame, store: Store, stored_images: StoredImages, log: Callable[[str], None]) -> int:
     """Computes the scores of images that have none, and writes them by delivery; returns their number."""
     from catalog.images.graphics import VERSION, drawn_probability
 
     num_examined = 0
-    for (delivery,), rows in shown.group_by("delivery", maintain_order=True):
-        images = rows.unique("sha256", maintain_order=True)
+    located = shown.select("product_id", "delivery", "shard", "sha256")
+    for delivery in located.select("delivery").unique().collect()["delivery"].sort():
+        images = located.filter(delivery=delivery).sort("shard", "product_id").collect().unique("sha256", keep="first")
         former = scores(store, min_content=0.0).join(images.lazy(), on="sha256", how="semi").collect()
         missing = images.join(former, on="sha256", how="anti").sort("shard", "product_id")
         if missing.is_empty():
@@ -83,9 +83,9 @@ def examine(shown: pl.DataFrame, store: Store, stored_images: StoredImages, log:
         log(f"{delivery}: {len(missing):,} images are examined")
         content = drawn_probability(stored_images.graphics(missing))
         new = missing.select("sha256", content=pl.Series(content), version=pl.lit(VERSION)).cast(dict(SCORES_SCHEMA))
-        own = store.holds(SCORES, str(delivery)) and store.scan(SCORES, [str(delivery)]).select(list(SCORES_SCHEMA))
+        own = store.holds(SCORES, delivery) and store.scan(SCORES, [delivery]).select(list(SCORES_SCHEMA))
         kept = [own.filter(version=VERSION).collect()] if isinstance(own, pl.LazyFrame) else []
-        store.write(pl.concat([*kept, new]).unique("sha256", maintain_order=True), SCORES, str(delivery))
+        store.write(pl.concat([*kept, new]).unique("sha256", maintain_order=True), SCORES, delivery)
         num_examined += len(missing)
     return num_examined
 
