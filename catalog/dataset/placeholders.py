@@ -101,7 +101,7 @@ def find_placeholders(
         .with_columns(verdict=_verdict())
         .filter(pl.col("verdict").is_not_null())
         .select(list(PLACEHOLDERS_SCHEMA))
-        .cast(dict(PLACEHOLDERS_SCHEMA))
+        .cast(PLACEHOLDERS_SCHEMA)
         .sort("num_products", "image_group", "sha256", descending=[True, False, False])
     )
 

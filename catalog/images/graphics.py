@@ -33,7 +33,7 @@ def graphic_features(image: Image.Image) -> NDArray[np.float32]:
     if scale < 1:
         size = (max(8, round(image.width * scale)), max(8, round(image.height * scale)))
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    gray: Pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     kernel = np.ones((3, 3), np.uint8)
     local_range = cv2.dilate(gray, kernel) - cv2.erode(gray, kernel)
     edges = (local_range >= EDGE_RANGE).astype(np.uint8)

@@ -82,7 +82,7 @@ def examine(shown: pl.LazyFrame, store: Store, stored_images: StoredImages, log:
             continue
         log(f"{delivery}: {len(missing):,} images are examined")
         content = drawn_probability(stored_images.graphics(missing))
-        new = missing.select("sha256", content=pl.Series(content), version=pl.lit(VERSION)).cast(dict(SCORES_SCHEMA))
+        new = missing.select("sha256", content=pl.Series(content), version=pl.lit(VERSION)).cast(SCORES_SCHEMA)
         own = store.holds(SCORES, delivery) and store.scan(SCORES, [delivery]).select(list(SCORES_SCHEMA))
         kept = [own.filter(version=VERSION).collect()] if isinstance(own, pl.LazyFrame) else []
         store.write(pl.concat([*kept, new]).unique("sha256", maintain_order=True), SCORES, delivery)
