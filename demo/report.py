@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from catalog.images.statuses import Status
-from catalog.storage.warehouse import query
+from catalog.storage.read_only import query
 
 # Shares of links that a published catalog of 36 million products lost.
 PUBLISHED = {"invalid link": 0.01, "not downloadable": 0.12}

@@ -69,6 +69,16 @@ class StoredImages(dg.ConfigurableResource):  # type: ignore[type-arg]
                 thumbnails[positions] = list(threads.map(_thumbnail, data))
         return thumbnails
 
+    def graphics(self, rows: pl.DataFrame) -> NDArray[np.float32]:
+        """Returns the features of `catalog.images.graphics` of these rows, (n, len(FEATURES))."""
+        from catalog.images.graphics import FEATURES
+
+        features = np.empty((len(rows), len(FEATURES)), dtype=np.float32)
+        with ThreadPoolExecutor(num_cores()) as threads:
+            for positions, data in self._by_shard(rows):
+                features[positions] = list(threads.map(_graphics, data))
+        return features
+
     def pixels(self, rows: pl.DataFrame, resolution: int, fit: "Fit") -> "PixelsLike":
         """Returns the pixels of these rows, (n, 3, resolution, resolution), memory-mapped and decoded at most once.
 
@@ -216,3 +226,12 @@ def _thumbnail(data: bytes) -> NDArray[np.uint8]:
 
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
         return thumbnail(image)
+
+
+def _graphics(data: bytes) -> NDArray[np.float32]:
+    from PIL import Image
+
+    from catalog.images.graphics import graphic_features
+
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        return graphic_features(image)

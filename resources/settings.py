@@ -21,6 +21,7 @@ from resources.project_file import PROJECT_FILE, ProjectFile, find
 
 if TYPE_CHECKING:
     from catalog.images.stored_image import ImageRules
+    from catalog.storage.read_only import QueryLimits
 
 PREFIX = "SHELFSIGHT_"
 COVERAGES = (0.8, 0.9, 0.95)
@@ -196,6 +197,17 @@ class Settings(BaseSettings):
         default=14_400.0, description="seconds of retraining within 24 hours, after which the next one waits"
     )
 
+    # -- queries --
+    query_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        default=60.0, description="seconds that a query of `shelfsight query` may take"
+    )
+    query_memory_gib: Annotated[float, Field(ge=0.0625)] = Field(
+        default=1.0, description="GiB of memory that a query may take, and again its result; nothing goes to disk"
+    )
+    query_threads: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="threads of a query; 0 for as many as there are cores"
+    )
+
     # -- services --
     webhook: str = Field(default="", description="URL that `alert_sensor` posts every failed run to, as JSON")
     dagster_home: Path | None = Field(
@@ -279,6 +291,17 @@ class Settings(BaseSettings):
             quality=self.images_quality,
             max_pixels=self.images_max_pixels,
             min_decoded_share=self.images_min_decoded_share,
+        )
+
+    @property
+    def query_limits(self) -> "QueryLimits":
+        """The limits of a query that a person writes."""
+        from catalog.storage.read_only import QueryLimits
+
+        return QueryLimits(
+            timeout_s=self.query_timeout_s,
+            memory_bytes=int(self.query_memory_gib * 2**30),
+            num_threads=self.query_threads,
         )
 
     @property

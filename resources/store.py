@@ -3,13 +3,13 @@
 ::
 
     inbox/PARTNER/NAME.EXT          feed files as they arrive; a project has them beside its file
-    reference/                      taxonomy files, partners.toml, product-type mappings, business_value.csv; likewise
+    reference/                      taxonomy files, partners.toml, placeholders.csv, business_value.csv, ...; likewise
     deliveries/KEY.json             registered deliveries: a feed file, or a part of a big one
     deliveries/parts/FEED/CONTENT/*.parquet     big feeds, converted, one file per delivery
     deliveries/served/KEY.json      deliveries of which a newer version is registered that is not served
     feed_versions/FEED/VERSION/     the verdict about a version, and the tables of former ones
     products|rejected|outcomes|images/delivery=KEY/*.parquet
-    splits/ dataset/ taxonomy/ comparison/      one table each
+    image_graphics/delivery=KEY/    placeholders/ splits/ dataset/ taxonomy/ comparison/      one table each
     encoders/NAME/ classifiers/NAME/            safetensors + JSON
     embeddings/encoder=NAME/ encoder_quality/encoder=NAME/ similarity_index/NAME/ (faiss + JSON)
     predictions/classifier=NAME/split=S/ metrics/ confusion/

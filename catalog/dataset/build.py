@@ -30,6 +30,7 @@ from catalog.products.redelivery import REMOVED_AT, current_products
 from catalog.taxonomy.tree import Taxonomy
 
 PRODUCT_COLUMNS = ("product_id", "partner_id", "item_group_id", "category_id", "delivery", "row", REMOVED_AT)
+PLACEHOLDER_STATUS = "placeholder"  # in place of `ok`; see `catalog.dataset.placeholders`
 OUTCOME_COLUMNS = ("product_id", "delivery", "status", "sha256", "dhash", "shard")
 
 
@@ -45,7 +46,8 @@ class DatasetSummary:
     num_superseded_rows: int  # rows of a product replaced by another of its rows
     num_not_attempted: int  # products without a download outcome yet
     num_not_downloaded: int  # products whose current row has an outcome that is not ok
-    num_usable: int  # products with an image: the sum of the next four
+    num_placeholders: int  # products whose image is a placeholder
+    num_usable: int  # the others with an image: the sum of the next four
     num_rows: int  # rows of the dataset
     num_golden_unlabeled: int  # left out: golden products without a label
     num_golden_duplicates: int  # left out: other partners' products in a golden product's group
@@ -93,7 +95,8 @@ def build_dataset(
 
     Args:
         products: rows of the table `products`, with `PRODUCT_COLUMNS`.
-        outcomes: rows of the table `outcomes`, with `OUTCOME_COLUMNS`.
+        outcomes: rows of the table `outcomes`, with `OUTCOME_COLUMNS`; those whose status is `PLACEHOLDER_STATUS`
+            have an image that shows no product, and are left out.
         splitting: the table `splits` of the build before, and the splits of partners that have one.
         delivery_order: deliveries, oldest first.
         taxonomy: the taxonomy of the labels.
@@ -110,6 +113,12 @@ def build_dataset(
     newest = current_products(attempted, delivery_order)
     # Shard by shard, as images are read, and in an order that no redelivery changes.
     usable = newest.filter(pl.col("status") == "ok").sort("delivery", "shard", "product_id")
+    num_placeholders = newest.filter(pl.col("status") == PLACEHOLDER_STATUS).height
+    if usable.is_empty() and num_placeholders:
+        raise EmptyDatasetError(
+            f"all {num_placeholders:,} downloaded images are placeholders; see the table placeholders, and list those "
+            "that are none in placeholders.csv"
+        )
     if usable.is_empty():
         raise EmptyDatasetError(
             f"no image of {products['product_id'].n_unique():,} products was downloaded; "
@@ -140,7 +149,8 @@ def build_dataset(
             num_products=num_products,
             num_superseded_rows=len(attempted) - len(newest),
             num_not_attempted=num_products - len(newest),
-            num_not_downloaded=len(newest) - len(usable),
+            num_not_downloaded=len(newest) - len(usable) - num_placeholders,
+            num_placeholders=num_placeholders,
             num_usable=len(usable),
             num_rows=len(kept),
             num_golden_unlabeled=left_out.get(GOLDEN_UNLABELED, 0),

@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from catalog.schema.columns import TableDescription, integer, number, text
 
 DATASET = {
+    "image_graphics": TableDescription(
+        "Score of every image of a delivery that was examined for placeholders first with it, one row each.",
+        {
+            "sha256": text("SHA-256 of the image."),
+            "content": number("Probability that it is drawn and not photographed.", pl.Float32),
+            "version": integer("Version of the score; one of another version is computed again."),
+        },
+    ),
+    "placeholders": TableDescription(
+        "Images that stand for a missing one, or may, those of most products first.",
+        {
+            "sha256": text("SHA-256 of the image."),
+            "dhash": text("Its difference hash, 16 hexadecimal digits."),
+            "image_group": text("SHA-256 of the first of its copies, which share their evidence."),
+            "verdict": text("placeholder (never trains, gets no prediction), suspected (for a person), or not."),
+            "evidence": text("Deciding evidence: content, repetition, both, or listed; of suspected ones, the reason."),
+            "content": number("Probability that the picture is drawn, the highest of its copies."),
+            "num_products": integer("Products that show it or a copy."),
+            "num_items": integer("Item groups and single products among them."),
+            "num_leaves": integer("Different labels of these."),
+            "num_branches": integer("Different ancestors of the labels at level 2."),
+            "num_partners": integer("Partners."),
+            "shared_word": number("Share of the items whose titles have the commonest word."),
+            "product_id": text("A product that shows it."),
+            "delivery": text("Delivery of that product."),
+            "shard": text("Shard file of the image."),
+        },
+    ),
     "splits": TableDescription(
         "The group and split of every product that ever had an image; no later delivery changes them.",
         {

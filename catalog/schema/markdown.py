@@ -8,9 +8,9 @@ from catalog.schema.columns import TableDescription
 from catalog.schema.empty_warehouse import column_types, empty_warehouse
 from catalog.schema.tables import DOCUMENT_DESCRIPTIONS, TABLE_DESCRIPTIONS
 from catalog.schema.views import VIEW_DESCRIPTIONS
+from catalog.storage.documents import DOCUMENTS
 from catalog.storage.tables import TABLES
 from catalog.storage.views import VIEWS
-from catalog.storage.warehouse import DOCUMENTS
 
 
 def tables_markdown() -> str:

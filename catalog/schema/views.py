@@ -179,6 +179,33 @@ VIEW_DESCRIPTIONS: Mapping[str, ViewDescription] = MappingProxyType(
             "Products without an image, with the reason.",
             {**_PRODUCTS, "reason": "Result of the download, or `not downloaded yet`."},
         ),
+        "placeholder_products": ViewDescription(
+            "Products whose image is a placeholder: they never train and have no prediction.",
+            {
+                **_PRODUCTS,
+                "status": "`placeholder`.",
+                "evidence": "Deciding evidence.",
+                "sha256": "SHA-256 of the image.",
+            },
+        ),
+        "placeholder_queue": ViewDescription(
+            "Placeholders that nobody has confirmed, and images that may be some, those of most products first.",
+            {
+                "image_group": "SHA-256 of the first of the picture's copies.",
+                "verdict": "placeholder, or suspected.",
+                "evidence": "Deciding evidence, or what speaks for it.",
+                "num_products": "Products that show the picture.",
+                "num_items": "Item groups and single products among them.",
+                "num_leaves": "Different labels of these.",
+                "num_partners": "Partners.",
+                "num_images": "Copies with other bytes, itself included.",
+                "content": "Probability that the picture is drawn.",
+                "product_id": "A product that shows it.",
+                "title": "Its title.",
+                "image_url": "Link of its image.",
+                "line": "The line of placeholders.csv that confirms it; `not` in place of `placeholder` rejects it.",
+            },
+        ),
         "moved_labels": ViewDescription(
             "Labels that belong to a former version of the taxonomy, by partner, the most frequent first.",
             {

@@ -39,6 +39,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("outcomes", ("delivery",)),
             Table("images", ("delivery",)),
             Table("download_probe"),
+            Table("image_graphics", ("delivery",)),
+            Table("placeholders"),
             Table("splits"),
             Table("dataset"),
             Table("embeddings", ("encoder",)),

@@ -200,6 +200,32 @@ VIEWS: dict[str, View] = {
         ORDER BY partner_id, reason, product_id
         """,
     ),
+    "placeholder_products": View(
+        ("placeholders", "products", "outcomes"),
+        """
+        SELECT products.*, 'placeholder' AS status, placeholders.evidence, placeholders.sha256
+        FROM placeholders
+        JOIN outcomes ON outcomes.sha256 = placeholders.sha256 AND outcomes.status = 'ok'
+        JOIN products ON products.product_id = outcomes.product_id AND products.delivery = outcomes.delivery
+        WHERE verdict = 'placeholder'
+        ORDER BY partner_id, products.product_id, products.delivery
+        """,
+    ),
+    "placeholder_queue": View(
+        ("placeholders", "products"),
+        """
+        SELECT image_group, verdict, evidence, num_products, num_items, num_leaves, num_partners, num_images, content,
+               product_id, title, image_url, image_group || ',placeholder,,' AS line
+        FROM (
+            SELECT *, count(*) OVER (PARTITION BY image_group) AS num_images
+            FROM placeholders
+            WHERE evidence <> 'listed'
+            QUALIFY row_number() OVER (PARTITION BY image_group ORDER BY sha256 <> image_group, sha256) = 1
+        )
+        LEFT JOIN products USING (product_id, delivery)
+        ORDER BY num_products DESC, verdict DESC, image_group
+        """,
+    ),
     "moved_labels": View(
         ("products", "taxonomy_moves"),
         """

@@ -16,6 +16,7 @@ from resources.store import Store
         "images",
         "splits",
         "dataset",
+        "placeholders",
         "taxonomy",
         "taxonomy_moves",
         "encoder_quality",

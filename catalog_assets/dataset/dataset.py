@@ -18,7 +18,7 @@ from resources.store import Store
 
 @dg.multi_asset(
     name="build_dataset",
-    deps=[taxonomy, "images"],
+    deps=[taxonomy, "images", "placeholders"],
     group_name="dataset",
     pool="dataset",  # one at a time: each run continues the splits of the one before
     outs={
@@ -36,7 +36,7 @@ from resources.store import Store
             ),
             io_manager_key="tables",
             kinds={"parquet", "polars"},
-            code_version="4",
+            code_version="5",
             automation_condition=when_all_inputs_exist,
         ),
     },
@@ -55,7 +55,7 @@ def dataset(
     rows_of_products, former = products.collect(), FormerSplits.read(store)
     built = build_dataset(
         rows_of_products,
-        outcomes.collect(),
+        _with_placeholders(outcomes, store).collect(),
         splitting=Splitting(former=former.rows, partner_splits=store.partner_splits()),
         delivery_order=[
             record.key for record in store.served_deliveries(rows_of_products["delivery"].unique().to_list())
@@ -86,6 +86,25 @@ def dataset(
             **group_metadata(rows, stored_images),
         },
     )
+
+
+def _with_placeholders(outcomes: pl.LazyFrame, store: Store) -> pl.LazyFrame:
+    """Returns the outcomes with the status `placeholder` in place of `ok` where the image is one."""
+    from catalog.dataset.build import PLACEHOLDER_STATUS
+
+    is_placeholder = (pl.col("status") == "ok") & pl.col("sha256").is_in(placeholders_of(store).implode())
+    return outcomes.with_columns(
+        status=pl.when(is_placeholder).then(pl.lit(PLACEHOLDER_STATUS)).otherwise(pl.col("status"))
+    )
+
+
+def placeholders_of(store: Store) -> pl.Series:
+    """Returns the SHA-256 of the images that are placeholders; none before the asset `placeholders` was made."""
+    from catalog.dataset.placeholders import placeholder_images
+
+    if not store.holds("placeholders"):
+        return pl.Series("sha256", [], dtype=pl.String)
+    return placeholder_images(store.scan("placeholders").collect())
 
 
 def num_trainable_labels(rows: pl.DataFrame) -> int:

@@ -11,10 +11,12 @@ from catalog_assets.dataset.checks import (
 )
 from catalog_assets.dataset.dataset import dataset
 from catalog_assets.dataset.jobs import JOBS
+from catalog_assets.dataset.placeholders import placeholders
 
 defs = dg.Definitions(
     assets=[
         dataset,
+        placeholders,
     ],
     asset_checks=[
         no_group_in_two_splits,

@@ -4,8 +4,8 @@ import dagster as dg
 
 assemble = dg.define_asset_job(
     "assemble",
-    selection=dg.AssetSelection.assets("download_report", "splits", "dataset"),
-    description="Report the downloads; group, split and rank the usable products of all deliveries.",
+    selection=dg.AssetSelection.assets("download_report", "placeholders", "splits", "dataset"),
+    description="Report the downloads; find placeholders; group, split and rank the usable products of all deliveries.",
 )
 
 JOBS = [assemble]

@@ -27,11 +27,12 @@ when_champion_changes = (
     _deps_differ.ignore(dg.AssetSelection.assets("dataset")).since_last_handled() & _at_rest
 ).with_label("when the champion changes")
 
-# For a delivery's categories. After a new deployment `repredict_sensor` requests all deliveries, in batches.
+# For a delivery's categories. After a new deployment `repredict_sensor` requests all deliveries, in batches; a
+# placeholder that other deliveries brought counts when a delivery is predicted again.
 when_images_change = (
-    _deps_differ.ignore(dg.AssetSelection.assets("deployment")).since_last_handled()
+    _deps_differ.ignore(dg.AssetSelection.assets("deployment", "placeholders")).since_last_handled()
     & _at_rest
-    & ~dg.AutomationCondition.any_deps_missing()
+    & ~dg.AutomationCondition.any_deps_missing().ignore(dg.AssetSelection.assets("placeholders"))
 ).with_label("when images change")
 
 # For assets that compare a delivery's categories with the dataset, which changes with every delivery.

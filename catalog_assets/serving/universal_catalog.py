@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from catalog_assets.dataset.dataset import placeholders_of
 from catalog_assets.idioms.conditions import when_images_change
 from catalog_assets.idioms.markdown import table
 from catalog_assets.idioms.retries import DEVICE, retried
@@ -32,11 +33,11 @@ DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=2), warn_windo
     specs=[
         dg.AssetSpec(
             TABLE,
-            deps=["deployment", "products", "images", "outcomes", "taxonomy"],
+            deps=["deployment", "products", "images", "outcomes", "taxonomy", "placeholders"],
             description="Each product's category, as deep as the requested confidence allows, and alternatives.",
             group_name="serving",
             kinds={"openvino", "parquet"},
-            code_version="3",
+            code_version="4",
             automation_condition=when_images_change,
             freshness_policy=DAILY,
         )
@@ -51,8 +52,8 @@ def universal_catalog(
 ) -> dg.MaterializeResult[None]:
     """Each product's category, as deep as the requested confidence allows, its path, alternatives and the partner's.
 
-    Predictions that this deployment made before are reused. Each delivery of a run is written as soon as it is done,
-    and one that fails does not stop the others.
+    Products whose image is a placeholder have no row. Predictions that this deployment made before are reused. Each
+    delivery of a run is written as soon as it is done, and one that fails does not stop the others.
     """
     predictor = _DeliveryPredictor(store, catalog_predictor, context.log.info)
     done: dict[str, tuple[dg.DataVersion, dict[str, Any]]] = {}
@@ -91,6 +92,7 @@ class _DeliveryPredictor:
         self.facts = read_metadata(self._folder)
         self.version = prediction_version(self.facts, catalog_predictor)
         self._names = store.scan("taxonomy").select("category_id", "path").collect()
+        self._placeholders = placeholders_of(store)
         self._sold = pl.DataFrame(
             list(store.business_values(store.taxonomy()).items()),
             schema={"partner_category_id": pl.Int64, "business_value": pl.Float64},  # units of the partner's leaf
@@ -112,6 +114,8 @@ class _DeliveryPredictor:
             .collect()
             .join(products, on="product_id", how="semi")
         )
+        num_downloaded = len(images)
+        images = images.filter(~pl.col("sha256").is_in(self._placeholders.implode()))
         known = self._existing(delivery).join(images, on=["product_id", "sha256"], how="semi")
         wanted = images.join(known, on="product_id", how="anti").sort("shard", maintain_order=True)
         started = time.perf_counter()
@@ -128,7 +132,8 @@ class _DeliveryPredictor:
             "dagster/uri": str(path),
             "newly predicted": len(predicted),
             "reused": len(known),
-            "without an image": len(products) - len(frame),
+            "without an image": len(products) - num_downloaded,
+            "with a placeholder": num_downloaded - len(images),
             "images_per_s": round(len(predicted) / seconds, 1) if len(predicted) else 0.0,
             "by depth": dg.MetadataValue.md(table(by_depth)),
         }

@@ -19,8 +19,8 @@ WARMUP_EPOCHS = 0.5
 EAGER_AUTOMATION = "EAGER_AUTOMATION"  # in the environment of services
 SENSOR_INTERVAL_S = 5  # a tick costs a core some seconds, and the tests beside it want theirs
 DAEMON_INTERVAL_S = 1
-# Their import takes four seconds of every run. Polars is not among them, nor what imports it: it starts threads, which a
-# forked process lacks.
+# Their import takes four seconds of every run. Polars is not among them, nor what imports it: it starts threads, which
+# a forked process lacks.
 RUN_MODULES = ["dagster._grpc.impl", "torch", "timm"]
 
 
@@ -68,12 +68,12 @@ def fork_runs(server: ModuleType) -> None:
     """Lets a code server fork its runs from a process that has imported what they import, which takes seconds."""
     make = server.DagsterApiServer.__init__
 
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+    def initialize(self: Any, *args: Any, **kwargs: Any) -> None:
         make(self, *args, **kwargs)
         self._mp_ctx = multiprocessing.get_context("forkserver")
         self._mp_ctx.set_forkserver_preload(RUN_MODULES)
 
-    server.DagsterApiServer.__init__ = __init__
+    server.DagsterApiServer.__init__ = initialize
 
 
 AFTER_IMPORT: dict[str, Callable[[ModuleType], None]] = {

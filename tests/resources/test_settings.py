@@ -50,6 +50,9 @@ VALUES: dict[str, tuple[str, object]] = {
     "gate_max_images_changed": ("0.1", 0.1),
     "gate_min_products": ("100", 100),
     "gate_kept_versions": ("2", 2),
+    "query_timeout_s": ("5", 5.0),
+    "query_memory_gib": ("0.5", 0.5),
+    "query_threads": ("1", 1),
     "images_short_side_px": ("320", 320),
     "images_quality": ("85", 85),
     "images_max_pixels": ("1000000", 1_000_000),
@@ -94,6 +97,7 @@ BAD = [
 ]
 READS_ELSEWHERE = {  # they pass the whole environment on, look for variables they may set, or read one of Python
     "catalog/images/worker_processes.py",
+    "catalog/storage/bounded_query.py",
     "catalog/feeds/parquet_footer.py",
     "catalog/storage/cores.py",
     "ml/search/ray_local.py",

@@ -8,9 +8,9 @@ from catalog.schema.empty_warehouse import column_types, empty_warehouse
 from catalog.schema.markdown import tables_markdown
 from catalog.schema.tables import DOCUMENT_DESCRIPTIONS, TABLE_DESCRIPTIONS
 from catalog.schema.views import VIEW_DESCRIPTIONS
+from catalog.storage.documents import DOCUMENTS
 from catalog.storage.tables import TABLES
 from catalog.storage.views import VIEWS
-from catalog.storage.warehouse import DOCUMENTS
 
 
 def test_every_table_document_and_view_is_described_and_nothing_else() -> None:

@@ -9,7 +9,9 @@ import pytest
 from upath import UPath
 
 from catalog.storage.files import write_parquet
-from catalog.storage.warehouse import query, write_warehouse
+from catalog.storage.read_only import query
+from catalog.storage.statements import StatementRefusedError
+from catalog.storage.warehouse import write_warehouse
 from catalog.taxonomy.tree import Taxonomy
 
 TAXONOMY = Taxonomy.parse("1 - Clothing\n2 - Clothing > Shirts\n3 - Clothing > Dresses", "test")
@@ -249,7 +251,7 @@ def test_deliveries_of_different_years_may_have_different_columns(store: Path) -
 
 def test_a_query_cannot_change_anything(store: Path) -> None:
     write_warehouse(store / "catalog.duckdb", str(store))
-    with pytest.raises(duckdb.InvalidInputException, match="read-only"):
+    with pytest.raises(StatementRefusedError, match="read-only"):
         query(store / "catalog.duckdb", "DROP VIEW products")
 
 
@@ -273,7 +275,7 @@ READER = """
 import sys
 from pathlib import Path
 import duckdb
-from catalog.storage.warehouse import query
+from catalog.storage.read_only import query
 
 database, stop = map(Path, sys.argv[1:])
 kept = duckdb.connect(database, read_only=True)  # stays open, like a prompt
