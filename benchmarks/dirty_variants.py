@@ -63,7 +63,7 @@ def with_a_stray_tab(rows: Rows) -> bytes:
 DAMAGES: Sequence[Callable[[str], str]] = (
     lambda item: item.replace("<g:title>", "<g:title>Tom & ", 1),
     lambda item: item.replace("<g:title>", "<g:title>\x0b", 1),
-    lambda item: item.replace("</g:title>", "</g:titel>", 1),
+    lambda item: item.replace("</g:title>", "</g:name>", 1),
 )
 # The partner and file that a variant is dropped as; the last two are redeliveries of the first.
 VARIANTS: Mapping[str, tuple[str, str, Callable[[Rows], bytes]]] = MappingProxyType(
