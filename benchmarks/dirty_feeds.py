@@ -30,7 +30,7 @@ FOLDER = BENCH / "dirty_feeds"
 SETTINGS = 'on_arrival = "parse"\n'
 PARTNERS = "[partners.north]\n[partners.south]\n[partners.west]\n"
 MAX_WAIT_S = 600.0
-HELD = "redelivered with a broken header"
+STOPPED = "redelivered with a broken header"
 
 
 def main() -> None:
@@ -70,9 +70,9 @@ def counted(name: str, store: Store, key: str, num_rows: int, *, is_success: boo
     accounted = len(products) - removed + len(refused)
     subject = f"{num_rows:,} rows, {name}"
     print(f"{name}: {len(products):,} products, {dict(rejected['reason'].value_counts().iter_rows())}", flush=True)
-    expected = "held back" if name == HELD else "taken"
+    expected = "stopped" if name == STOPPED else "taken"
     return [
-        at_least(f"{subject}: {expected} as expected (1 is yes)", float(is_success == (name != HELD)), 1.0, ""),
+        at_least(f"{subject}: {expected} as expected (1 is yes)", float(is_success == (name != STOPPED)), 1.0, ""),
         at_least(f"{subject}: rows that are products or rejected with a reason", accounted, num_rows, "rows"),
         at_most(f"{subject}: products removed by mistake", removed, 0, "products"),
         figure(f"{subject}: products", len(products) - removed, "products"),

@@ -232,8 +232,11 @@ def checkerboard(random: Random, size: Size) -> Image.Image:
     return image
 
 
-def one_pixel(random: Random, size: Size) -> Image.Image:
-    return Image.new("RGB", (1, 1), _color(random)).resize(size)
+def two_pixels(random: Random, size: Size) -> Image.Image:
+    # One pixel alone is no placeholder to find: a download refuses an image of a single color.
+    pixels = Image.new("RGB", (2, 1), _color(random, 0, 100))
+    pixels.putpixel((1, 0), _color(random, 150, 255))
+    return pixels.resize(size, Image.Resampling.BILINEAR)
 
 
 def shop_logo(random: Random, size: Size) -> Image.Image:
@@ -393,7 +396,7 @@ VALIDATION_KINDS: Mapping[str, Draw] = {
 TEST_KINDS: Mapping[str, Draw] = {
     draw.__name__: draw
     for draw in (
-        *(coming_soon_ribbon, checkerboard, one_pixel, shop_logo, dark_icon, blurred_backdrop, error_page, not_found),
+        *(coming_soon_ribbon, checkerboard, two_pixels, shop_logo, dark_icon, blurred_backdrop, error_page, not_found),
         *(hotlink_forbidden, copyright_notice, barcode, qr_code, sold_out, out_of_stock, street_map, spinner, hanger),
         *(shopping_bag, question_mark, landscape_icon),
     )

@@ -25,7 +25,7 @@ class LostProductError(ValueError):
 
 @dataclass
 class Recovered:
-    """What was recovered of a product.
+    """A product as far as it was recovered.
 
     `lost`: names of its elements that have no end tag -> what is wrong. `doubtful`: likewise those whose text was
     put together of broken markup.

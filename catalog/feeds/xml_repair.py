@@ -1,7 +1,7 @@
 """Repair of a product's XML: characters that XML forbids, bare ampersands and the like lose nothing.
 
-What is well-formed stays as it is, byte by byte. A character that no text may have becomes a mark, and with it the
-attribute that has it can be told from the others.
+Well-formed text stays as it is, byte by byte. A character that no text may have becomes a mark, by which the attribute
+that has it is found.
 """
 
 from __future__ import annotations

@@ -142,7 +142,9 @@ def test_every_format_has_a_suffix_and_every_suffix_a_reader() -> None:
 
 @pytest.mark.parametrize("filename", ["feed.docx", "feed", "feed.pdf", "feed.gz", ".tsv"])
 def test_an_unknown_suffix_is_refused_with_the_known_ones(filename: str) -> None:
-    with pytest.raises(ValueError, match=r"known are \.tsv, \.txt, \.xml, \.parquet, \.csv, \.jsonl, \.ndjson, \.xlsx"):
+    with pytest.raises(
+        ValueError, match=r"known are \.tsv, \.txt, \.xml, \.parquet, \.csv, \.jsonl, \.ndjson, \.json, \.xlsx"
+    ):
         format_of(filename)
 
 

@@ -127,7 +127,7 @@ CASES = (
             "<item><g:id>a</g:id><g:description><![CDATA[<p>Warm &amp; soft</p>]]></g:description></item>"
             "<item><g:id>b</g:id><g:description><p>Warm</p><ul><li>soft</li></ul> wool</g:description></item>"
         ),
-        products={"a": {"description": "<p>Warm &amp; soft</p>"}, "b": {"description": "Warm soft wool"}},
+        products={"a": {"description": "<p>Warm & soft</p>"}, "b": {"description": "Warm soft wool"}},
     ),
     FeedCase(
         name="xml-shape-of-the-user",
