@@ -30,7 +30,7 @@ Values = list[str | None]
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the value of an attribute may be: the lower the rank, the sooner it counts."""
+    """A place of an attribute's value: the lower the rank, the sooner it counts."""
 
     position: int
     rank: int

@@ -1,0 +1,140 @@
+"""Redeliveries that lack a part of the feed, and those that grow or shrink as a shop does."""
+
+import gzip
+
+from tests.faults.dirty.redelivered_feeds import GOOD, N, feed, ids, xml
+from tests.faults.dirty.redelivery_case import RedeliveryCase
+
+CASES = (
+    RedeliveryCase(
+        name="identical",
+        source="a nightly export without a change",
+        feeds=(GOOD, GOOD),
+        verdict="passed",
+        current=N,
+    ),
+    RedeliveryCase(
+        name="other-order",
+        source="a database without an ORDER BY",
+        feeds=(
+            GOOD,
+            feed(
+                ids()[::-1],
+                link=lambda row: f"https://images.hansen/{N - 1 - row}.jpg",
+                category=lambda row: ("2271", "212", "187")[(N - 1 - row) % 3],
+            ),
+        ),
+        verdict="passed",
+        current=N,
+    ),
+    RedeliveryCase(
+        name="half-of-the-rows",
+        source="an export that ran into its time limit",
+        feeds=(GOOD, feed(ids(N // 2))),
+        message=r"500 of 1,000 products \(50%\) would be removed, and at most 30% may be",
+        current=N,
+    ),
+    RedeliveryCase(
+        name="just-below-the-limit",
+        source="a shop at the end of its season",
+        feeds=(GOOD, feed(ids(700))),
+        verdict="passed",
+        current=700,
+        removed=300,
+    ),
+    RedeliveryCase(
+        name="just-above-the-limit",
+        source="a shop at the end of its season",
+        feeds=(GOOD, feed(ids(699))),
+        message=r"301 of 1,000 products \(30%\) would be removed",
+        current=N,
+    ),
+    RedeliveryCase(
+        name="half-where-the-partner-may",
+        source="a shop of flash sales",
+        feeds=(GOOD, feed(ids(N // 2))),
+        settings="gate = {max_removed = 0.6}",
+        verdict="passed",
+        current=N // 2,
+        removed=N // 2,
+    ),
+    RedeliveryCase(
+        name="five-percent-where-the-partner-may-not",
+        source="a library, which removes nothing",
+        feeds=(GOOD, feed(ids(950))),
+        settings="gate = {max_removed = 0.01}",
+        message=r"50 of 1,000 products \(5%\) would be removed, and at most 1% may be",
+        current=N,
+    ),
+    RedeliveryCase(
+        name="header-alone",
+        source="an export of an empty database",
+        feeds=(GOOD, feed([])),
+        verdict="refused",
+        message="no product in it",
+        current=N,
+    ),
+    RedeliveryCase(
+        name="no-byte",
+        source="an export that was interrupted before its first byte",
+        feeds=(GOOD, b""),
+        verdict="refused",
+        message="the file is empty",
+        current=N,
+    ),
+    RedeliveryCase(
+        name="empty-channel",
+        source="an RSS feed of an empty database",
+        file="spring.xml",
+        feeds=(xml(ids(40)), xml([])),
+        verdict="refused",
+        message="no product in it",
+        current=40,
+    ),
+    RedeliveryCase(
+        name="cut-compressed-file",
+        source="an upload that broke off",
+        file="spring.tsv.gz",
+        feeds=(gzip.compress(GOOD), gzip.compress(GOOD)[:2_000]),
+        verdict="refused",
+        message="cut off",
+        current=N,
+    ),
+    RedeliveryCase(
+        name="one-product-left",
+        source="a test of the export, delivered by mistake",
+        feeds=(GOOD, feed(ids(1))),
+        message=r"999 of 1,000 products",
+        current=N,
+    ),
+    RedeliveryCase(
+        name="erosion-within-the-limit",
+        source="a shop that closes department by department",
+        feeds=(GOOD, feed(ids(750)), feed(ids(563))),
+        verdict="passed",
+        current=563,
+        removed=437,
+    ),
+    RedeliveryCase(
+        name="season-returns",
+        source="a shop whose winter products come back",
+        feeds=(GOOD, feed(ids(750)), GOOD),
+        verdict="passed",
+        current=N,
+    ),
+    RedeliveryCase(
+        name="small-feed-loses-one",
+        source="a boutique that sold one of eight bags",
+        feeds=(feed(ids(8)), feed(ids(5))),
+        verdict="passed",
+        current=5,
+        removed=3,
+    ),
+    RedeliveryCase(
+        name="small-feed-loses-all",
+        source="a boutique whose export has another shop's bags",
+        feeds=(feed(ids(8)), feed(ids(8, first=501))),
+        message=r"8 of 8 products \(100%\) would be removed",
+        current=8,
+    ),
+)
