@@ -4,6 +4,12 @@ import pytest
 
 _PASSED = pytest.StashKey[dict[str, bool]]()
 FOLDER = "tests/faults/"
+# The table of the dirty world: the test that runs each of its cases.
+TABLES = {
+    "dirty feeds": "tests/faults/dirty/test_feeds.py::test_dirty_feed[",
+    "dirty images": "tests/faults/dirty/test_images.py::test_dirty_image[",
+    "redeliveries": "tests/faults/dirty/test_redeliveries.py::test_redelivery[",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,5 +34,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     passed = config.stash[_PASSED]
     if passed:
         terminalreporter.write_line(f"fault suite: {len(passed)} cases ran, {sum(passed.values())} passed")
+    for name, prefix in TABLES.items():
+        cases = [is_passed for nodeid, is_passed in passed.items() if nodeid.startswith(prefix)]
+        if cases:
+            terminalreporter.write_line(f"  {name}: {len(cases)} cases, {sum(cases)} passed")
     for name in sorted(name for name, is_passed in passed.items() if not is_passed):
         terminalreporter.write_line(f"  failed: {name}")
