@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Tools of supply chains, beside the environment that they look at. They need a package index, and pip-audit the
 # database of vulnerabilities behind it, so that `make check` does without them.
 TOOLS := .tools
-IMAGE_EXTRAS := spark search text postgres kubernetes s3
+IMAGE_EXTRAS := spark search text postgres kubernetes s3 heic
 
 .PHONY: demo test ui check bench lint docs install lock sbom audit always
 .DEFAULT_GOAL := demo

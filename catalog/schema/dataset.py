@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from catalog.schema.columns import TableDescription, integer, number, text
 
 DATASET = {
-    "image_graphics": TableDescription(
-        "Score of every image of a delivery that was examined for placeholders first with it, one row each.",
-        {
-            "sha256": text("SHA-256 of the image."),
-            "content": number("Probability that it is drawn and not photographed.", pl.Float32),
-            "version": integer("Version of the score; one of another version is computed again."),
-        },
-    ),
     "placeholders": TableDescription(
         "Images that stand for a missing one, or may, those of most products first.",
         {

@@ -39,7 +39,6 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             Table("outcomes", ("delivery",)),
             Table("images", ("delivery",)),
             Table("download_probe"),
-            Table("image_graphics", ("delivery",)),
             Table("placeholders"),
             Table("splits"),
             Table("dataset"),

@@ -1,11 +1,14 @@
 """The asset `placeholders`: images that stand for a missing one; the dataset and the catalog leave them out."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
+from upath import UPath
 
+from catalog.storage.files import replace_file
 from catalog_assets.idioms.conditions import when_all_inputs_exist
 from catalog_assets.idioms.markdown import image_markdown, table
 from catalog_assets.idioms.versions import content_version
@@ -16,7 +19,8 @@ from resources.store import Store
 if TYPE_CHECKING:
     from catalog.taxonomy.tree import Taxonomy
 
-TABLE, SCORES = "placeholders", "image_graphics"
+TABLE = "placeholders"
+SCORES = ("cache", "image_graphics")  # below the scratch folder: what was computed of the images of each delivery
 SHOWN_GROUPS, SHOWN_IMAGES = 12, 4
 SCORES_SCHEMA = pl.Schema({"sha256": pl.String(), "content": pl.Float32(), "version": pl.Int64()})
 
@@ -39,7 +43,7 @@ def placeholders(
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """Images that are placeholders ("no image yet"), or may be, by what they show, who shows them, and people's list.
 
-    Each image is examined once; its score is kept in the table `image_graphics`.
+    Each image is examined once on a machine; its score is kept in a cache.
     """
     from catalog.dataset.placeholder_list import FILE, read_placeholder_list
     from catalog.dataset.placeholders import IMAGE_COLUMNS, find_placeholders, placeholder_images
@@ -83,9 +87,10 @@ def examine(shown: pl.LazyFrame, store: Store, stored_images: StoredImages, log:
         log(f"{delivery}: {len(missing):,} images are examined")
         content = drawn_probability(stored_images.graphics(missing))
         new = missing.select("sha256", content=pl.Series(content), version=pl.lit(VERSION)).cast(SCORES_SCHEMA)
-        own = store.holds(SCORES, delivery) and store.scan(SCORES, [delivery]).select(list(SCORES_SCHEMA))
-        kept = [own.filter(version=VERSION).collect()] if isinstance(own, pl.LazyFrame) else []
-        store.write(pl.concat([*kept, new]).unique("sha256", maintain_order=True), SCORES, delivery)
+        path = scores_of(store, delivery)
+        kept = [pl.read_parquet(path).filter(version=VERSION)] if path.exists() else []
+        with replace_file(UPath(path)) as file:
+            pl.concat([*kept, new]).unique("sha256", maintain_order=True).write_parquet(file)
         num_examined += len(missing)
     return num_examined
 
@@ -95,11 +100,17 @@ def scores(store: Store, min_content: float | None = None) -> pl.LazyFrame:
     from catalog.dataset.placeholders import LIKELY
     from catalog.images.graphics import VERSION
 
-    if not any(store.path.glob(f"{SCORES}/*/*.parquet")):
+    files = sorted(store.scratch.joinpath(*SCORES).glob("*.parquet"))
+    if not files:
         return SCORES_SCHEMA.to_frame().lazy()
     least = LIKELY if min_content is None else min_content
-    of_version = store.scan(SCORES).filter(pl.col("version") == VERSION, pl.col("content") >= least)
+    of_version = pl.scan_parquet(files, glob=False).filter(pl.col("version") == VERSION, pl.col("content") >= least)
     return of_version.select("sha256", "content").unique("sha256")
+
+
+def scores_of(store: Store, delivery: str) -> Path:
+    """The file of the scores of a delivery's images."""
+    return store.scratch.joinpath(*SCORES, f"{delivery}.parquet")
 
 
 def branches(category_ids: pl.Series, of: "Taxonomy") -> dict[int, int]:

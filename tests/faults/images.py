@@ -67,7 +67,7 @@ def damaged() -> Iterator[Case]:
     yield image_case("PNG with garbage for pixels", with_chunks(320, 240, (b"IDAT", b"no zlib at all")), CORRUPT)
     yield image_case("PNG without width", with_chunks(0, 240), CORRUPT, TOO_SMALL)
     yield image_case("PNG of too few pixels", with_chunks(320, 240, (b"IDAT", zlib.compress(bytes(100)))), CORRUPT)
-    yield image_case("palette PNG with colors beyond the palette", palette_png(), OK, CORRUPT)
+    yield image_case("palette PNG with colors beyond the palette", palette_png(), OK, CORRUPT, SINGLE_COLOR)
     yield image_case("GIF without a frame", gif[:13] + b";", CORRUPT)
     yield image_case("WebP that lies about its size", webp[:4] + b"\xff\xff\xff\x7f" + webp[8:], OK, CORRUPT)
     yield image_case("WebP of its header", webp[:20], CORRUPT)
@@ -91,7 +91,7 @@ def bombs() -> Iterator[Case]:
     yield image_case("PNG whose text unpacks to 100 MB", with_text(b"zTXt", b"a\0\0"), OK, CORRUPT)
     yield image_case("PNG whose color profile unpacks to 100 MB", with_text(b"iCCP", b"a\0\0"), OK, CORRUPT)
     yield image_case("progressive JPEG of thousands of scans", scans(4_000), CORRUPT)
-    yield image_case("GIF of five thousand frames", frames(5_000), OK)
+    yield image_case("GIF of five thousand frames", frames(5_000), OK, SINGLE_COLOR)
 
 
 def unusual() -> Iterator[Case]:

@@ -26,7 +26,7 @@ LISTED = {
     "catalog/storage/locks.py": "names this machine in a lock",
     "catalog/feeds/sources.py": "names an error of aiohttp",
     "catalog/feeds/local_copies.py": "fsspec's files of this machine",
-    "catalog/storage/warehouse.py": "the store, which a setting names",
+    "catalog/storage/read_only.py": "the store, which a setting names",
     "catalog/images/worker_processes.py": "pairs of sockets between processes of this machine",
     "catalog/network/posting.py": "posts through a guarded session",
     "shelfsight/cli/up.py": "looks for a free port of this machine",

@@ -28,6 +28,10 @@ NAME = ALL.replace("\0", "").replace("/", "").replace("\udcff", "")[:60]  # of a
 WRONG = {
     ("init",): ["{folder}", "--feed", ALL],
     ("feed", "add"): [ALL],
+    ("feed", "accept"): [ALL],
+    ("feed", "versions"): [ALL],
+    ("feed", "rollback"): [ALL],
+    ("feed", "categories"): [ALL],
     ("import",): [ALL],
     ("classify",): [ALL],
     ("similar",): [ALL],

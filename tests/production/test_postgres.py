@@ -59,7 +59,7 @@ def dagster(root: Path, *command: str) -> "subprocess.CompletedProcess[str]":
 
 def ingest(root: Path) -> "subprocess.CompletedProcess[str]":
     """Take the delivery and download its images."""
-    selection = "products,rejected,images,outcomes"
+    selection = "feed_comparison,products,rejected,images,outcomes"
     return dagster(root, "asset", "materialize", "--select", selection, "--partition", DELIVERY)
 
 

@@ -86,7 +86,10 @@ def test_a_project_is_found_from_any_folder_in_it(project: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("timeout = 3", r"has the unknown key 'timeout'; did you mean timeout_s or feed_timeout_s\?"),
+        (
+            "timeout = 3",
+            r"has the unknown key 'timeout'; did you mean timeout_s or feed_timeout_s or query_timeout_s\?",
+        ),
         ("zzz = 3", r"has the unknown key 'zzz'; remove it"),
         ("timeout_s = '3'", r"has timeout_s = '3': input should be a valid number"),
         ("timeout_s = -1", r"has timeout_s = -1: input should be greater than 0 \(seconds that one image may take\)"),

@@ -99,6 +99,7 @@ READS_ELSEWHERE = {  # they pass the whole environment on, look for variables th
     "catalog/images/worker_processes.py",
     "catalog/storage/bounded_query.py",
     "catalog/feeds/parquet_footer.py",
+    "catalog/feeds/spreadsheets.py",
     "catalog/storage/cores.py",
     "ml/search/ray_local.py",
 }

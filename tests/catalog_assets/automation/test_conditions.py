@@ -53,6 +53,8 @@ def test_the_first_delivery_s_images_request_the_dataset(automation: Automation)
     automation.made("products", partition=DELIVERY)
     assert "dataset" not in automation.requested()
     automation.made("images", "outcomes", partition=DELIVERY)
+    assert {"placeholders"} <= automation.requested()
+    automation.made("placeholders")
     assert "dataset" in automation.requested()
 
 

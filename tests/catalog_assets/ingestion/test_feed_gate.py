@@ -38,6 +38,11 @@ def deliver(store: Store, instance: dg.DagsterInstance, ids: str | None, job: st
     return run_jobs(definitions(Settings.read(store=store.root)), instance, [job])
 
 
+def draw(seed: int, path: Path) -> None:
+    """Writes an image of its own."""
+    Image.effect_noise((40, 40), seed).save(path)
+
+
 def command(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     capsys.readouterr()
     assert main([*words, "--json"]) == 0
@@ -108,7 +113,7 @@ def test_a_repaired_feed_is_compared_with_the_last_good_version_and_fetches_no_i
     folder = tmp_path / "www"
     with website(folder) as (url, requests):
         for each in ALL:
-            Image.new("RGB", (40, 40), (ord(each) % 256, 90, 10)).save(folder / f"{each}.jpg")
+            draw(ord(each), folder / f"{each}.jpg")
         assert not deliver(store, instance, ALL, INGEST, images=url).refused
         assert len(requests) == len(ALL)
         feed = store.local / "inbox" / "hansen" / "big.tsv"
@@ -117,7 +122,7 @@ def test_a_repaired_feed_is_compared_with_the_last_good_version_and_fetches_no_i
         assert deliver(store, instance, None, INGEST).refused
         assert current(store) == ALL
         feed.write_bytes(good + good.splitlines(keepends=True)[-1].replace(b"l", b"m"))
-        Image.new("RGB", (40, 40), (1, 2, 3)).save(folder / "m.jpg")
+        draw(60, folder / "m.jpg")
         assert not deliver(store, instance, None, INGEST).refused
         assert current(store) == ALL + "m"
         assert len(requests) == len(ALL) + 1

@@ -39,7 +39,7 @@ FEED = "id\ttitle\timage_link\tgoogle_product_category\n" + "".join(
 )
 DELIVERY = "hansen.spring"
 PREPARED = (dg.AssetKey("taxonomy"), dg.AssetKey("taxonomy_moves"))
-TAKEN = (dg.AssetKey("products"), dg.AssetKey("rejected"))
+TAKEN = (dg.AssetKey("feed_comparison"), dg.AssetKey("products"), dg.AssetKey("rejected"))
 
 
 @pytest.fixture
