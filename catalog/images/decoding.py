@@ -87,11 +87,9 @@ def decode(data: bytes, rules: ImageRules) -> StoredImage | Status:
     if not is_stored:
         image = _resized(image, rules.short_side_px)
     cells = _cells(image)
-    are_flat = _is_flat(cells)  # the few means first: they differ in nearly every image
-    if are_flat and _is_flat(image):
-        return Status.SINGLE_COLOR
     stored = data if is_stored else _encoded(image, rules.quality)
-    if are_flat and not is_stored and _is_flat(Image.open(BytesIO(stored))):  # whose colors differ less than before
+    # The few means first: they differ in nearly every image. Encoded pixels may differ less than those before.
+    if _is_flat(cells) and (_is_flat(image) or _is_flat(Image.open(BytesIO(stored)))):
         return Status.SINGLE_COLOR
     sha256 = hashlib.sha256(stored).hexdigest()
     return StoredImage(stored, image.width, image.height, sha256, _difference_hash(cells), rules.short_side_px)
