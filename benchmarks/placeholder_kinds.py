@@ -1,6 +1,6 @@
-"""Kinds of placeholder pictures, drawn as shops do; the kinds for validation and those for the test are different ones.
+"""Kinds of placeholder images, drawn as shops do; the kinds for validation and those for the test are different ones.
 
-A drawing takes a random generator and a size, and returns the picture: text in several languages, icons, logos,
+A drawing takes a random generator and a size, and returns the image: text in several languages, icons, logos,
 gradients, error pages, maps, codes, on light, dark and colored grounds.
 """
 
@@ -27,7 +27,7 @@ NAMES = ("Hansen", "Nordlicht", "ACME", "Bolt & Co", "VERDE", "Maison Lune", "Ki
 
 
 def encoded(image: Image.Image, random: Random) -> bytes:
-    """Encodes a picture as shops do: JPEG of any quality, PNG, WebP or GIF."""
+    """Encodes an image as shops do: JPEG of any quality, PNG, WebP or GIF."""
     buffer = BytesIO()
     format_ = random.choice(("JPEG", "JPEG", "JPEG", "PNG", "WEBP", "GIF"))
     options = {"quality": random.randint(40, 95)} if format_ in {"JPEG", "WEBP"} else {}

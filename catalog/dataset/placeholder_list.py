@@ -24,7 +24,7 @@ PLACEHOLDER, NOT_PLACEHOLDER = "placeholder", "not"
 MAX_LINES = 100_000
 MAX_BYTES = 50_000_000
 MAX_DISTANCE = 2  # differing bits of a copy's dhash
-MIN_BITS = 6  # of a dhash that is set or unset: those of plain pictures are alike, whatever they show
+MIN_BITS = 6  # of a dhash that is set or unset: those of plain images are alike, whatever they show
 _SHA256, _DHASH = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{16}")
 
 

@@ -1,6 +1,6 @@
-"""Placeholders: "no image yet" pictures, found by what they show, by who shows them, and by people's decisions.
+"""Placeholders: "no image yet" images, found by what they show, by who shows them, and by people's decisions.
 
-*Content*: the probability that a picture is drawn (`catalog.images.graphics`). *Repetition*: products that have nothing
+*Content*: the probability that an image is drawn (`catalog.images.graphics`). *Repetition*: products that have nothing
 in common show one image or copies of it. A photograph that variants of a product share is no repetition: they are of
 one item group, or their titles share a word. Neither alone is trusted much: content decides alone only where it is
 nearly certain, repetition only across several parts of the taxonomy, and both together much earlier.
@@ -23,7 +23,7 @@ PLACEHOLDER, SUSPECTED, NOT = "placeholder", "suspected", "not"
 SURE = 0.98  # content that decides alone
 LIKELY = 0.1  # content that decides together with repetition
 DOUBTFUL = 0.5  # content that a person should see
-MIN_ITEMS = 3  # unrelated items that show one picture, together with its content
+MIN_ITEMS = 3  # unrelated items that show one image, together with its content
 MIN_ITEMS_ALONE, MIN_BRANCHES = 8, 3  # by themselves: so many items, in so many branches of the taxonomy's second level
 MIN_ITEMS_UNLABELED = 20  # and without labels
 MAX_SHARED_WORD = 0.5  # the share of unrelated items whose titles have the commonest word
@@ -71,7 +71,7 @@ def find_placeholders(
 ) -> pl.DataFrame:
     """Returns a row of `PLACEHOLDERS_SCHEMA` for each image that is a placeholder, may be one, or is listed.
 
-    Copies of a picture share their evidence: they are grouped as duplicates of the dataset are. The result does not
+    Copies of an image share their evidence: they are grouped as duplicates of the dataset are. The result does not
     depend on the order of the rows.
 
     Args:

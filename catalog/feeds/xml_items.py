@@ -186,7 +186,7 @@ class XmlItems:
         item = self._ends.item(start, tag, start_tag, [each.tag for each in self._stack])
         self._num_items += 1
         self._num_unended = self._num_unended + 1 if item.fault else 0
-        if self._num_unended > 1:  # products in products, of which each is taken for the one after it
+        if self._num_unended > 1:  # products in products, each of which lacks its end
             self.limits.refuse_depth(self._num_unended + len(self._stack))
         return item
 

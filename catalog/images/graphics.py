@@ -1,4 +1,4 @@
-"""Graphics: numbers by which drawn pictures (text, icons, logos) differ from photographs.
+"""Graphics: numbers by which drawn images (text, icons, logos) differ from photographs.
 
 A drawing consists of smooth areas, sharp edges and few colors, with nothing between them; a photograph, also one of a
 product on a white ground, has texture. No text is recognized: strokes of any script count alike.
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-MAX_SIDE_PX = 192  # of the examined picture: a stroke of a few pixels is left, and noise of compression is averaged
+MAX_SIDE_PX = 192  # of the examined image: a stroke of a few pixels is left, and noise of compression is averaged
 SMOOTH_RANGE = 5  # gray levels within 3 x 3 pixels of a smooth place, compression included
 EDGE_RANGE = 40  # of an edge
 NEAR_EDGE_PX = 9  # the side of the square around an edge in which compression rings
@@ -27,7 +27,7 @@ Pixels = NDArray[np.uint8]
 
 
 def graphic_features(image: Image.Image) -> NDArray[np.float32]:
-    """Computes the numbers of `FEATURES` of a picture in gray or RGB, (len(FEATURES),)."""
+    """Computes the numbers of `FEATURES` of an image in gray or RGB, (len(FEATURES),)."""
     scale = MAX_SIDE_PX / max(image.size)
     pixels = np.asarray(image.convert("RGB"))
     if scale < 1:
@@ -89,7 +89,7 @@ def _strokes(drawn: Pixels) -> tuple[int, float]:
     return min(num_parts, MAX_PARTS), min(1.0, 4 * float(distance[distance > 0].mean()) / min(drawn.shape) * 4)
 
 
-# A logistic regression on placeholders of eight kinds and on half of three sets of product pictures, cut out on
+# A logistic regression on placeholders of eight kinds and on half of three sets of product images, cut out on
 # white too (`benchmarks/placeholders_fit.py`); one weight for each of `FEATURES`.
 VERSION = 1  # of the features and weights: scores of another version are computed again
 WEIGHTS = (18.72, -22.59, 1.44, -15.82, -3.55, 16.52, 2.61, -5.44, 1.55, 1.82, -15.94, 3.62, 13.74, -2.29, 1.52)
@@ -97,9 +97,9 @@ BIAS = -7.61
 
 
 def drawn_probability(features: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Returns the probability that a picture is drawn and not photographed, by its features (n, len(FEATURES)): (n,).
+    """Returns the probability that an image is drawn and not photographed, by its features (n, len(FEATURES)): (n,).
 
-    It holds for as many drawn pictures as photographs; in a catalog there are far fewer.
+    It holds for as many drawn images as photographs; in a catalog there are far fewer.
     """
     logits = np.clip(features.astype(np.float64) @ np.array(WEIGHTS) + BIAS, -50, 50)
     probabilities: NDArray[np.float64] = 1 / (1 + np.exp(-logits))

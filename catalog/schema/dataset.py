@@ -13,7 +13,7 @@ DATASET = {
             "image_group": text("SHA-256 of the first of its copies, which share their evidence."),
             "verdict": text("placeholder (never trains, gets no prediction), suspected (for a person), or not."),
             "evidence": text("Deciding evidence: content, repetition, both, or listed; of suspected ones, the reason."),
-            "content": number("Probability that the picture is drawn, the highest of its copies."),
+            "content": number("Probability that the image is drawn, the highest of its copies."),
             "num_products": integer("Products that show it or a copy."),
             "num_items": integer("Item groups and single products among them."),
             "num_leaves": integer("Different labels of these."),

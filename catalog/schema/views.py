@@ -191,15 +191,15 @@ VIEW_DESCRIPTIONS: Mapping[str, ViewDescription] = MappingProxyType(
         "placeholder_queue": ViewDescription(
             "Placeholders that nobody has confirmed, and images that may be some, those of most products first.",
             {
-                "image_group": "SHA-256 of the first of the picture's copies.",
+                "image_group": "SHA-256 of the first of the image's copies.",
                 "verdict": "placeholder, or suspected.",
                 "evidence": "Deciding evidence, or what speaks for it.",
-                "num_products": "Products that show the picture.",
+                "num_products": "Products that show the image.",
                 "num_items": "Item groups and single products among them.",
                 "num_leaves": "Different labels of these.",
                 "num_partners": "Partners.",
                 "num_images": "Copies with other bytes, itself included.",
-                "content": "Probability that the picture is drawn.",
+                "content": "Probability that the image is drawn.",
                 "product_id": "A product that shows it.",
                 "title": "Its title.",
                 "image_url": "Link of its image.",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from catalog.products.feed_verdicts import FeedVerdict
-from catalog_assets.ingestion.products import HELD_VERSION
+from catalog_assets.ingestion.products import STOPPED_VERSION
 from resources.alerts import Alerts
 from resources.store import Store
 
@@ -24,7 +24,7 @@ def failure_sensor(context: dg.RunFailureSensorContext, alerts: Alerts, store: S
         while error is not None and error.cause is not None:
             error = error.cause
         own = event.step_failure_data.user_failure_data
-        stopped = _held(store, own.metadata) if own is not None else None
+        stopped = _stopped(store, own.metadata) if own is not None else None
         described = own.description if own is not None else None
         step, cause = event.step_key or "", described or (error.message if error is not None else cause)
     partition = run.tags.get("dagster/partition", "")
@@ -41,12 +41,12 @@ def failure_sensor(context: dg.RunFailureSensorContext, alerts: Alerts, store: S
     return None
 
 
-def _held(store: Store, metadata: Mapping[str, dg.MetadataValue]) -> FeedVerdict | None:
+def _stopped(store: Store, metadata: Mapping[str, dg.MetadataValue]) -> FeedVerdict | None:
     """Returns the verdict by which a version of a feed is stopped, if that is why a run failed."""
-    if HELD_VERSION not in metadata:
+    if STOPPED_VERSION not in metadata:
         return None
     versions = store.feed_versions(str(metadata["delivery"].value))
-    return versions.verdict(str(metadata[HELD_VERSION].value))
+    return versions.verdict(str(metadata[STOPPED_VERSION].value))
 
 
 @dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15)

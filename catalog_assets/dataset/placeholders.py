@@ -120,9 +120,9 @@ def branches(category_ids: pl.Series, of: "Taxonomy") -> dict[int, int]:
 
 
 def placeholder_metadata(found: pl.DataFrame, stored_images: StoredImages) -> Iterator[tuple[str, dg.MetadataValue]]:
-    """Yields the counts by verdict and evidence, and a sheet of the most frequent pictures, a row a group."""
+    """Yields the counts by verdict and evidence, and a sheet of the most frequent images, a row a group."""
     counts = found.group_by("verdict", "evidence").agg(
-        pictures=pl.col("image_group").n_unique(), images=pl.len(), products=pl.col("num_products").max()
+        groups=pl.col("image_group").n_unique(), images=pl.len(), products=pl.col("num_products").max()
     )
     yield "by evidence", dg.MetadataValue.md(table(counts.sort("verdict", "evidence")))
     for verdict in ("placeholder", "suspected"):
@@ -133,5 +133,5 @@ def placeholder_metadata(found: pl.DataFrame, stored_images: StoredImages) -> It
 
             located = [rows.filter(image_group=group).head(SHOWN_IMAGES) for group in groups]
             drawn = [stored_images.read(each.select("product_id", "delivery", "shard", "sha256")) for each in located]
-            sheet = image_markdown(contact_sheet(drawn), f"{verdict}: of most products first, a row a picture")
+            sheet = image_markdown(contact_sheet(drawn), f"{verdict}: of most products first, a row a group")
             yield f"{verdict} images", dg.MetadataValue.md(sheet)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from catalog.products.feed_verdicts import FeedVerdict
 
 GATE = "feed_may_be_replaced"
-HELD_VERSION = "held_version"  # metadata of a failure by which a version is stopped
+STOPPED_VERSION = "stopped_version"  # metadata of a failure by which a version is stopped
 
 feed_files = dg.AssetSpec(
     "feed_files",
@@ -138,7 +138,7 @@ def _judged(verdict: "FeedVerdict", delivery: Delivery) -> Iterator[dg.Materiali
     if not passed:
         raise dg.Failure(
             description=verdict.message,
-            metadata={HELD_VERSION: verdict.version, "delivery": delivery.key},
+            metadata={STOPPED_VERSION: verdict.version, "delivery": delivery.key},
             allow_retries=False,
         )
 

@@ -17,7 +17,7 @@ from resources.pending_alerts import PendingAlerts
 from resources.settings import Settings
 from resources.store import Store
 from shelfsight.cli.automation_state import Automation, automation_of
-from shelfsight.cli.held_feeds import held_feeds
+from shelfsight.cli.stopped_feeds import stopped_feeds
 from shelfsight.cli.waiting import Explainer, Waiting
 from shelfsight.cli.waiting_feeds import waiting_feeds
 
@@ -39,9 +39,9 @@ def status(root: str) -> dict[str, Any]:
     with _instance(settings, store) as instance:
         automation = Automation() if instance is None else automation_of(instance)
         explainer = Explainer(store=store, settings=settings, instance=instance, automation=automation)
-        stopped = list(held_feeds(store, deliveries))
-        stopped_feeds = {each.delivery for each in stopped}
-        others = [key for key in deliveries if feed_key(key) not in stopped_feeds or store.holds("products", key)]
+        stopped = list(stopped_feeds(store, deliveries))
+        keys = {each.delivery for each in stopped}
+        others = [key for key in deliveries if feed_key(key) not in keys or store.holds("products", key)]
         waiting = [*waiting_feeds(store, automation), *stopped, *explainer.waiting(others)]
     champion = store.read_json("champion", "champion.json")
     facts = read_metadata(current_folder(store.path)) if store.path.joinpath(*POINTER).exists() else None

@@ -49,7 +49,7 @@ def command(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
-def test_a_version_that_is_held_back_waits_for_a_person(
+def test_a_version_that_is_stopped_waits_for_a_person(
     store: Store, instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deliver(store, instance, ALL)

@@ -8,8 +8,7 @@ from PIL import Image, TiffImagePlugin
 
 from catalog.images.matrix_profiles import BT2020_PRIMARIES, P3_PRIMARIES, SRGB_PRIMARIES, Primaries, matrix_profile
 from tests.catalog.images.sample_images import encoded
-from tests.faults.dirty.image_case import ImageCase
-from tests.faults.dirty.pictures import (
+from tests.faults.dirty.drawn_images import (
     COLORS,
     gray_scene,
     inks,
@@ -21,6 +20,7 @@ from tests.faults.dirty.pictures import (
     without_adobe,
     ycck,
 )
+from tests.faults.dirty.image_case import ImageCase
 from tests.faults.dirty.profiles import (
     ADOBE_RGB,
     LINEAR,

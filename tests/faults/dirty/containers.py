@@ -118,7 +118,7 @@ CASES = (
     ),
     _refused(
         "zip-without-a-feed",
-        "an archive of pictures",
+        "an archive of images",
         "spring.zip",
         zipped({"__MACOSX/x": b"x"}),
         "no feed in the zip file",
@@ -168,7 +168,7 @@ CASES = (
         "HTML page",
     ),
     _refused("pdf", "a price list as a document", "spring.csv", b"%PDF-1.7\n...", "a PDF document"),
-    _refused("picture", "a wrong file", "spring.txt", b"\x89PNG\r\n\x1a\n\0\0\0", "an image"),
+    _refused("image", "a wrong file", "spring.txt", b"\x89PNG\r\n\x1a\n\0\0\0", "an image"),
     _refused(
         "no-format", "a note", "spring", b"Hello,\nthe feed comes tomorrow.\n", "neither the name nor the content"
     ),

@@ -7,8 +7,8 @@ from PIL import Image
 
 from catalog.images.statuses import Status
 from tests.catalog.images.sample_images import encoded
+from tests.faults.dirty.drawn_images import COLORS, jpeg, png, scene, tall
 from tests.faults.dirty.image_case import ImageCase
-from tests.faults.dirty.pictures import COLORS, jpeg, png, scene, tall
 
 TALL = tall().height
 RED = COLORS[0][0]

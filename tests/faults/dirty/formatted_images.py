@@ -10,8 +10,7 @@ from PIL import Image
 from catalog.images.statuses import Status
 from tests.catalog.images.sample_images import encoded
 from tests.faults.dirty.damaged_images import exif
-from tests.faults.dirty.image_case import PATCH, ImageCase
-from tests.faults.dirty.pictures import (
+from tests.faults.dirty.drawn_images import (
     COLORS,
     bitmap,
     gray_scene,
@@ -23,6 +22,7 @@ from tests.faults.dirty.pictures import (
     scene,
     squares,
 )
+from tests.faults.dirty.image_case import PATCH, ImageCase
 from tests.faults.dirty.profiles import P3, converted
 
 NO_JPEG_2000 = "Chromium shows no JPEG 2000, Safari does"

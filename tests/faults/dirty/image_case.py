@@ -8,19 +8,19 @@ from PIL import Image
 
 from catalog.images.statuses import Status
 
-PATCH = 16  # pixels; pictures are made of squares of one color, whose middles are compared
+PATCH = 16  # pixels; images are made of squares of one color, whose middles are compared
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageCase:
-    """An image of a stranger.
+    """An image that a server serves.
 
     Attributes:
         name: Names the case; unique in the table.
         source: The kind of source that serves such images, in words.
         content: Makes the bytes.
         status: What decoding ends with.
-        shown: The picture that is stored, of squares of `PATCH` pixels; its size is compared, too.
+        shown: The image that is stored, of squares of `PATCH` pixels; its size is compared, too.
         at: Colors at points (x, y), where only these are known; negative ones count from the right and the bottom.
         tolerance: Levels of 255 by which a color may differ: JPEG and the rounding of profiles.
         differs: Why a browser shows it otherwise, or not at all; "" where it shows what is stored.

@@ -1,4 +1,4 @@
-"""ICC profiles as cameras, screens and presses have them, small, and pictures in their colors."""
+"""ICC profiles as cameras, screens and presses have them, small, and images in their colors."""
 
 import io
 import struct
@@ -58,7 +58,7 @@ def press_profile() -> bytes:
 
 
 def converted(image: Image.Image, profile: bytes) -> Image.Image:
-    """The picture in sRGB whose numbers, in the colors of a profile, are these."""
+    """The image in sRGB whose numbers, in the colors of a profile, are these."""
     transform = ImageCms.buildTransform(_opened(profile), _opened(SRGB), image.mode, "RGB")
     return ImageCms.applyTransform(image, transform).convert("RGB")
 

@@ -48,10 +48,10 @@ def drawn(images: list[bytes]) -> list[Image.Image | None]:
         page.driver.set_script_timeout(60)
         urls = [f"data:image/jpeg;base64,{b64encode(data).decode()}" for data in images]  # it goes by the content
         found = page.driver.execute_async_script(DRAW, urls)
-    return [None if each is None else picture(*each) for each in found]
+    return [None if each is None else image(*each) for each in found]
 
 
-def picture(width: int, height: int, levels: str) -> Image.Image:
+def image(width: int, height: int, levels: str) -> Image.Image:
     return Image.frombytes("RGBA", (width, height), b64decode(levels)).convert("RGB")
 
 

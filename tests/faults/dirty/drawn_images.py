@@ -1,4 +1,4 @@
-"""Pictures of the table of dirty images, and the bytes around them that programs write and Pillow does not."""
+"""Images of the table of dirty images, and the bytes around them that programs write and Pillow does not."""
 
 import struct
 import zlib
@@ -19,7 +19,7 @@ WHITE = (255, 255, 255)
 
 
 def squares(colors: object) -> Image.Image:
-    """A picture of squares of these colors, (rows, columns) or (rows, columns, channels)."""
+    """An image of squares of these colors, (rows, columns) or (rows, columns, channels)."""
     values = np.asarray(colors, np.uint8)
     return Image.fromarray(values.repeat(PATCH, axis=0).repeat(PATCH, axis=1))
 

@@ -10,14 +10,14 @@ from shelfsight.cli.waiting import Waiting
 ACCEPT = "accept"
 
 
-def held_feeds(store: Store, deliveries: Sequence[str]) -> Iterator[Waiting]:
+def stopped_feeds(store: Store, deliveries: Sequence[str]) -> Iterator[Waiting]:
     """Yields one entry for each feed whose registered version must not replace the one that is served."""
-    for feed, verdict in held_verdicts(store, deliveries).items():
+    for feed, verdict in stopped_verdicts(store, deliveries).items():
         reasons = f". Commonest reasons of rejected rows: {'; '.join(verdict.reasons)}" if verdict.reasons else ""
         yield Waiting(delivery=feed, stage=ACCEPT, reason=f"{verdict.problem}{reasons}", action=verdict.way_out)
 
 
-def held_verdicts(store: Store, deliveries: Sequence[str]) -> dict[str, FeedVerdict]:
+def stopped_verdicts(store: Store, deliveries: Sequence[str]) -> dict[str, FeedVerdict]:
     """Returns the verdict about each feed whose registered version is stopped, or was rolled back."""
     verdicts = dict[str, FeedVerdict]()
     for feed, key in {feed_key(key): key for key in deliveries}.items():
