@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from resources.file_settings import key_of
-from resources.settings import COVERAGES, Settings, variable_of
+from resources.setting_fields import COVERAGES
+from resources.settings import Settings, variable_of
 
 KINDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
 

@@ -20,7 +20,7 @@ from catalog_assets.idioms.versions import content_version
 from catalog_assets.partitions import evaluated_classifiers
 from resources.compute import Compute
 from resources.images import StoredImages
-from resources.settings import COVERAGES
+from resources.setting_fields import COVERAGES
 from resources.store import Store
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from resources.images import StoredImages
 from resources.mlflow.serving import MODEL
 from resources.mlflow.tracking import Tracking
 from resources.predictor import BATCH_SIZE
-from resources.settings import COVERAGES
+from resources.setting_fields import COVERAGES
 from resources.store import Store
 
 CHECK = "predicts_as_the_champion"

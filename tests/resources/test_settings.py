@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from catalog.feeds.deliveries import MAX_DELIVERY_ROWS
+from resources.setting_fields import COVERAGES, PREFIX
 from resources.settings import (
-    COVERAGES,
     OTHER_VARIABLES,
-    PREFIX,
     Settings,
     SettingsError,
     key_of,
