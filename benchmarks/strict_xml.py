@@ -16,12 +16,9 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from catalog.feeds.batches import BatchBuilder
 from catalog.feeds.feed import ATTRIBUTES, MAX_FIELD_BYTES, MAX_ROW_BYTES, REPEATED, FeedBatch, FeedError
+from catalog.feeds.xml_limits import MAX_DEPTH, MAX_NAME_CHARACTERS, MAX_NAMES, MAX_TAG_BYTES
 
 PRODUCT_OF_ROOT = {"rss": "item", "feed": "entry"}
-MAX_TAG_BYTES = 4_000_000
-MAX_DEPTH = 100  # of elements within each other; feeds have four
-MAX_NAMES = 10_000  # different names of elements, their attributes and namespaces
-MAX_NAME_CHARACTERS = 1_000_000  # of all of them together
 
 NAMESPACES = ("{http://base.google.com/ns/1.0}", "", "{http://www.w3.org/2005/Atom}")
 

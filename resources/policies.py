@@ -35,15 +35,15 @@ class GatePolicy(dg.ConfigurableResource):  # type: ignore[type-arg]
     A partner's own limits replace these. `kept_versions` former versions of each feed are kept for a rollback.
     """
 
-    min_taken: float = 0.5
-    max_removed: float = 0.3
-    max_new: float = 0.8
-    max_labels_lost: float = 0.2
-    max_labels_changed: float = 0.5
-    max_links_lost: float = 0.2
-    max_links_changed: float = 0.5
-    max_images_changed: float = 0.5
-    min_products: int = 10
+    min_taken: float = GateLimits.min_taken
+    max_removed: float = GateLimits.max_removed
+    max_new: float = GateLimits.max_new
+    max_labels_lost: float = GateLimits.max_labels_lost
+    max_labels_changed: float = GateLimits.max_labels_changed
+    max_links_lost: float = GateLimits.max_links_lost
+    max_links_changed: float = GateLimits.max_links_changed
+    max_images_changed: float = GateLimits.max_images_changed
+    min_products: int = GateLimits.min_products
     kept_versions: int = 5
 
     @property

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from catalog.products.feed_limits import GateLimits
+
 PREFIX = "SHELFSIGHT_"
 COVERAGES = (0.8, 0.9, 0.95)
 
@@ -84,28 +86,36 @@ class SettingFields(BaseSettings):
     )
 
     # -- the gate of redelivered feeds --
-    gate_min_taken: Share = Field(default=0.5, description="share of a feed's rows that have to become products")
-    gate_max_removed: Share = Field(
-        default=0.3, description="share of the served products that a new version of their feed may lack"
+    gate_min_taken: Share = Field(
+        default=GateLimits.min_taken, description="share of a feed's rows that have to become products"
     )
-    gate_max_new: Share = Field(default=0.8, description="share of a new version's products that may have new ids")
+    gate_max_removed: Share = Field(
+        default=GateLimits.max_removed,
+        description="share of the served products that a new version of their feed may lack",
+    )
+    gate_max_new: Share = Field(
+        default=GateLimits.max_new, description="share of a new version's products that may have new ids"
+    )
     gate_max_labels_lost: Share = Field(
-        default=0.2, description="share of the labeled products that may lose their label"
+        default=GateLimits.max_labels_lost, description="share of the labeled products that may lose their label"
     )
     gate_max_labels_changed: Share = Field(
-        default=0.5, description="share of the labeled products that may get another label"
+        default=GateLimits.max_labels_changed, description="share of the labeled products that may get another label"
     )
     gate_max_links_lost: Share = Field(
-        default=0.2, description="share of the products that may lose their image link, or share one with many others"
+        default=GateLimits.max_links_lost,
+        description="share of the products that may lose their image link, or share one with many others",
     )
     gate_max_links_changed: Share = Field(
-        default=0.5, description="share of the products that may get another image link"
+        default=GateLimits.max_links_changed, description="share of the products that may get another image link"
     )
     gate_max_images_changed: Share = Field(
-        default=0.5, description="share of the refetched images that may have other bytes under the same link"
+        default=GateLimits.max_images_changed,
+        description="share of the refetched images that may have other bytes under the same link",
     )
     gate_min_products: Annotated[int, Field(ge=0)] = Field(
-        default=10, description="products below which no share counts; a version that leaves nothing is still stopped"
+        default=GateLimits.min_products,
+        description="products below which no share counts; a version that leaves nothing is still stopped",
     )
     gate_kept_versions: Annotated[int, Field(ge=0)] = Field(
         default=5, description="former versions of each feed that `shelfsight feed rollback` can restore"

@@ -21,19 +21,12 @@ from catalog.feeds.registration import register
 from catalog.feeds.sampling import sample_feed
 from catalog.feeds.sources import FeedFile, InboxError
 from tests.catalog.feeds.reading import ATTRIBUTES, WRITERS, read
+from tests.catalog.feeds.registering import SUFFIXES
 
 GROUP_ROWS = 1_000_000
 OPEN = b'<rss xmlns:g="http://base.google.com/ns/1.0"><channel>'
 CLOSE = b"</channel></rss>"
 ITEM = b"<item><g:id>a</g:id><g:title>Shoe</g:title></item>"
-SUFFIXES = {
-    "google_tsv": "tsv",
-    "google_xml": "xml",
-    "parquet": "parquet",
-    "csv": "csv",
-    "json_lines": "jsonl",
-    "spreadsheet": "xlsx",
-}
 
 
 def in_groups(column: pa.Array, num_groups: int = 3, **options: object) -> bytes:
