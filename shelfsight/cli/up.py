@@ -1,4 +1,4 @@
-"""`shelfsight up`: serves Dagster's web server and daemon, and MLflow's UI, over a project, on loopback."""
+"""`shelfsight up`: serves Dagster's web server and daemon, MLflow's UI and the explorer over a project."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ from resources.instance import WORKSPACE, made_home
 from resources.project_file import PROJECT_FILE, ProjectError
 from resources.settings import Settings, project_file, set_default, variable_of
 from resources.store import Store
+from shelfsight.explorer.server import address, require_access
 
 HOST = "127.0.0.1"
 STOP_S = 30.0  # a service that takes longer to end is killed
@@ -26,7 +27,7 @@ def up(settings: Settings, announce: Callable[[str], None]) -> None:
 
     Raises:
         ProjectError: there is neither a project nor a store.
-        ValueError: a port is taken, or a service ended by itself.
+        ValueError: a port is taken, a service ended by itself, or the explorer would be open to anybody.
     """
     store = Store.of(settings)
     if project_file().path is None and not store.path.exists():
@@ -34,7 +35,8 @@ def up(settings: Settings, announce: Callable[[str], None]) -> None:
             f"there is no {PROJECT_FILE} in this folder or above it, and no store at {settings.root}; "
             "make a project by `shelfsight init NAME`, or set SHELFSIGHT_PROJECT"
         )
-    for name in ("dagster_port", "mlflow_port"):
+    require_access(settings)
+    for name in ("dagster_port", "mlflow_port", "explorer_port"):
         _check_free(name, getattr(settings, name))
     os.environ["DAGSTER_HOME"] = str(made_home(settings, store))
     os.environ[variable_of("store")] = settings.root
@@ -42,7 +44,7 @@ def up(settings: Settings, announce: Callable[[str], None]) -> None:
     set_default("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # eight processes for evaluations of language models
     announce(
         f"Dagster http://{HOST}:{settings.dagster_port}   MLflow http://{HOST}:{settings.mlflow_port}   "
-        "(both respond in some seconds; Ctrl-C ends them)"
+        f"Explorer {address(settings)}   (all respond in some seconds; Ctrl-C ends them)"
     )
     _serve(commands(settings, store))
 
@@ -61,6 +63,7 @@ def commands(settings: Settings, store: Store) -> list[list[str]]:
             *(sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(settings.mlflow_port)),
             *("--backend-store-uri", tracking, "--workers", "1"),
         ],
+        [sys.executable, "-m", "shelfsight", "explore", "--store", settings.root],
     ]
 
 

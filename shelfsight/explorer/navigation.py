@@ -1,0 +1,5 @@
+"""Navigation: the pages that every page links to, in order."""
+
+NAVIGATION: tuple[tuple[str, str], ...] = (
+    ("/", "Overview"),
+)
