@@ -1,5 +1,3 @@
 """Navigation: the pages that every page links to, in order."""
 
-NAVIGATION: tuple[tuple[str, str], ...] = (
-    ("/", "Overview"),
-)
+NAVIGATION: tuple[tuple[str, str], ...] = (("/", "Overview"),)
