@@ -19,9 +19,11 @@ from shelfsight.explorer.access.sessions import Sessions
 from shelfsight.explorer.access.users import Users
 from shelfsight.explorer.catalog_index import CatalogIndex
 from shelfsight.explorer.database import Database
-from shelfsight.explorer.pages import login, overview
+from shelfsight.explorer.pages import catalog, deliveries, downloads, images, login, overview, product
 from shelfsight.explorer.shard_images import ShardImages
+from shelfsight.explorer.similar import Neighbors
 from shelfsight.explorer.state import ExplorerState
+from shelfsight.explorer.waiting import StoreStatus
 
 STATIC = Path(__file__).parent / "static"
 SCRATCH = "explorer"  # folder of the store's scratch
@@ -30,6 +32,11 @@ SCRATCH = "explorer"  # folder of the store's scratch
 PAGES: tuple[APIRouter, ...] = (
     login.router,
     overview.router,
+    catalog.router,
+    product.router,
+    deliveries.router,
+    downloads.router,
+    images.router,
 )
 API: tuple[APIRouter, ...] = ()
 
@@ -48,13 +55,14 @@ def create_application(settings: Settings) -> FastAPI:
         openapi_url="/v1/openapi.json",
         dependencies=[Depends(require_user), Depends(check_csrf)],
         lifespan=_lifespan,
+        max_body_size=settings.explorer_max_upload_bytes,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     application.state.explorer = _state(settings)
     application.add_middleware(
         HostGuard,
         names=_names(settings),
         allows_addresses=not is_loopback(settings.explorer_host),
-        max_bytes=settings.explorer_max_upload_bytes,
     )
     errors.install(application)
     application.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -80,10 +88,12 @@ def _state(settings: Settings) -> ExplorerState:
         settings=settings,
         store=store,
         database=warehouse,
-        index=CatalogIndex(warehouse, store.scratch / SCRATCH / "index.duckdb"),
+        index=CatalogIndex(warehouse, store, store.scratch / SCRATCH / "index.duckdb"),
         images=ShardImages(store),
         users=users,
         sessions=Sessions.of_file(store.scratch / SCRATCH / "session.key"),
+        status=StoreStatus(settings.root),
+        neighbors=Neighbors(store),
     )
 
 

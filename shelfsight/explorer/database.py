@@ -8,11 +8,11 @@ brings is a parameter.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -33,6 +33,7 @@ MAX_QUERIES = 4  # at once; others wait
 WAIT_S = 10.0
 VIEWS = "SELECT view_name FROM duckdb_views() WHERE NOT internal"
 
+Result = TypeVar("Result")
 Stamp = tuple[int, int, int] | None
 
 
@@ -54,8 +55,13 @@ class Database:
             BusyError: too many queries run already.
             QueryLimitError: the query takes more time or memory than it may.
         """
-        rows: list[dict[str, Any]] = self.arrow(sql, parameters).to_pylist()
-        return rows
+
+        def run(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+            found = cursor.execute(sql, list(parameters))
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, each, strict=True)) for each in found.fetchall()]
+
+        return self._limited(sql, run)
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> dict[str, Any] | None:
         """Runs a query and returns its first row, or None without one."""
@@ -63,13 +69,12 @@ class Database:
 
     def arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Runs a query and returns its rows as an Arrow table; it raises what `rows` raises."""
-        _check(sql)
-        if not self._running.acquire(timeout=WAIT_S):
-            raise BusyError(f"{MAX_QUERIES} queries run already; try again in a second")
-        try:
-            return self._result(sql, parameters)
-        finally:
-            self._running.release()
+
+        def run(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
+            result: Any = cursor.sql(sql, params=list(parameters))
+            return result.to_arrow_table()
+
+        return self._limited(sql, run)
 
     def has(self, *views: str) -> bool:
         """True where the warehouse has all of these views."""
@@ -91,14 +96,23 @@ class Database:
         if opened is not None:
             opened.retire()
 
-    def _result(self, sql: str, parameters: Sequence[object]) -> pa.Table:
+    def _limited(self, sql: str, run: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
+        """Runs a query when there is room for it."""
+        _check(sql)
+        if not self._running.acquire(timeout=WAIT_S):
+            raise BusyError(f"{MAX_QUERIES} queries run already; try again in a second")
+        try:
+            return self._result(run)
+        finally:
+            self._running.release()
+
+    def _result(self, run: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
         """Runs a query until it succeeds: one that reads a file while it is replaced fails and is repeated."""
         ends_at = time.monotonic() + self.limits.timeout_s
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with self._borrowed() as opened, opened.cursor() as cursor, stopped_at(ends_at, cursor):
-                    result: Any = cursor.sql(sql, params=list(parameters))
-                    return result.to_arrow_table()
+                    return run(cursor)
             except duckdb.CatalogException as error:
                 raise MissingTableError(_missing(str(error))) from error
             except duckdb.Error as error:

@@ -12,6 +12,8 @@ from shelfsight.explorer.access.users import Users
 from shelfsight.explorer.catalog_index import CatalogIndex
 from shelfsight.explorer.database import Database
 from shelfsight.explorer.shard_images import ShardImages
+from shelfsight.explorer.similar import Neighbors
+from shelfsight.explorer.waiting import StoreStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,8 @@ class ExplorerState:
     images: ShardImages
     users: Users
     sessions: Sessions
+    status: StoreStatus
+    neighbors: Neighbors
 
     def close(self) -> None:
         """Closes the connections of DuckDB."""
