@@ -102,18 +102,20 @@ LEFT JOIN evaluated ON evaluated.category_id = nodes.category_id
 GROUP BY ALL
 ORDER BY nodes.place
 """
+# A rejected row of which a product was kept, for instance without its category, counts as a product alone.
 FUNNEL = """
 CREATE TABLE funnel AS
 WITH refused AS (
     SELECT split_part(delivery, '.', 1) AS partner, count(DISTINCT (delivery, row)) AS num_rejected
-    FROM ({rejected}) GROUP BY ALL
-)
-SELECT partner, count(*) AS num_products, count(*) FILTER (status IN ('ok', 'placeholder')) AS num_images,
-       count(label_id) AS num_labels, count(predicted_id) AS num_predictions,
-       count(*) FILTER (disagrees) AS num_disagreeing, coalesce(any_value(num_rejected), 0) AS num_rejected,
-       sum(units) AS units, sum(value_at_stake) AS value_at_stake,
-       sum(units) FILTER (predicted_id IS NOT NULL) AS units_predicted
-FROM items LEFT JOIN refused USING (partner)
+    FROM ({rejected}) AS rejected ANTI JOIN catalog.products USING (delivery, row) GROUP BY ALL
+),
+delivered AS (SELECT partner_id AS partner, count(*) AS num_delivered FROM catalog.products GROUP BY ALL)
+SELECT partner, any_value(num_delivered) + coalesce(any_value(num_rejected), 0) AS num_rows,
+       coalesce(any_value(num_rejected), 0) AS num_rejected, count(*) AS num_products,
+       count(*) FILTER (status IN ('ok', 'placeholder')) AS num_images, count(label_id) AS num_labels,
+       count(predicted_id) AS num_predictions, count(*) FILTER (disagrees) AS num_disagreeing,
+       sum(value_at_stake) AS value_at_stake
+FROM items JOIN delivered USING (partner) LEFT JOIN refused USING (partner)
 GROUP BY partner ORDER BY partner
 """
 COVERAGE = """

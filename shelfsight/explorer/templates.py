@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup, escape
 
 from shelfsight.explorer.access.csrf import csrf_token, set_cookie
 from shelfsight.explorer.access.users import Role
@@ -48,7 +49,7 @@ def environment() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    made.filters.update(count=count, percent=percent, number=number, when=when, segment=segment)
+    made.filters.update(count=count, percent=percent, number=number, when=when, segment=segment, code=code)
     made.globals.update(link=link)
     return made
 
@@ -63,6 +64,14 @@ def link(path: str, filters: Mapping[str, object] | None = None, **more: object)
 def segment(text: object) -> str:
     """Escapes a text as one segment of an address, slashes included."""
     return quote(str(text), safe="")
+
+
+def code(text: str) -> Markup:
+    """Marks up what stands between backticks as code; everything is escaped."""
+    parts = [escape(part) for part in text.split("`")]
+    if len(parts) % 2 == 0:  # one has no partner
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
 def count(value: float | None) -> str:
