@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from resources.instance import WORKSPACE, made_home
 from resources.project_file import PROJECT_FILE, ProjectError
 from resources.settings import Settings, project_file, set_default, variable_of
 from resources.store import Store
+from shelfsight.cli.free_ports import check_free
 from shelfsight.explorer.server import address, require_access
 
 HOST = "127.0.0.1"
@@ -36,8 +36,9 @@ def up(settings: Settings, announce: Callable[[str], None]) -> None:
             "make a project by `shelfsight init NAME`, or set SHELFSIGHT_PROJECT"
         )
     require_access(settings)
-    for name in ("dagster_port", "mlflow_port", "explorer_port"):
-        _check_free(name, getattr(settings, name))
+    for name in ("dagster_port", "mlflow_port"):
+        check_free(name, HOST, getattr(settings, name))
+    check_free("explorer_port", settings.explorer_host, settings.explorer_port)
     os.environ["DAGSTER_HOME"] = str(made_home(settings, store))
     os.environ[variable_of("store")] = settings.root
     set_default("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "900")  # a feed of many gigabytes is read in one tick
@@ -87,16 +88,3 @@ def _serve(services: Sequence[Sequence[str]]) -> None:
     if not stopped.is_set():
         failed = " and ".join(f"`{' '.join(command[2:4])}` with exit code {code}" for command, code in ended)
         raise ValueError(f"a service ended by itself: {failed or 'without an error'}; its last lines are above")
-
-
-def _check_free(name: str, port: int) -> None:
-    """Raises ValueError naming the setting of a port on which another process listens."""
-    with socket.socket() as trying:
-        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trying.bind((HOST, port))
-        except OSError as error:
-            raise ValueError(
-                f"{name} {port} is not to be had on {HOST} ({error.strerror}); end what listens there, or choose "
-                f"another: {name} in {PROJECT_FILE}, or {variable_of(name)}"
-            ) from error

@@ -58,7 +58,7 @@ class _Source:
             except FileNotFoundError:  # replaced meanwhile, or optional
                 continue
             found.append([str(file), stat.st_size, stat.st_mtime])
-        return hashlib.sha256(json.dumps([VERSION, *sorted(found, key=str)]).encode()).hexdigest()
+        return f"{VERSION} " + hashlib.sha256(json.dumps(sorted(found, key=str)).encode()).hexdigest()
 
 
 class CatalogIndex:
@@ -114,12 +114,12 @@ class CatalogIndex:
             return self._building
 
     def _recorded(self) -> str | None:
-        """The stamp of the file as it is; None without one, or where it cannot be read."""
+        """The stamp of the file as it is; None without one, or where it cannot be read or has other tables."""
         try:
             row = self.database.row(STAMP)
         except (MissingTableError, duckdb.Error):
             return None
-        return None if row is None else str(row["stamp"])
+        return str(row["stamp"]) if row and row["stamp"].startswith(f"{VERSION} ") else None
 
     def _build(self, stamp: str) -> None:
         """Builds the index of these files in another process."""

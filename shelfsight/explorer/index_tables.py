@@ -6,7 +6,7 @@ A source is a view that a table reads; where the warehouse lacks it, an empty on
 from collections.abc import Mapping
 from types import MappingProxyType
 
-VERSION = 1  # of these tables; a new one builds every index again
+VERSION = 2  # of these tables; a new one builds every index again
 
 # By view: what stands for it where it is missing.
 SOURCES: Mapping[str, str] = MappingProxyType(

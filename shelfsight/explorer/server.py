@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from resources.settings import Settings, variable_of
+from shelfsight.cli.free_ports import check_free
 from shelfsight.explorer.access.hosts import is_loopback
 from shelfsight.explorer.access.tokens import MIN_TOKEN
 from shelfsight.explorer.access.users import Users
@@ -26,8 +27,10 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises:
         OpenExplorerError: the address is not loopback, and there is neither a token nor a user.
         UserFileError: the user file cannot be read.
+        ValueError: the port is taken.
     """
     require_access(settings)
+    check_free("explorer_port", settings.explorer_host, settings.explorer_port)
     import uvicorn
 
     from shelfsight.explorer.application import create_application
