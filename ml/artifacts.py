@@ -4,15 +4,17 @@ Each file is written to a temporary name, flushed and then renamed, so a full di
 crash between the two renames leaves a pair that does not match, and `load_artifact` refuses it.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from safetensors.torch import load, save
-from torch import Tensor
+if TYPE_CHECKING:  # a server that only reads an index does without PyTorch
+    from torch import Tensor
 
 WEIGHTS_FILE = "weights.safetensors"
 
@@ -32,6 +34,8 @@ def save_artifact(folder: Path, metadata_file: str, tensors: Mapping[str, Tensor
     Raises:
         OSError: The disk is full or not writable; files saved earlier remain unchanged.
     """
+    from safetensors.torch import save
+
     folder.mkdir(parents=True, exist_ok=True)
     weights = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     sha256 = hashlib.sha256(weights).hexdigest()
@@ -51,6 +55,8 @@ def load_artifact(folder: Path, metadata_file: str) -> tuple[dict[str, Tensor], 
         FileNotFoundError: One of the two files is missing.
         ValueError: The SHA-256 of the weights is not the recorded one.
     """
+    from safetensors.torch import load
+
     for name in (metadata_file, WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder} has no {name}; train it first, or choose another folder")

@@ -189,6 +189,36 @@ class SettingFields(BaseSettings):
         default=0, description="threads of a query; 0 for as many as there are cores"
     )
 
+    # -- explorer --
+    explorer_host: str = Field(
+        default="127.0.0.1",
+        description="address that the explorer listens on; any but loopback needs `explorer_token` or `explorer_users`",
+    )
+    explorer_port: Port = Field(default=3002, description="port of the explorer")
+    explorer_hosts: str = Field(
+        default="",
+        description="names by which browsers reach the explorer when it is not on loopback, such as "
+        "`catalog.example.org`, separated by commas",
+    )
+    explorer_token: str = Field(
+        default="", description="secret that opens the explorer and its API to whoever has it; empty: none does"
+    )
+    explorer_users: str = Field(
+        default="", description="file of the explorer's users, which `shelfsight explore-users` writes; empty: no login"
+    )
+    explorer_memory_gib: Annotated[float, Field(ge=0.0625)] = Field(
+        default=0.5, description="GiB of memory that all queries of the explorer's pages may take together"
+    )
+    explorer_max_batch: Annotated[int, Field(gt=0)] = Field(
+        default=64, description="images of one request to classify, and of one pass through the network"
+    )
+    explorer_max_upload_bytes: Annotated[int, Field(gt=0)] = Field(
+        default=20_000_000, description="bytes of one request to the explorer, uploaded images included"
+    )
+    explorer_queue: Annotated[int, Field(gt=0)] = Field(
+        default=256, description="images that wait to be classified, above which requests are refused with 503"
+    )
+
     # -- services --
     webhook: str = Field(default="", description="URL that `alert_sensor` posts every failed run to, as JSON")
     dagster_home: Path | None = Field(

@@ -115,7 +115,7 @@ def query(
     ends_at = time.monotonic() + limits.timeout_s
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
-            with read_only_connection(database, limits) as connection, _stopped_at(ends_at, connection):
+            with read_only_connection(database, limits) as connection, stopped_at(ends_at, connection):
                 return _rows(connection, sql, parameters, limits)
         except (duckdb.Error, MemoryError, OSError, pa.ArrowException) as error:  # the last two from reading rows
             if time.monotonic() >= ends_at:
@@ -194,7 +194,7 @@ def _rows(
 
 
 @contextmanager
-def _stopped_at(ends_at: float, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def stopped_at(ends_at: float, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Interrupts what the connection does in the block, from that time on, until the block ends."""
     ended = threading.Event()
 

@@ -1,14 +1,19 @@
 """Exact nearest neighbors by cosine similarity, in matrix products of bounded memory."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ml.vectors import Vectors, checked, unit_rows
+
+if TYPE_CHECKING:  # a server that only reads an index of neighbors does without its 500 MiB
+    import torch
+    from torch import Tensor
 
 QUERIES_AT_ONCE = 1024
 ROWS_AT_ONCE = 16_384  # times QUERIES_AT_ONCE: 64 MiB of similarities
@@ -39,6 +44,8 @@ def nearest(queries: Vectors, bank: Vectors, k: int, device: torch.device) -> Ne
 
 def nearest_in_batches(batches: Iterable[Vectors], queries: Vectors, k: int, device: torch.device) -> Neighbors:
     """Like `nearest`, for a bank in batches that need not fit into memory; positions count over all batches."""
+    import torch
+
     unit_queries = torch.from_numpy(unit_rows(checked(queries, "queries"))).to(device)
     similarities = torch.empty((len(unit_queries), 0), device=device)
     positions = torch.empty((len(unit_queries), 0), dtype=torch.int64, device=device)
@@ -68,6 +75,8 @@ def check_k(k: int, num_rows: int) -> None:
 
 def _merge(cosines: Tensor, first: int, known: Tensor, positions: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Merges the best neighbors so far, (num_queries, at most k), with the cosines (num_queries, rows) of a chunk."""
+    import torch
+
     best = cosines.topk(min(k, cosines.shape[1]), dim=1)
     both, where = torch.cat([known, best.values], dim=1), torch.cat([positions, best.indices + first], dim=1)
     kept = both.topk(min(k, both.shape[1]), dim=1)
@@ -76,6 +85,8 @@ def _merge(cosines: Tensor, first: int, known: Tensor, positions: Tensor, k: int
 
 def _chunks(batches: Iterable[Vectors], dim: int) -> Iterator[Tensor]:
     """Yields the bank's normalized rows in chunks of at most `ROWS_AT_ONCE`."""
+    import torch
+
     for batch in batches:
         for start in range(0, len(batch), ROWS_AT_ONCE):
             yield torch.from_numpy(unit_rows(checked(batch[start : start + ROWS_AT_ONCE], "embeddings", dim)))

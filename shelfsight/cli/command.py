@@ -11,6 +11,8 @@ import typer
 
 from shelfsight.cli.commands.check import check
 from shelfsight.cli.commands.classify import classify
+from shelfsight.cli.commands.explore import explore
+from shelfsight.cli.commands.explore_users import explore_users
 from shelfsight.cli.commands.export import export
 from shelfsight.cli.commands.feed import feed
 from shelfsight.cli.commands.import_command import import_command
@@ -35,6 +37,8 @@ COMMANDS: Mapping[str, Callable[..., None] | typer.Typer] = {
     "status": status,
     "run": run,
     "up": up,
+    "explore": explore,
+    "explore-users": explore_users,
     "check": check,
     "recipes": recipes,
     "export": export,

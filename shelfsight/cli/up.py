@@ -1,8 +1,7 @@
-"""`shelfsight up`: serves Dagster's web server and daemon, and MLflow's UI, over a project, on loopback."""
+"""`shelfsight up`: serves Dagster's web server and daemon, MLflow's UI and the explorer over a project."""
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,8 @@ from resources.instance import WORKSPACE, made_home
 from resources.project_file import PROJECT_FILE, ProjectError
 from resources.settings import Settings, project_file, set_default, variable_of
 from resources.store import Store
+from shelfsight.cli.free_ports import check_free
+from shelfsight.explorer.server import address, require_access
 
 HOST = "127.0.0.1"
 STOP_S = 30.0  # a service that takes longer to end is killed
@@ -26,7 +27,7 @@ def up(settings: Settings, announce: Callable[[str], None]) -> None:
 
     Raises:
         ProjectError: there is neither a project nor a store.
-        ValueError: a port is taken, or a service ended by itself.
+        ValueError: a port is taken, a service ended by itself, or the explorer would be open to anybody.
     """
     store = Store.of(settings)
     if project_file().path is None and not store.path.exists():
@@ -34,15 +35,17 @@ def up(settings: Settings, announce: Callable[[str], None]) -> None:
             f"there is no {PROJECT_FILE} in this folder or above it, and no store at {settings.root}; "
             "make a project by `shelfsight init NAME`, or set SHELFSIGHT_PROJECT"
         )
+    require_access(settings)
     for name in ("dagster_port", "mlflow_port"):
-        _check_free(name, getattr(settings, name))
+        check_free(name, HOST, getattr(settings, name))
+    check_free("explorer_port", settings.explorer_host, settings.explorer_port)
     os.environ["DAGSTER_HOME"] = str(made_home(settings, store))
     os.environ[variable_of("store")] = settings.root
     set_default("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "900")  # a feed of many gigabytes is read in one tick
     set_default("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # eight processes for evaluations of language models
     announce(
         f"Dagster http://{HOST}:{settings.dagster_port}   MLflow http://{HOST}:{settings.mlflow_port}   "
-        "(both respond in some seconds; Ctrl-C ends them)"
+        f"Explorer {address(settings)}   (all respond in some seconds; Ctrl-C ends them)"
     )
     _serve(commands(settings, store))
 
@@ -61,6 +64,7 @@ def commands(settings: Settings, store: Store) -> list[list[str]]:
             *(sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(settings.mlflow_port)),
             *("--backend-store-uri", tracking, "--workers", "1"),
         ],
+        [sys.executable, "-m", "shelfsight", "explore", "--store", settings.root],
     ]
 
 
@@ -84,16 +88,3 @@ def _serve(services: Sequence[Sequence[str]]) -> None:
     if not stopped.is_set():
         failed = " and ".join(f"`{' '.join(command[2:4])}` with exit code {code}" for command, code in ended)
         raise ValueError(f"a service ended by itself: {failed or 'without an error'}; its last lines are above")
-
-
-def _check_free(name: str, port: int) -> None:
-    """Raises ValueError naming the setting of a port on which another process listens."""
-    with socket.socket() as trying:
-        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trying.bind((HOST, port))
-        except OSError as error:
-            raise ValueError(
-                f"{name} {port} is not to be had on {HOST} ({error.strerror}); end what listens there, or choose "
-                f"another: {name} in {PROJECT_FILE}, or {variable_of(name)}"
-            ) from error

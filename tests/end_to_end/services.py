@@ -50,7 +50,7 @@ def serving_project(folder: Path) -> Iterator[Services]:
 @contextmanager
 def _started(words: list[str], cwd: Path, root: Path, environment: dict[str, str]) -> Iterator[Services]:
     """A command that serves, until the block ends."""
-    ports = {"SHELFSIGHT_DAGSTER_PORT": str(free_port()), "SHELFSIGHT_MLFLOW_PORT": str(free_port())}
+    ports = {f"SHELFSIGHT_{name}_PORT": str(free_port()) for name in ("DAGSTER", "MLFLOW", "EXPLORER")}
     unset = {variable_of(field) for field in Settings.model_fields} - {variable_of("demo_data")}
     inherited = {name: value for name, value in os.environ.items() if environment or name not in unset}
     log = root.parent / "services.log"

@@ -29,7 +29,7 @@ LISTED = {
     "catalog/storage/read_only.py": "the store, which a setting names",
     "catalog/images/worker_processes.py": "pairs of sockets between processes of this machine",
     "catalog/network/posting.py": "posts through a guarded session",
-    "shelfsight/cli/up.py": "looks for a free port of this machine",
+    "shelfsight/cli/free_ports.py": "looks for a free port of this machine",
     "ml/encoders/hub.py": "constants of timm's hub, whose weights a recipe names",
     "demo/fashion_mnist.py": "the demo's images, at an address that is written there",
 }

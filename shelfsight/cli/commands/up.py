@@ -1,4 +1,4 @@
-"""`shelfsight up`: serves Dagster and MLflow over the project."""
+"""`shelfsight up`: serves Dagster, MLflow and the explorer over the project."""
 
 import typer
 
@@ -7,7 +7,7 @@ from shelfsight.cli.reserved_stdout import output_stream
 
 
 def up(store: StoreOption = "", as_json: JsonOption = False) -> None:
-    """Serve Dagster and MLflow over the project.
+    """Serve Dagster, MLflow and the explorer over the project.
 
     On loopback, until Ctrl-C.
     """

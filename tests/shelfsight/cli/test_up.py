@@ -33,7 +33,7 @@ def test_without_a_project_or_a_store_the_way_out_is_told(folder: Path, capsys: 
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["dagster_port", "mlflow_port"])
+@pytest.mark.parametrize("name", ["dagster_port", "mlflow_port", "explorer_port"])
 def test_a_taken_port_is_named_with_the_setting_that_changes_it(
     name: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,8 +50,8 @@ def test_the_instance_is_made_and_a_service_that_ends_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Real processes in place of the services, which take half a minute to start."""
-    ports = free_port(), free_port()
-    (folder / "shelfsight.toml").write_text("dagster_port = {}\nmlflow_port = {}\n".format(*ports))
+    ports = free_port(), free_port(), free_port()
+    (folder / "shelfsight.toml").write_text("dagster_port = {}\nmlflow_port = {}\nexplorer_port = {}\n".format(*ports))
     script = "import os, sys; open('seen', 'w').write(os.environ['SHELFSIGHT_STORE']); sys.exit(3)"
     ending = [module.sys.executable, "-S", "-c", script]
     waiting = [module.sys.executable, "-S", "-c", "import time; time.sleep(600)"]
@@ -60,7 +60,10 @@ def test_the_instance_is_made_and_a_service_that_ends_is_told(
     monkeypatch.setenv("SHELFSIGHT_STORE", "")
     assert main(["up"]) == 1
     output = capsys.readouterr()
-    assert "Dagster http://127.0.0.1:{}   MLflow http://127.0.0.1:{}".format(*ports) in output.out
+    assert (
+        "Dagster http://127.0.0.1:{}   MLflow http://127.0.0.1:{}   Explorer http://127.0.0.1:{}".format(*ports)
+        in output.out
+    )
     assert "a service ended by itself" in output.err
     assert "exit code 3" in output.err
     home = folder / "store" / "dagster"
@@ -71,6 +74,8 @@ def test_the_instance_is_made_and_a_service_that_ends_is_told(
 
 def test_everything_is_bound_to_loopback(folder: Path) -> None:
     (folder / "shelfsight.toml").touch()
-    dagster, mlflow = commands(Settings.read(), Store.of(Settings.read()))
+    dagster, mlflow, explorer = commands(Settings.read(), Store.of(Settings.read()))
     assert dagster[dagster.index("-h") + 1] == mlflow[mlflow.index("--host") + 1] == "127.0.0.1"
+    assert Settings.read().explorer_host == "127.0.0.1"
+    assert "explore" in explorer
     assert WORKSPACE.is_file()
