@@ -11,6 +11,7 @@ import yaml
 
 from resources.instance import SHIPPED
 from resources.settings import OTHER_VARIABLES, Settings, variable_of
+from shelfsight.cli.command import click_command
 from tests.conftest import REPOSITORY
 from tests.dagster_internals import create_dagster_cli, create_dagster_daemon_cli
 
@@ -149,13 +150,31 @@ def test_only_what_has_to_be_reached_shares_a_network() -> None:
     assert COMPOSE["services"]["postgres"]["networks"] == ["data"]
 
 
+def deployment(name: str) -> Any:
+    """One deployment of kubernetes.yaml."""
+    [found] = [each for each in KUBERNETES if each["kind"] == "Deployment" and each["metadata"]["name"] == name]
+    return found
+
+
+def test_the_explorer_lets_nobody_in_without_a_token() -> None:
+    compose = COMPOSE["services"]["explorer"]
+    assert compose["environment"]["SHELFSIGHT_EXPLORER_TOKEN"] == "${SHELFSIGHT_EXPLORER_TOKEN:?set it in deploy/.env}"
+    assert all(each.startswith("127.0.0.1:") for each in compose["ports"])
+    [container] = deployment("explorer")["spec"]["template"]["spec"]["containers"]
+    [token] = [each for each in container["env"] if each["name"] == "SHELFSIGHT_EXPLORER_TOKEN"]
+    assert token["valueFrom"] == {"secretKeyRef": {"name": "shelfsight-explorer", "key": "token"}}
+
+
 def pods() -> dict[str, tuple[Any, Any]]:
     """The security contexts of pod and container that the files set, by the name of what they are of."""
-    [tracking] = [each for each in KUBERNETES if each["kind"] == "Deployment"]
-    spec = tracking["spec"]["template"]["spec"]
+    own = {
+        each["metadata"]["name"]: each["spec"]["template"]["spec"]
+        for each in KUBERNETES
+        if each["kind"] == "Deployment"
+    }
     run = HELM["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
     return {
-        "tracking": (spec["securityContext"], spec["containers"][0]["securityContext"]),
+        **{name: (spec["securityContext"], spec["containers"][0]["securityContext"]) for name, spec in own.items()},
         "code location": (LOCATION["podSecurityContext"], LOCATION["securityContext"]),
         "runs and steps": (run["podSpecConfig"]["securityContext"], run["containerConfig"]["securityContext"]),
         "web server": (HELM["dagsterWebserver"]["podSecurityContext"], HELM["dagsterWebserver"]["securityContext"]),
@@ -175,7 +194,7 @@ def test_a_pod_meets_the_restricted_standard_and_has_a_read_only_root(name: str)
 
 
 def test_mlflow_s_server_has_no_token_of_the_cluster_and_is_reached_by_its_clients_alone() -> None:
-    [tracking] = [each for each in KUBERNETES if each["kind"] == "Deployment"]
+    tracking = deployment("tracking")
     assert tracking["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
     policies = {each["metadata"]["name"]: each["spec"] for each in KUBERNETES if each["kind"] == "NetworkPolicy"}
     assert policies["tracking"]["podSelector"]["matchLabels"] == tracking["spec"]["template"]["metadata"]["labels"]
@@ -204,6 +223,7 @@ def test_every_command_is_one_that_the_installed_version_takes(command: list[str
         "dagster-daemon": create_dagster_daemon_cli(),
         "dagster-webserver": dagster_webserver,
         "mlflow": cli,
+        "shelfsight": click_command(),
     }
     called, arguments = known[command[0]], command[1:]
     while hasattr(called, "commands"):
@@ -271,6 +291,7 @@ def test_what_every_server_publishes_is_on_loopback() -> None:
     published = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
     assert published == [
         "127.0.0.1:${SHELFSIGHT_DAGSTER_PORT:-3000}:3000",
+        "127.0.0.1:${SHELFSIGHT_EXPLORER_PORT:-3002}:3002",
         "127.0.0.1:${SHELFSIGHT_MLFLOW_PORT:-5000}:5000",
     ]
 
