@@ -43,7 +43,8 @@ class Lines:
         has_return = (line_ends > starts) & (content[np.maximum(line_ends - 1, 0)] == ord("\r"))
         ends = line_ends - has_return
         is_clean = (ends - starts <= MAX_FIELD_BYTES) & (num_delimiters == len(layout.headers) - 1)
-        if num_unnamed := len(layout.headers) - layout.num_columns:  # after the last delimiters is nothing
+        num_unnamed = len(layout.headers) - layout.num_columns
+        if num_unnamed and len(marks):  # after the last delimiters is nothing
             is_clean &= marks[np.maximum(end_marks - num_unnamed, 0)] == ends - num_unnamed
         for unclean in (b'"', b"\0"):
             if unclean in block:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import polars as pl
+import pyarrow as pa
 import xxhash
 
 _OF_128_BITS = (pl.Int128, pl.UInt128)  # NumPy has no such integers
@@ -30,10 +31,19 @@ def content_hash(frame: pl.DataFrame) -> str:
 def _content(values: pl.Series) -> bytes | memoryview:
     """Returns the values, which are numbers or bytes and not null, in one piece."""
     if values.dtype == pl.Binary:
-        return b"".join(values.to_list())
+        return _joined(values.rechunk().to_arrow())
     if values.dtype == pl.Null:
         return b""
     return values.rechunk().to_numpy(allow_copy=False).data
+
+
+def _joined(values: pa.LargeBinaryArray) -> memoryview:
+    """Returns all bytes of an Arrow array without nulls, as they lie one after the other in its memory."""
+    _, offsets, content = values.buffers()
+    if content is None or not len(values):
+        return memoryview(b"")
+    bounds = memoryview(offsets).cast("q")
+    return memoryview(content)[bounds[values.offset] : bounds[values.offset + len(values)]]
 
 
 def _plain(column: pl.Series) -> Iterator[pl.Series]:

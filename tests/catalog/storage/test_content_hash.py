@@ -5,9 +5,10 @@ import io
 import polars as pl
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from polars.testing.parametric import dataframes
 
-from catalog.storage.content_hash import content_hash
+from catalog.storage.content_hash import _content, content_hash
 
 ALL_TYPES = {
     "text": pl.Series(["a", None, "", "ä"]),
@@ -81,3 +82,11 @@ def test_every_type_survives_a_file(frame: pl.DataFrame) -> None:
     frame.write_parquet(file)
     file.seek(0)
     assert content_hash(pl.read_parquet(file)) == content_hash(frame)
+
+
+@given(st.lists(st.binary(max_size=20), max_size=30), st.data())
+def test_bytes_of_a_column_are_hashed_as_they_follow_each_other(values: list[bytes], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(values)))
+    column = pl.Series(values, dtype=pl.Binary)
+    for part, expected in ((column[cut:], values[cut:]), (column[:cut], values[:cut])):
+        assert bytes(_content(part)) == b"".join(expected)
