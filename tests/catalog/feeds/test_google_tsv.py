@@ -101,3 +101,13 @@ def test_it_does_not_matter_how_the_bytes_arrive(num_bytes: int) -> None:
 def test_a_file_of_another_format_is_refused_by_name(content: bytes, problem: str) -> None:
     with pytest.raises(FeedError, match=rf"^feed\.x: {problem}"):
         read("google_tsv", content)
+
+
+@pytest.mark.parametrize("rows", [b'"', b"a\n", b"a\nb", b"\n\na\n"])
+@pytest.mark.parametrize(("feed_format", "header"), [("google_tsv", b"id\ttitle\t\n"), ("csv", b"id,title,\n")])
+def test_rows_without_any_delimiter_under_a_header_with_a_trailing_one_are_rejected(
+    feed_format: str, header: bytes, rows: bytes
+) -> None:
+    batch = read(feed_format, header + rows)
+    assert batch.rows.is_empty()
+    assert set(batch.rejected["reason"]) == {"wrong_field_count"}
