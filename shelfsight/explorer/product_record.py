@@ -39,6 +39,7 @@ CATEGORIES = """
 SELECT category_id, name, path, level_1, level_2, level_3, level_4 FROM taxonomy
 WHERE category_id IN (SELECT unnest(?::BIGINT[]))
 """
+OPTIONAL = ("status", "http_status", "width", "height", "shard", "sha256", "fetched_at", "received_at")
 
 
 @dataclass(kw_only=True)
@@ -117,7 +118,7 @@ def _add(rows: list[dict[str, Any]], more: Mapping[str, dict[str, Any]]) -> None
     for each in rows:
         each.update({**dict.fromkeys(columns - each.keys()), **more.get(each["delivery"], {})})
     for each in rows:
-        for name in ("status", "shard", "sha256", "received_at", "fetched_at"):
+        for name in OPTIONAL:  # of tables that may be missing
             each.setdefault(name, None)
 
 

@@ -52,7 +52,9 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
     levels = {f"level_{level}": [1, 1 if level == 1 else 2] for level in range(1, 5)}
     taxonomy = {"category_id": [1, 2], "name": ["A", "B"], "path": ["A", "A > B"], "is_leaf": [False, True], **levels}
     store.write(pl.DataFrame(taxonomy), "taxonomy")
-    store.write_json({"key": "p.hostile", "feed": TITLES[0], "received_at": now.isoformat()}, "deliveries", "x.json")
+    record = {"key": "p.hostile", "partner_id": "p", "feed": TITLES[0], "feed_format": "google_tsv", "sha256": "0"}
+    times = {"received_at": now.isoformat(), "num_bytes": 1}
+    store.write_json({**record, **times}, "deliveries", "p.hostile.json")
     write_warehouse(tmp_path / "store" / "catalog.duckdb", str(tmp_path / "store"))
     with client_of(Settings.read(store=str(tmp_path / "store"))) as client:
         yield client
