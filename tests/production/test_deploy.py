@@ -158,7 +158,8 @@ def deployment(name: str) -> Any:
 
 def test_the_explorer_lets_nobody_in_without_a_token() -> None:
     compose = COMPOSE["services"]["explorer"]
-    assert compose["environment"]["SHELFSIGHT_EXPLORER_TOKEN"] == "${SHELFSIGHT_EXPLORER_TOKEN:?set it in deploy/.env}"
+    required = "${SHELFSIGHT_EXPLORER_TOKEN:?set it in deploy/.env}"
+    assert compose["environment"]["SHELFSIGHT_EXPLORER_TOKEN"] == required
     assert all(each.startswith("127.0.0.1:") for each in compose["ports"])
     [container] = deployment("explorer")["spec"]["template"]["spec"]["containers"]
     [token] = [each for each in container["env"] if each["name"] == "SHELFSIGHT_EXPLORER_TOKEN"]
