@@ -69,7 +69,8 @@ def test_a_person_finds_a_product_by_clicks_and_a_link_keeps_the_filter(address:
         page.open("/")
         page.click("Catalog")
         page.click("Apparel & Accessories")
-        page.click("Clothing")
+        page.see("Clothing Accessories")
+        page.driver.find_element("link text", "Clothing").click()
         page.see("products in Apparel & Accessories > Clothing")
         field(page, "text").send_keys("coat")
         page.click("Show")
@@ -109,7 +110,7 @@ def prefer(page: Page, scheme: str) -> None:
 
 
 def problems(page: Page) -> list[str]:
-    """What is cut off, missing or inaccessible on the page, and what the console says."""
+    """Returns all that is cut off, missing or inaccessible on the page, and the lines of its console."""
     found = [f"{each['id']}: {each['nodes'][0]['html']}" for each in Axe().run(page.driver)["violations"]]
     if cut_px := page.driver.execute_script(CUT_OFF):
         found.append(f"{cut_px} px are cut off")
