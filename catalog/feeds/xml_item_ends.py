@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from catalog.feeds.feed import MAX_ROW_BYTES
 from catalog.feeds.xml_buffer import OPENER, SECTION_ENDS, XmlBuffer
 from catalog.feeds.xml_limits import TAG_BYTES, XmlLimits
-from catalog.feeds.xml_tags import Boundaries, Nesting, count_tags
+from catalog.feeds.xml_tags import AheadBudget, Boundaries, Nesting, count_tags
 
 MAX_SKIPPED_BYTES = 8_000  # of a product that is too large, for its rejected row
 NO_END_TAG = "the product has no end tag"
@@ -41,6 +41,7 @@ class ItemEnds:
 
     def __init__(self, buffer: XmlBuffer, limits: XmlLimits) -> None:
         self._buffer, self._limits = buffer, limits
+        self._budget = AheadBudget()
         self._around: Sequence[bytes] = ()  # the tags of the elements around the product
         self._fault = ""
         self._unended: set[bytes] = set()  # kinds of sections that have no end in the product
@@ -69,6 +70,7 @@ class ItemEnds:
             return self._skipped(start, line, boundaries)
         content = self._buffer.data[start:end]
         self._buffer.at = end
+        self._budget.earn(len(content))
         is_large = len(content) > MAX_ROW_BYTES // 64 and _weight(content) > MAX_ROW_BYTES
         return RawItem(content[:MAX_SKIPPED_BYTES] if is_large else content, line, fault=self._fault, is_large=is_large)
 
@@ -79,7 +81,7 @@ class ItemEnds:
             match = boundaries.end.match(self._buffer.data, end)
             if match:
                 return match.end()
-        self._nesting = Nesting(start, boundaries)
+        self._nesting = Nesting(start, boundaries, self._budget)
         self._unended, self._crossed = set(), {}
         while True:
             match = boundaries.any.search(self._buffer.data, position)

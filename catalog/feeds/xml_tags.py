@@ -11,6 +11,8 @@ from catalog.feeds.xml_limits import MAX_DEPTH, XmlLimits
 
 MAX_SIBLINGS = 20  # products within an element of a product that are looked over for its end
 MAX_AHEAD_BYTES = 1_000_000  # of them
+MIN_AHEAD_BYTES = 500  # also where a document has had its share
+AHEAD_FACTOR = 2  # bytes that are looked over for each byte of products
 
 NAME = re.compile(rb"<(/?)([A-Za-z_:\x80-\xff][^\s<>/=\"']*)")
 # A quotation mark that has no end belongs to the text. All repetitions are possessive, so that none is tried again.
@@ -101,6 +103,28 @@ def count_tags(content: bytes, limits: XmlLimits, depth: int) -> None:
         limits.refuse_depth(depth)
 
 
+class AheadBudget:
+    """Bounds the bytes that are looked over for the ends of products by those that products have.
+
+    Products that lack their ends, each with the same megabyte behind it, would be looked over once for each of them.
+    """
+
+    def __init__(self) -> None:
+        self._left = MAX_AHEAD_BYTES
+
+    def earn(self, num_bytes: int) -> None:
+        """Counts the bytes of a product that was cut."""
+        self._left += AHEAD_FACTOR * num_bytes
+
+    def spend(self, num_bytes: int) -> None:
+        """Counts bytes that were looked over."""
+        self._left -= num_bytes
+
+    def max_bytes(self) -> int:
+        """Returns the bytes that may be looked over for the next end."""
+        return max(MIN_AHEAD_BYTES, min(MAX_AHEAD_BYTES, self._left))
+
+
 class Nesting:
     """Tells elements of the products' name inside of a product from the next product.
 
@@ -110,10 +134,11 @@ class Nesting:
     Args:
         start: Where the product begins.
         boundaries: Those of products.
+        budget: The document's.
     """
 
-    def __init__(self, start: int, boundaries: Boundaries) -> None:
-        self._boundaries = boundaries
+    def __init__(self, start: int, boundaries: Boundaries, budget: AheadBudget) -> None:
+        self._boundaries, self._budget = boundaries, budget
         self._position = start  # up to which the product's tags were counted
         self._open: list[bytes] = []  # names of elements
 
@@ -126,8 +151,9 @@ class Nesting:
         """
         around = self._innermost(data, position)
         depth = num_others = num_siblings = last_end = 0
-        end = -1
-        for tag in tags(data, position, min(len(data), position + MAX_AHEAD_BYTES)):
+        end, read_to = -1, position
+        for tag in tags(data, position, min(len(data), position + self._budget.max_bytes())):
+            read_to = tag.end
             step = 0 if tag.is_empty else -1 if tag.is_end else 1
             is_product = tag.name == self._boundaries.tag
             if depth:
@@ -141,8 +167,9 @@ class Nesting:
             else:
                 num_others += step  # between the products and the end of what is around them
             last_end = tag.end if is_product and not depth else last_end
-            if num_siblings > MAX_SIBLINGS:
+            if num_siblings > MAX_SIBLINGS or depth > MAX_DEPTH:
                 break
+        self._budget.spend(read_to - position)
         self._position = max(position, end)
         return end
 

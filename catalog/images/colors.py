@@ -96,7 +96,8 @@ def _to_bytes(values: Values, scale: float) -> NDArray[np.uint8]:
     """Levels of 8 bits; integers are read as 16 bits, which Pillow's own conversion would clip at 255."""
     if values.dtype.kind == "f":
         finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=np.inf, neginf=0.0)
-        rounded: NDArray[np.uint8] = np.clip(finite * np.float32(scale) + 0.5, 0, 255).astype(np.uint8)
+        limited = finite.clip(0, 65_535)  # or the product of a large negative one would overflow
+        rounded: NDArray[np.uint8] = np.clip(limited * np.float32(scale) + 0.5, 0, 255).astype(np.uint8)
         return rounded
     levels: NDArray[np.uint8] = (values.clip(0, 65_535) // 257).astype(np.uint8)
     return levels

@@ -103,7 +103,7 @@ def _brand(data: bytes) -> str | None:
     size = int.from_bytes(data[:4], "big")
     listed = data[8:12] + data[16 : min(size, 16 + 4 * _MAX_BRANDS)]
     brands = [listed[place : place + 4] for place in range(0, len(listed) - 3, 4)]
-    if brands[0] not in _AVIF_BRANDS | _HEIF_BRANDS | _GENERAL_BRANDS:
+    if not brands or brands[0] not in _AVIF_BRANDS | _HEIF_BRANDS | _GENERAL_BRANDS:
         return None
     if brands[0] in _AVIF_BRANDS or (brands[0] in _GENERAL_BRANDS and not _AVIF_BRANDS.isdisjoint(brands)):
         return "AVIF"

@@ -110,7 +110,7 @@ class _Shard:
 
     @classmethod
     def read(cls, path: Path, written_ns: int) -> "_Shard":
-        """Looks through a file once."""
+        """Reads the places of all images in a file once."""
         content = path.read_bytes()
         table = pq.read_table(io.BytesIO(content), columns=["image", "sha256"])
         places: dict[bytes, tuple[int, int]] = {}

@@ -63,7 +63,7 @@ def _first(database: Database, view: str, sql: str) -> dict[str, Any] | None:
 
 
 def _status(state: ExplorerState) -> dict[str, Any]:
-    """What waits, and why it is not known where it is not."""
+    """The deliveries that wait, or the reason why they are not known."""
     if not state.store.path.exists():
         return {"waiting": [], "deployed": None, "status_problem": ""}
     try:

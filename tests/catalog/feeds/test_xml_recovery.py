@@ -8,6 +8,7 @@ import pytest
 from catalog.feeds.feed import MAX_FIELD_BYTES, FeedError
 from catalog.feeds.google_xml import read_google_xml
 from catalog.feeds.xml_elements import RUN_BYTES
+from catalog.feeds.xml_tags import AHEAD_FACTOR, MAX_AHEAD_BYTES, AheadBudget
 from tests.catalog.feeds.reading import Trickle, read
 from tests.catalog.feeds.xml_oracle import products
 
@@ -24,6 +25,7 @@ PIECES = (
     *(b"<g:x>", b"</g:id>", b"<?a", b"?>", b"/>", b"<g:id>", b"</g:title>"),
 )
 NUM_PRODUCTS = 12
+NUM_BLOCKS = 10
 
 
 def item(number: int, dice: random.Random) -> bytes:
@@ -122,3 +124,22 @@ def test_a_feed_is_read_in_batches_while_it_streams_by() -> None:
     items = b"".join(b"<item><g:id>%d</g:id></item>" % n for n in range(25_000))
     heights = [batch.rows.height for batch in read_google_xml(io.BytesIO(OPEN + items + CLOSE), "feed.x")]
     assert heights == [10_000, 10_000, 5_000]
+
+
+@pytest.mark.parametrize("num_unended", [1, 20, 90])
+def test_what_is_behind_products_without_end_is_not_looked_over_for_each_of_them(
+    num_unended: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = 0
+
+    class Counting(AheadBudget):
+        def spend(self, num_bytes: int) -> None:
+            nonlocal spent
+            spent += num_bytes
+            super().spend(num_bytes)
+
+    monkeypatch.setattr("catalog.feeds.xml_item_ends.AheadBudget", Counting)
+    block = b"<item>" * num_unended + b"<x/>" * 5_000 + b"</item><item><g:id>whole</g:id></item>"
+    batch = read("google_xml", OPEN + block * NUM_BLOCKS + CLOSE)
+    assert batch.rows["item_id"].to_list().count("whole") == NUM_BLOCKS
+    assert spent < MAX_AHEAD_BYTES + (AHEAD_FACTOR + 1) * NUM_BLOCKS * len(block)

@@ -20,7 +20,7 @@ from tests.faults.dirty.drawn_images import (
     without_adobe,
     ycck,
 )
-from tests.faults.dirty.image_case import ImageCase
+from tests.faults.dirty.image_case import PATCH, ImageCase
 from tests.faults.dirty.profiles import (
     ADOBE_RGB,
     LINEAR,
@@ -64,8 +64,18 @@ def with_head(profile: bytes, place: int, value: bytes) -> bytes:
     return profile[:place] + value + profile[place + len(value) :]
 
 
-def float_tiff(scale: float) -> bytes:
-    return encoded(Image.fromarray(np.asarray(gray_scene()).astype(np.float32) * scale), "TIFF")
+def float_tiff(scale: float, no_data: float | None = None) -> bytes:
+    levels = np.asarray(gray_scene()).astype(np.float32) * scale
+    if no_data is not None:
+        levels[:PATCH, :PATCH] = no_data
+    return encoded(Image.fromarray(levels), "TIFF")
+
+
+def no_data_scene(level: int) -> Image.Image:
+    """The scene with a first square of a level, where a file has no data."""
+    image = gray_scene()
+    image.paste(level, (0, 0, PATCH, PATCH))
+    return image
 
 
 def white_is_zero() -> bytes:
@@ -185,6 +195,7 @@ CASES = (
     ImageCase(
         name="profile-that-claims-gigabytes", source="a fuzzer",
         content=lambda: jpeg(icc_profile=with_head(P3, 0, b"\xff\xff\xff\xff")), shown=scene,
+        versions_differ="Chromium 150 converts its colors, Chromium 156 ignores it",
     ),
     ImageCase(
         name="profile-of-megabytes", source="a fuzzer",
@@ -272,6 +283,14 @@ CASES = (
     ImageCase(
         name="tiff-of-floating-point-up-to-65535", source="a microscope", content=lambda: float_tiff(257.0),
         shown=gray_scene, differs=NO_TIFF,
+    ),
+    ImageCase(
+        name="tiff-of-floating-point-with-no-data-far-below-0", source="a satellite",
+        content=lambda: float_tiff(1 / 255, no_data=-3e38), shown=lambda: no_data_scene(0), differs=NO_TIFF,
+    ),
+    ImageCase(
+        name="tiff-of-floating-point-with-no-data-far-above", source="a satellite",
+        content=lambda: float_tiff(257.0, no_data=3e38), shown=lambda: no_data_scene(255), differs=NO_TIFF,
     ),
     ImageCase(
         name="tiff-whose-zero-is-white", source="a fax machine", content=white_is_zero, shown=gray_scene,

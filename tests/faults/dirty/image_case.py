@@ -24,6 +24,7 @@ class ImageCase:
         at: Colors at points (x, y), where only these are known; negative ones count from the right and the bottom.
         tolerance: Levels of 255 by which a color may differ: JPEG and the rounding of profiles.
         differs: Why a browser shows it otherwise, or not at all; "" where it shows what is stored.
+        versions_differ: How versions of one browser differ; such a case is not compared with any.
         needs: The package without which the format is not read.
     """
 
@@ -35,6 +36,7 @@ class ImageCase:
     at: Mapping[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
     tolerance: int = 6
     differs: str = ""
+    versions_differ: str = ""
     needs: str = ""
 
 

@@ -75,7 +75,7 @@ def is_like(case: ImageCase, stored: StoredImage, shown: Image.Image) -> bool:
 
 @pytest.mark.browser
 def test_a_browser_shows_what_is_stored() -> None:
-    cases = [case for case in IMAGE_CASES if not case.needs]
+    cases = [case for case in IMAGE_CASES if not case.needs and not case.versions_differ]
     contents = [case.content() for case in cases]
     wrong = []
     for case, content, shown in zip(cases, contents, drawn(contents), strict=True):

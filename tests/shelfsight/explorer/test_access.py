@@ -1,4 +1,4 @@
-"""Who may open the explorer: on loopback everybody, else who has the token or a password; nothing from other sites."""
+"""Access to the explorer: everybody on loopback, else a token or a password; nothing from other sites."""
 
 import re
 import stat
