@@ -110,7 +110,7 @@ def prefer(page: Page, scheme: str) -> None:
 
 
 def problems(page: Page) -> list[str]:
-    """What is cut off, missing or inaccessible on the page, and what the console says."""
+    """Lists parts of the page that are cut off, missing or inaccessible, and messages of the console."""
     found = [f"{each['id']}: {each['nodes'][0]['html']}" for each in Axe().run(page.driver)["violations"]]
     if cut_px := page.driver.execute_script(CUT_OFF):
         found.append(f"{cut_px} px are cut off")
