@@ -11,11 +11,11 @@ from catalog.images.statuses import Status
 SHARE = r"^(|[01](\.\d{0,9})?|\.\d{1,9})$"
 MAX_TEXT = 200  # characters
 SORTS = {
-    "value": "value_at_stake DESC, product_id",
-    "confidence": "probability ASC NULLS LAST, product_id",
-    "confident": "probability DESC NULLS LAST, product_id",
-    "new": "received_at DESC, product_id",
-    "title": "title_key NULLS LAST, product_id",
+    "value": "position",
+    "confidence": "probability ASC NULLS LAST, position",
+    "confident": "probability DESC NULLS LAST, position",
+    "new": "received_at DESC, position",
+    "title": "title_rank",
 }
 STATUSES = (*(each.value for each in Status), "placeholder", "not downloaded yet")
 

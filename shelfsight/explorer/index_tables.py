@@ -6,7 +6,7 @@ A source is a view that a table reads; where the warehouse lacks it, an empty on
 from collections.abc import Mapping
 from types import MappingProxyType
 
-VERSION = 2  # of these tables; a new one builds every index again
+VERSION = 3  # of these tables; a new one builds every index again
 
 # By view: what stands for it where it is missing.
 SOURCES: Mapping[str, str] = MappingProxyType(
@@ -41,7 +41,8 @@ FROM placed
 """
 # `units` is the product's part of the units sold of its category: the partner's, else the most probable leaf. The value
 # at stake is that part times the probability that the catalog is wrong: 1 where it has no prediction, and where partner
-# and catalog disagree, as one of the two is wrong.
+# and catalog disagree, as one of the two is wrong. Rows lie in the order of `position`, by which pages sort without
+# reading texts.
 ITEMS = """
 CREATE TABLE items AS
 WITH joined AS (
@@ -66,9 +67,13 @@ WITH joined AS (
     LEFT JOIN categories AS leaf ON leaf.category_id = leaf_id
     WHERE removed_at IS NULL
 )
-SELECT *, units * CASE WHEN predicted_id IS NULL OR disagrees THEN 1 ELSE 1 - probability END AS value_at_stake
-FROM joined
-ORDER BY value_at_stake DESC, product_id
+SELECT *, row_number() OVER (ORDER BY value_at_stake DESC, product_id) AS position,
+       row_number() OVER (ORDER BY title_key NULLS LAST, product_id) AS title_rank
+FROM (
+    SELECT *, units * CASE WHEN predicted_id IS NULL OR disagrees THEN 1 ELSE 1 - probability END AS value_at_stake
+    FROM joined
+)
+ORDER BY position
 """
 ACCURACY = """
 SELECT category_id, count(*) AS num_evaluated, count(*) FILTER (predicted_id = category_id) AS num_right

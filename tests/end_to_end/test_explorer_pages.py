@@ -81,7 +81,7 @@ def test_a_person_finds_a_product_by_clicks_and_a_link_keeps_the_filter(address:
         title = first.text
         assert "coat" in title.lower()
         first.click()
-        assert page.see("Most probable leaves").is_displayed()
+        assert page.see("History").is_displayed()
         assert page.driver.find_element("css selector", "h1").text == title
 
 
@@ -110,7 +110,7 @@ def prefer(page: Page, scheme: str) -> None:
 
 
 def problems(page: Page) -> list[str]:
-    """Returns all that is cut off, missing or inaccessible on the page, and the lines of its console."""
+    """Lists parts of the page that are cut off, missing or inaccessible, and messages of the console."""
     found = [f"{each['id']}: {each['nodes'][0]['html']}" for each in Axe().run(page.driver)["violations"]]
     if cut_px := page.driver.execute_script(CUT_OFF):
         found.append(f"{cut_px} px are cut off")

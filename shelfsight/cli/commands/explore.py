@@ -7,7 +7,7 @@ from shelfsight.cli.reserved_stdout import output_stream
 
 
 def explore(store: StoreOption = "", as_json: JsonOption = False) -> None:
-    """Serve the explorer: pages and an HTTP API over the store.
+    """Serve the explorer: pages over the store.
 
     On loopback and without a login, until Ctrl-C. The settings explorer_host, explorer_port, explorer_token and
     explorer_users change that.

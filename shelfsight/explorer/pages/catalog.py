@@ -70,7 +70,7 @@ def find_items(index: Database, filters: CatalogFilter, page: int = 1) -> tuple[
     counted = index.row(f"SELECT count(*) AS num FROM items WHERE {conditions}", parameters)  # noqa: S608
     # First the keys of the page's rows, then their columns: the sorting moves nothing else.
     rows = index.rows(
-        f"SELECT {COLUMNS} FROM items WHERE rowid IN (SELECT rowid FROM items WHERE {conditions} "  # noqa: S608
+        f"SELECT {COLUMNS} FROM items WHERE position IN (SELECT position FROM items WHERE {conditions} "  # noqa: S608
         f"ORDER BY {filters.order} LIMIT ? OFFSET ?) ORDER BY {filters.order}",
         [*parameters, ITEMS_A_PAGE, (page - 1) * ITEMS_A_PAGE],
     )
